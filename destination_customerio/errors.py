@@ -1,0 +1,54 @@
+"""Errors, named by what the sync does next.
+
+SyncError                 ends the command; its message is a sentence for the person who must act
+├── ConfigError           the user must change something; a retry would fail in the same way
+├── TransientError        nothing is wrong with config or rows; the platform should try again
+└── ProtocolError         what came in on stdin, or the connector itself, is broken: a bug somewhere
+
+Rejection                 one row can't be sent; the sync goes on without it
+
+Messages never hold a row's value or a credential: they end up in logs and in the platform's database.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SyncError(Exception):
+    """Ends the command with one TRACE ERROR of `failure_type`, whose text is `str(error)`."""
+
+    failure_type: ClassVar[str] = "system_error"
+
+
+class ConfigError(SyncError):
+    """The user must change the configuration, the account or the bucket."""
+
+    failure_type = "config_error"
+
+
+class TransientError(SyncError):
+    """The network, Customer.io or S3 did not answer in time; a later attempt may work."""
+
+    failure_type = "transient_error"
+
+
+class ProtocolError(SyncError):
+    """Input that is not the Airbyte protocol, or an answer that the connector does not know."""
+
+    failure_type = "system_error"
+
+
+class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: rejectedRecordCount
+    """Why one row can't be sent.
+
+    reason   one word for counting: `required`, `invalid`, `too_large`, or Customer.io's own
+    field    the column at fault, as the row spells it; empty when there is no single one
+    message  a sentence for the row's owner, kept beside the row and never logged
+    """
+
+    def __init__(self, reason: str, field: str, message: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.field = field
+        self.message = message
