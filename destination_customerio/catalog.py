@@ -1,0 +1,101 @@
+"""The configured catalog: which streams the sync writes, and where to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from destination_customerio.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """A configured stream. Compared by identity: two that differ only in namespace are two.
+
+    object_name     the catalog's `destination_object_name`; None before data activation
+    properties      the top-level properties of the stream's JSON schema, in their order
+    sync_id, generation_id
+                    the platform's numbers of the job and of the table's generation; 0 when it gives none
+    """
+
+    name: str
+    namespace: str | None = None
+    object_name: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    sync_id: int = 0
+    generation_id: int = 0
+
+    def __str__(self) -> str:
+        """The name a person knows the stream by."""
+        return f"{self.namespace}.{self.name}" if self.namespace else self.name
+
+
+class _Stream(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    name: str
+    namespace: str | None = None
+    json_schema: dict[str, Any] = {}
+
+
+class _ConfiguredStream(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    stream: _Stream
+    destination_object_name: str | None = None
+    sync_id: int | None = None
+    generation_id: int | None = None
+
+
+class _ConfiguredCatalog(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    streams: list[_ConfiguredStream]
+
+
+def read_catalog(path: Path) -> list[Stream]:
+    """Read a ConfiguredAirbyteCatalog from a JSON file.
+
+    Raises:
+        ProtocolError: no such file, or not a configured catalog.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ProtocolError(
+            f"The catalog file could not be read ({type(error).__name__}). Nothing was written. "
+            "Check the path given with --catalog, and that the container can read it."
+        ) from None
+    return parse_catalog(text)
+
+
+def parse_catalog(text: bytes) -> list[Stream]:
+    """Parse a ConfiguredAirbyteCatalog; see `read_catalog`."""
+    try:
+        configured = _ConfiguredCatalog.model_validate_json(text).streams
+    except ValidationError:
+        raise ProtocolError(
+            "The catalog given with --catalog is not a configured Airbyte catalog: it needs a list `streams`, "
+            "each with a `stream` that has a `name`. Nothing was written."
+        ) from None
+    streams = [_stream(entry) for entry in configured]
+    if len({(stream.namespace, stream.name) for stream in streams}) < len(streams):
+        raise ProtocolError(
+            "The catalog names one stream twice. Nothing was written. Keep one entry of each."
+        )
+    return streams
+
+
+def _stream(entry: _ConfiguredStream) -> Stream:
+    properties = entry.stream.json_schema.get("properties")
+    return Stream(
+        name=entry.stream.name,
+        namespace=entry.stream.namespace or None,
+        object_name=entry.destination_object_name or None,
+        properties=properties if isinstance(properties, dict) else {},
+        sync_id=entry.sync_id or 0,
+        generation_id=entry.generation_id or 0,
+    )

@@ -1,0 +1,133 @@
+"""JSON in and out, with every value kept.
+
+orjson is fast, but refuses some of what warehouses hold and quietly changes the rest: it refuses NaN, Infinity,
+lone surrogates and numbers beyond a double, and turns integers over 64 bits into floats. Lines with such values are
+rare, so they alone take the slow road through the standard library, where
+
+- integers keep their digits, whatever their size;
+- decimals are `Decimal`s, so that they are written as they were read;
+- NaN and the infinities become null, as the Track API has no notation for them;
+- a lone surrogate becomes U+FFFD when it is sent, as any JSON parser of the receiving side would make it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any, cast
+
+import orjson
+
+JsonObject = dict[str, Any]
+
+# An integer of up to 18 digits always fits 64 bits; one of 19 may not when it is negative, one of 20 may not at all.
+_MAY_BE_LONG_INTEGER = b"0" * 19
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_INTEGER = re.compile(rb"-[0-9]{19}|[0-9]{20}")
+# Past this many digits, int() refuses to convert; Decimal holds such a number exactly.
+_MAX_INT_DIGITS = 4_000
+
+
+def may_hold_long_integers(text: bytes) -> bool:
+    """Whether `text`, of any length, has a run of 19 digits: a cheap test for many lines at once."""
+    return _MAY_BE_LONG_INTEGER in text.translate(_DIGITS_TO_ZERO)
+
+
+def parse(text: bytes) -> Any:
+    """Parse JSON, exactly where orjson would refuse or round.
+
+    Raises:
+        ValueError: not JSON, or nested deeper than the parsers can follow. The error says nothing of the content.
+    """
+    return parse_exactly(text) if _LONG_INTEGER.search(text) else parse_ordinary(text)
+
+
+def parse_ordinary(text: bytes) -> Any:
+    """Parse JSON that is known to hold no long integers (`may_hold_long_integers`); else as `parse`."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return parse_exactly(text)
+
+
+def parse_exactly(text: bytes) -> Any:
+    """Parse JSON with decimals as `Decimal` and all integers exact.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    try:
+        return json.loads(text.decode(), parse_float=Decimal, parse_int=_exact_integer)
+    except (ValueError, RecursionError):
+        raise ValueError("not a JSON text") from None
+
+
+def encode(value: Any) -> bytes:
+    """Encode as compact UTF-8 JSON; NaN and the infinities as null, big integers and decimals with their digits.
+
+    Raises:
+        ValueError: nested deeper than can be followed.
+    """
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return _encode_slowly(value, sort_keys=False)
+
+
+def encode_canonically(value: Any) -> bytes:
+    """Encode so that equal values give equal bytes, whatever the order of their keys."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return _encode_slowly(value, sort_keys=True)
+
+
+def is_valid_text(text: str) -> bool:
+    """Whether `text` can be written as UTF-8, that is, holds no lone surrogate."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _exact_integer(digits: str) -> int | Decimal:
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else Decimal(digits)
+
+
+def _encode_slowly(value: Any, *, sort_keys: bool) -> bytes:
+    try:
+        return _encode_exactly(value, sort_keys=sort_keys)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
+    match value:
+        case str():
+            return orjson.dumps(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+        case dict():
+            keys = sorted(value) if sort_keys else value
+            members = (
+                _encode_exactly(key, sort_keys=sort_keys)
+                + b":"
+                + _encode_exactly(value[key], sort_keys=sort_keys)
+                for key in keys
+            )
+            return b"{" + b",".join(members) + b"}"
+        case list():
+            return b"[" + b",".join([_encode_exactly(item, sort_keys=sort_keys) for item in value]) + b"]"
+        case bool() | None:
+            return orjson.dumps(value)
+        case int():
+            return str(value).encode()
+        case Decimal() if value.is_finite():
+            return str(value).encode()
+        case float() if math.isfinite(value):
+            return orjson.dumps(value)
+        case Decimal() | float():
+            return b"null"
+    raise TypeError(f"{type(value).__name__} has no JSON form")  # only reached by a bug: input is parsed JSON
+
+
+def as_object(value: Any) -> JsonObject | None:
+    """`value` when it is a JSON object, else None."""
+    return cast("JsonObject", value) if type(value) is dict else None
