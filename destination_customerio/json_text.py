@@ -13,8 +13,8 @@ rare, so they alone take the slow road through the standard library, where
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from decimal import Decimal
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = re.compile(rb"-[0-9]{19}|[0-9]{20}")
 # Past this many digits, int() refuses to convert; Decimal holds such a number exactly.
 _MAX_INT_DIGITS = 4_000
+_MAX_DOUBLE_EXPONENT = sys.float_info.max_10_exp
 
 
 def may_hold_long_integers(text: bytes) -> bool:
@@ -119,13 +120,18 @@ def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
             return orjson.dumps(value)
         case int():
             return str(value).encode()
-        case Decimal() if value.is_finite():
-            return str(value).encode()
-        case float() if math.isfinite(value):
-            return orjson.dumps(value)
-        case Decimal() | float():
+        case Decimal() if _is_infinite_as_double(value):
             return b"null"
+        case Decimal():
+            return str(value).encode()
+        case float():
+            return orjson.dumps(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")  # only reached by a bug: input is parsed JSON
+
+
+def _is_infinite_as_double(value: Decimal) -> bool:
+    """Whether a number as written, such as 1e400, is too large for a double. Long integers have no exponent."""
+    return not value.is_finite() or (value.adjusted() > _MAX_DOUBLE_EXPONENT and "E" in str(value))
 
 
 def as_object(value: Any) -> JsonObject | None:

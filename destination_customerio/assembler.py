@@ -1,0 +1,73 @@
+"""Turns a row of one stream into the bytes of one entry, or into the reason why it can't be sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from destination_customerio import limits
+from destination_customerio.columns import AssemblySettings, Columns
+from destination_customerio.errors import Rejection
+from destination_customerio.json_text import JsonObject, encode
+
+if TYPE_CHECKING:
+    from destination_customerio.catalog import Stream
+    from destination_customerio.operations import DestinationObject
+
+# An event attribute of these names changes where Customer.io sends the mails of a campaign.
+_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
+# Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
+_MAX_KNOWN_NAMES = 10_000
+
+
+class Assembler:
+    """Assembles the rows of one stream.
+
+    mail_attributes  columns seen so far that redirect an event's mails; the sync warns of them once
+    """
+
+    def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
+        self.target = target
+        self.mail_attributes: set[str] = set()
+        self._build = target.build
+        self._columns = Columns(stream, settings)
+        self._dates = self._columns.dates
+        self._limits_attributes = target.limits_attributes
+        self._known_names: set[str] = set()
+
+    def assemble(self, data: JsonObject) -> tuple[str, bytes]:
+        """The order key and the encoded entry of a row, which is taken apart.
+
+        Raises:
+            Rejection: the row can't be sent.
+            ExactDigitsNeeded: the row must be parsed exactly and assembled again.
+        """
+        key, entry = self._build(self._columns, data)
+        attributes: JsonObject = entry["attributes"]
+        for column in self._dates:
+            self._columns.convert(attributes, column)
+        if not attributes.keys() <= self._known_names:
+            self._learn_names(attributes)
+        try:
+            encoded = encode(entry)
+        except ValueError:
+            raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
+        if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
+            self._check_large(attributes, len(encoded))
+        return key, encoded
+
+    def _learn_names(self, attributes: JsonObject) -> None:
+        """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
+        new = attributes.keys() - self._known_names
+        if self._limits_attributes:
+            limits.check_names(new)
+        else:
+            self.mail_attributes |= new & _MAIL_ATTRIBUTES
+        if len(self._known_names) + len(new) > _MAX_KNOWN_NAMES:
+            self._known_names.clear()
+        self._known_names |= new
+
+    def _check_large(self, attributes: JsonObject, size: int) -> None:
+        if self._limits_attributes:
+            limits.check_attribute_count(attributes)
+            limits.check_values(attributes)
+        limits.check_entry_size(size)

@@ -1,0 +1,110 @@
+"""Batches of entries, filled up to the request limit, exactly counted.
+
+An entry is encoded once and appended to one buffer; a request's body is cut from it, never encoded again. So every
+attempt of a request, and every part of a split one, carries the same bytes for the same row, and the server can drop
+what it already took.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from destination_customerio.ledger import Epoch
+
+MAX_BODY_BYTES = 500_000
+
+_OPEN = b'{"batch":['
+_CLOSE = b"]}"
+
+# What Python itself needs to remember a row in flight, beside its bytes: list slots, integers, object headers.
+_ROW_OVERHEAD_BYTES = 150
+
+
+class Batch:
+    """Entries that travel together, with what is needed to settle or reject each of their rows.
+
+    lines        each row as it was read, for the dead letters
+    epochs       each row's ticket in the ledger
+    weight       bytes of memory that the batch holds, for the budget
+    opened_at    clock time of the first row
+    """
+
+    __slots__ = ("_buffer", "_ends", "epochs", "lane", "lines", "opened_at", "weight")
+
+    def __init__(self, lane: int, opened_at: float) -> None:
+        self.lane = lane
+        self.opened_at = opened_at
+        self.lines: list[bytes] = []
+        self.epochs: list[Epoch] = []
+        self.weight = 0
+        self._buffer = bytearray(_OPEN)
+        self._ends: list[int] = []
+
+    def __len__(self) -> int:
+        """How many rows it holds."""
+        return len(self._ends)
+
+    @property
+    def body_bytes(self) -> int:
+        """The exact size of the body that sends the whole batch."""
+        trailing_comma = 1 if self._ends else 0
+        return len(self._buffer) - trailing_comma + len(_CLOSE)
+
+    def fits(self, entry: bytes, max_body_bytes: int) -> bool:
+        """Whether the body, with this entry added, stays within the limit."""
+        return len(self._buffer) + len(entry) + len(_CLOSE) <= max_body_bytes
+
+    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> int:
+        """Append one row; returns what it adds to the weight."""
+        self._buffer += entry
+        self._ends.append(len(self._buffer))
+        self._buffer += b","
+        self.lines.append(line)
+        self.epochs.append(epoch)
+        weight = len(entry) + len(line) + _ROW_OVERHEAD_BYTES
+        self.weight += weight
+        return weight
+
+    def body(self, start: int, stop: int) -> bytes:
+        """The request body that sends the rows `start` to `stop`, the latter left out."""
+        first = self._ends[start - 1] + 1 if start else len(_OPEN)
+        return b"".join((_OPEN, memoryview(self._buffer)[first : self._ends[stop - 1]], _CLOSE))
+
+
+class Batcher:
+    """One open batch a lane. Asks whether an entry fits before adding it."""
+
+    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._open: list[Batch | None] = [None] * lanes
+        self._max_body_bytes = max_body_bytes
+        self.weight = 0
+
+    def add(self, lane: int, entry: bytes, line: bytes, epoch: Epoch, now: float) -> Batch | None:
+        """Add one row; returns the batch that had to be sealed to make room, if any.
+
+        `entry` must be of a size that fits an empty batch, which the limit on entries sees to.
+        """
+        batch = self._open[lane]
+        sealed = None
+        if batch is None or not batch.fits(entry, self._max_body_bytes):
+            sealed = batch
+            if sealed is not None:
+                self.weight -= sealed.weight
+            batch = self._open[lane] = Batch(lane, now)
+        self.weight += batch.add(entry, line, epoch)
+        return sealed
+
+    def seal(self, opened_before: float = float("inf")) -> list[Batch]:
+        """Close the batches that were opened before a time, by default all, and hand them over."""
+        sealed = []
+        for lane, batch in enumerate(self._open):
+            if batch is not None and batch.opened_at < opened_before:
+                self._open[lane] = None
+                self.weight -= batch.weight
+                sealed.append(batch)
+        return sealed
+
+    def oldest_opened_at(self) -> float | None:
+        """When the oldest open batch got its first row."""
+        return min((batch.opened_at for batch in self._open if batch is not None), default=None)

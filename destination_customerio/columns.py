@@ -1,0 +1,120 @@
+"""How the named columns of one stream are read and what they become; all other columns are attributes.
+
+Each method takes its columns *out of* the row, so that what is left is the attributes, in the row's order. A row is a
+freshly parsed dict of the connector's own; the original is the line it came in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio import event_ids
+from destination_customerio.errors import Rejection
+from destination_customerio.identifiers import IdentifierKind, identifier, order_key
+from destination_customerio.json_text import JsonObject, is_valid_text
+from destination_customerio.limits import MAX_EVENT_NAME_BYTES
+from destination_customerio.timestamps import is_absent, to_unix_seconds
+
+if TYPE_CHECKING:
+    from destination_customerio.catalog import Stream
+
+_DATE_FORMATS = frozenset({"date", "date-time"})
+_DATE_TYPES = frozenset({"date", "timestamp_with_timezone", "timestamp_without_timezone"})
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblySettings:
+    """What the config says about how rows become entries."""
+
+    identifier_kind: IdentifierKind
+    event_id_strategy: str
+    convert_timestamps: bool
+    fresh_ids: event_ids.FreshIds
+
+
+class Columns:
+    """Reads the named columns of the rows of one stream."""
+
+    def __init__(self, stream: Stream, settings: AssemblySettings) -> None:
+        self._stream = stream
+        self._settings = settings
+        self._kind = settings.identifier_kind.name
+        self._identifier_column = settings.identifier_kind.column
+        self.dates = _date_columns(stream) if settings.convert_timestamps else ()
+
+    def person(self, data: JsonObject) -> tuple[str, JsonObject]:
+        """The order key and the `identifiers` of the person a row is about."""
+        column = self._identifier_column
+        text = identifier(data.pop(column, None), self._kind, column)
+        return order_key(text, self._kind), {self._kind: text}
+
+    def event_name(self, data: JsonObject, column: str) -> str:
+        """The event's name, trimmed, 1 to 100 bytes."""
+        value = data.pop(column, None)
+        if is_absent(value):
+            raise Rejection("required", column, f"{column} is missing or blank.")
+        if type(value) is not str or not is_valid_text(value):
+            raise Rejection("invalid", column, f"{column} must be text.")
+        name = value.strip()
+        if len(name.encode()) > MAX_EVENT_NAME_BYTES:
+            raise Rejection("too_large", column, f"{column} is longer than {MAX_EVENT_NAME_BYTES} bytes.")
+        return name
+
+    def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> JsonObject:
+        """`{"id": ULID}`, or nothing when the row gives no id and the strategy is `none`."""
+        value = data.pop("event_id", None)
+        if not is_absent(value):
+            return {"id": event_ids.from_column(value, event_name)}
+        if row_id is not None:
+            return {"id": row_id}
+        if self._settings.event_id_strategy == "retry_safe":
+            return {"id": self._settings.fresh_ids()}
+        return {}
+
+    def row_id(self, data: JsonObject) -> str | None:
+        """The id made of a row's whole content, when the config asks for it; before any column is taken out."""
+        if self._settings.event_id_strategy == "from_row":
+            return event_ids.from_row(self._stream, data)
+        return None
+
+    def timestamp(self, data: JsonObject, column: str) -> JsonObject:
+        """`{"timestamp": unix seconds}`, or nothing when the row has none.
+
+        Customer.io would silently put "now" in the place of one it can't read, so those are rejected.
+        """
+        value = data.pop(column, None)
+        if is_absent(value):
+            return {}
+        try:
+            return {"timestamp": to_unix_seconds(value)}
+        except (ValueError, OverflowError):
+            raise Rejection(
+                "invalid",
+                column,
+                f"{column} is not a timestamp: unix time, ISO 8601 or RFC 2822 (zone names are not accepted).",
+            ) from None
+
+    def convert(self, data: JsonObject, column: str) -> None:
+        """Turn one attribute into unix seconds in place; what can't be read passes as it is."""
+        value = data.get(column)
+        if is_absent(value):
+            return
+        try:
+            data[column] = to_unix_seconds(value)
+        except (ValueError, OverflowError):
+            return
+
+
+def _date_columns(stream: Stream) -> tuple[str, ...]:
+    """The columns that the catalog types as date or date-time, never guessed from their content."""
+    return tuple(name for name, schema in stream.properties.items() if _is_date(schema))
+
+
+def _is_date(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("format") in _DATE_FORMATS or schema.get("airbyte_type") in _DATE_TYPES:
+        return True
+    options = schema.get("oneOf") or schema.get("anyOf") or []
+    return isinstance(options, list) and any(_is_date(option) for option in options)

@@ -1,0 +1,107 @@
+"""Where the account lives: the credentials' check, and the host that all batches go to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL
+from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
+from destination_customerio.json_text import parse
+from destination_customerio.retry import Answer, Retry, Unauthorized, judge
+from destination_customerio.track_client import READ_TIMEOUT_SECONDS, TrackClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.config import Config
+
+_HOST_OF_REGION = {"us": US_TRACK_URL, "eu": EU_TRACK_URL}
+
+_WHERE_THE_KEYS_ARE = (
+    "In Customer.io, open Settings > Account Settings > API Credentials > Tracking API Keys, and copy the Site ID and "
+    "the API Key of the same row (an App API key does not work here)."
+)
+
+
+def bad_credentials() -> ConfigError:
+    """What to do when Customer.io answers 401 or 403."""
+    return ConfigError(
+        "Customer.io does not accept the Site ID (credentials.siteId) and the API Key (credentials.apiKey). "
+        f"No row of the refused requests was written. {_WHERE_THE_KEYS_ARE}"
+    )
+
+
+def read_timeout_seconds(config: Config) -> float:
+    """How long one answer may take: never longer than the budget for all attempts."""
+    return min(READ_TIMEOUT_SECONDS, config.retry_timeout_seconds)
+
+
+def resolve_track_url(
+    config: Config, wait: Callable[[float], object], wall_clock: Callable[[], float]
+) -> str:
+    """Ask the account for its region, which also proves the credentials; returns the base URL for all batches.
+
+    `wait` sleeps between the few attempts. The question carries no row, so with region `auto` it may go to the US host
+    even for an EU account; the rows go to the account's own.
+
+    Raises:
+        ConfigError: bad credentials, or a region that is not the account's.
+        TransientError: the host can't be reached, or does not answer.
+    """
+    asked = config.track_api_url or _HOST_OF_REGION.get(config.region, US_TRACK_URL)
+    region, url = _ask(asked, config, wait, wall_clock)
+    if config.region not in ("auto", region):
+        raise ConfigError(
+            f"The configuration sets the region {config.region.upper()}, but this Customer.io account is in the region "
+            f"{region.upper()}. Nothing was written. Set Region (region) to {region.upper()}, or leave it at automatic."
+        )
+    return config.track_api_url or url
+
+
+def _ask(
+    asked: str, config: Config, wait: Callable[[float], object], wall_clock: Callable[[], float]
+) -> tuple[str, str]:
+    client = TrackClient(asked, config.credentials, read_timeout_seconds(config))
+    try:
+        for attempt, pause_seconds in enumerate((1.0, 3.0, None), 1):
+            answer = client.get_region()
+            verdict = judge(answer, 0, wall_clock)
+            if not isinstance(verdict, Retry):
+                break
+            if pause_seconds is None or pause_seconds >= config.retry_timeout_seconds:
+                raise _unreachable(asked, verdict, attempt)
+            wait(max(pause_seconds, min(verdict.at_least_seconds, 10.0)))
+    finally:
+        client.close()
+    if isinstance(verdict, Unauthorized):
+        raise bad_credentials()
+    if not isinstance(answer, Answer) or answer.status != 200:  # noqa: PLR2004 - the one status of this question
+        raise _not_the_track_api(asked)
+    return _region(answer.body, asked)
+
+
+def _region(body: bytes, asked: str) -> tuple[str, str]:
+    """The region and its host, taken only when the answer names one of the two hosts."""
+    try:
+        answer: Any = parse(body)
+    except ValueError:
+        answer = None
+    region = answer.get("region") if isinstance(answer, dict) else None
+    if region not in _HOST_OF_REGION or answer.get("url", _HOST_OF_REGION[region]) != _HOST_OF_REGION[region]:
+        raise _not_the_track_api(asked)
+    return region, _HOST_OF_REGION[region]
+
+
+def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
+    return TransientError(
+        f"The Track API at {asked} could not be reached in {attempts} attempts ({verdict.reason}). Nothing was written. "
+        "Check that Airbyte may connect to this host on port 443 (firewall, proxy, DNS), and the status page of "
+        "Customer.io; then try again."
+    )
+
+
+def _not_the_track_api(asked: str) -> SyncError:
+    return ProtocolError(
+        f"{asked} answered the question for the account's region with something the Track API does not say. "
+        "Nothing was written. Check the Track API URL (track_api_url), if one is set, and the proxy in between."
+    )
