@@ -75,7 +75,7 @@ def _ask(
         client.close()
     if isinstance(verdict, Unauthorized):
         raise bad_credentials()
-    if not isinstance(answer, Answer) or answer.status != 200:  # noqa: PLR2004 - the one status of this question
+    if not isinstance(answer, Answer) or answer.status != 200:
         raise _not_the_track_api(asked)
     return _region(answer.body, asked)
 

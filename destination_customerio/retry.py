@@ -6,7 +6,6 @@ answer that sounds like success hold errors (`Accepted`).
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.json_text import parse
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Mapping
 
 BASE_DELAY_SECONDS = 0.5
@@ -113,7 +113,7 @@ def retry_after_seconds(header: str | None, now: float) -> float:
     if header is None:
         return 0.0
     text = header.strip()
-    if text.isascii() and text.isdigit() and len(text) < 10:  # noqa: PLR2004 - more digits are no seconds
+    if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
