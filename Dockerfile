@@ -1,0 +1,40 @@
+# The connector's image: the base, the locked dependencies, the connector; no build tools, no tests.
+#   make image            or, on another base:   make image BASE_IMAGE=...
+ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.0@sha256:1d1aa21d34e851df4e8a87b391c27724c06e2597608e7161f4d167be853bd7b6
+
+# The dependencies, in an environment without pip. This stage changes only with the lock file.
+FROM ${BASE_IMAGE} AS dependencies
+USER root
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+COPY requirements.lock /build/
+RUN python -m venv --without-pip /opt/connector \
+ && python -m pip --python /opt/connector/bin/python install --require-hashes --only-binary :all: -r /build/requirements.lock \
+ && find /opt/connector -type d -name tests -prune -exec rm -rf {} +
+
+# The connector, installed beside its dependencies but kept apart, so that it makes a layer of its own.
+FROM dependencies AS connector
+COPY requirements-build.lock /build/
+RUN python -m venv /build/tools && /build/tools/bin/pip install --require-hashes -r /build/requirements-build.lock
+COPY pyproject.toml README.md LICENSE /build/source/
+COPY destination_customerio /build/source/destination_customerio
+RUN cd /build/source && /build/tools/bin/python -m hatchling build --target wheel \
+ && python -m pip --python /opt/connector/bin/python install --no-deps --no-index --root /build/root dist/*.whl
+
+FROM ${BASE_IMAGE}
+COPY --from=dependencies /opt/connector /opt/connector
+COPY --from=connector /build/root/ /
+
+USER airbyte
+WORKDIR /airbyte/integration_code
+# The platform starts what AIRBYTE_ENTRYPOINT says; `docker run` starts ENTRYPOINT. They are the same.
+ENV PATH="/opt/connector/bin:$PATH" \
+    PYTHONUNBUFFERED=1 \
+    AIRBYTE_ENTRYPOINT="destination-customerio"
+ENTRYPOINT ["destination-customerio"]
+
+LABEL io.airbyte.name="airbyte/destination-customerio" \
+      io.airbyte.version="0.1.0" \
+      org.opencontainers.image.title="destination-customerio" \
+      org.opencontainers.image.description="Airbyte destination that sends warehouse rows to Customer.io, keeps their order, and loses none." \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="MIT"

@@ -1,0 +1,59 @@
+# Everything a contributor runs. Plain `make` lists the targets.
+# Needs Python 3.11 to 3.13 and make; where `python3` is another version: make PYTHON=python3.12 ...
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+IMAGE := airbyte/destination-customerio:dev
+
+# --universal: one file holds for every supported Python and platform, by markers.
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help install lint types test demo lock image clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Create .venv with the locked dependencies and this project (editable)
+
+lint: $(STAMP) ## Check style and formatting with ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types with mypy, tests included
+	$(BIN)/mypy
+
+# The tests come last, so that the closing line of pytest closes the output.
+test: lint types ## Run lint, types and all tests
+	$(BIN)/python -m pytest
+
+demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
+	@$(BIN)/python -m integration_tests.demo
+
+lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
+	$(COMPILE) pyproject.toml --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+	$(COMPILE) --group build --constraints requirements-dev.lock --output-file requirements-build.lock
+
+image: ## Build the connector's image (BASE_IMAGE=... for another base)
+	@if ! docker version >/dev/null 2>&1; then \
+		echo "No container engine answers to 'docker version': the image was not built."; \
+	else \
+		docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .; \
+	fi
+
+clean: ## Remove .venv, caches and build results
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "'$(PYTHON)' is not Python 3.11 to 3.13. Name one that is: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing into $(VENV) (about a minute the first time) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
