@@ -31,6 +31,10 @@ _MAX_INT_DIGITS = 4_000
 _MAX_DOUBLE_EXPONENT = sys.float_info.max_10_exp
 
 
+class NestedTooDeeply(ValueError):  # noqa: N818 - what is the matter with the text
+    """Objects or arrays within each other beyond what the parsers can follow; the text may be JSON all the same."""
+
+
 def may_hold_long_integers(text: bytes) -> bool:
     """Whether `text`, of any length, has a run of 19 digits: a cheap test for many lines at once."""
     return _MAY_BE_LONG_INTEGER in text.translate(_DIGITS_TO_ZERO)
@@ -40,7 +44,8 @@ def parse(text: bytes) -> Any:
     """Parse JSON, exactly where orjson would refuse or round.
 
     Raises:
-        ValueError: not JSON, or nested deeper than the parsers can follow. The error says nothing of the content.
+        ValueError: not JSON. The error says nothing of the content.
+        NestedTooDeeply: what stands further in was not looked at.
     """
     return parse_exactly(text) if _LONG_INTEGER.search(text) else parse_ordinary(text)
 
@@ -61,15 +66,17 @@ def parse_exactly(text: bytes) -> Any:
     """
     try:
         return json.loads(text.decode(), parse_float=Decimal, parse_int=_exact_integer)
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ValueError("not a JSON text") from None
+    except RecursionError:
+        raise NestedTooDeeply("nested too deeply") from None
 
 
 def encode(value: Any) -> bytes:
     """Encode as compact UTF-8 JSON; NaN and the infinities as null, big integers and decimals with their digits.
 
     Raises:
-        ValueError: nested deeper than can be followed.
+        NestedTooDeeply: deeper than can be followed.
     """
     try:
         return orjson.dumps(value)
@@ -98,7 +105,7 @@ def _encode_slowly(value: Any, *, sort_keys: bool) -> bytes:
     try:
         return _encode_exactly(value, sort_keys=sort_keys)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise NestedTooDeeply("nested too deeply") from None
 
 
 def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
