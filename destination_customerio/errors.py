@@ -16,9 +16,16 @@ from typing import ClassVar
 
 
 class SyncError(Exception):
-    """Ends the command with one TRACE ERROR of `failure_type`, whose text is `str(error)`."""
+    """Ends the command with one TRACE ERROR of `failure_type`, whose text is `str(error)`.
+
+    internal_message  for the connector's developers; as free of values as the text itself
+    """
 
     failure_type: ClassVar[str] = "system_error"
+
+    def __init__(self, message: str, internal_message: str | None = None) -> None:
+        super().__init__(message)
+        self.internal_message = internal_message or type(self).__name__
 
 
 class ConfigError(SyncError):

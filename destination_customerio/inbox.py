@@ -1,0 +1,95 @@
+"""The coordinator's inbox: the one place where threads meet.
+
+The reader of stdin posts blocks of lines, the lanes post what became of their batches, the uploader of dead letters its
+files, the signal handler a request to stop. Only the reader can be too fast, so only the reader has to ask for a slot.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from destination_customerio.protocol import LineReader
+
+if TYPE_CHECKING:
+    from destination_customerio.errors import SyncError
+
+CHUNK_BYTES = 1 << 18
+_SLOTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A block of whole lines from stdin, without the last newline."""
+
+    block: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfInput:
+    """Nothing more will come from stdin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The platform wants the process to end; `signal_number` is the signal it sent."""
+
+    signal_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A thread met an error that ends the sync."""
+
+    error: SyncError
+
+
+class Inbox:
+    """Events for the coordinator, in the order in which they were posted."""
+
+    def __init__(self) -> None:
+        # Unlike queue.Queue, a SimpleQueue may be posted to from a signal handler.
+        self._events: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._slots = threading.Semaphore(_SLOTS)
+
+    def post(self, event: object) -> None:
+        """Add an event; any thread and any signal handler may."""
+        self._events.put(event)
+
+    def take(self, timeout_seconds: float) -> object | None:
+        """The next event, waiting for it at most so long; None when there is none."""
+        try:
+            if timeout_seconds <= 0:
+                return self._events.get_nowait()
+            return self._events.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def wait_for_slot(self) -> None:
+        """Wait until the coordinator has worked off enough blocks to take one more."""
+        self._slots.acquire()
+
+    def free_slot(self) -> None:
+        """A block is worked off."""
+        self._slots.release()
+
+
+def start_reading(descriptor: int, inbox: Inbox) -> None:
+    """Read a file descriptor to its end in a thread of its own, posting blocks of whole lines."""
+    # A daemon: it may sit in a read for ever, and nothing it holds needs an orderly end.
+    threading.Thread(target=_read_all, args=(descriptor, inbox), name="reader", daemon=True).start()
+
+
+def _read_all(descriptor: int, inbox: Inbox) -> None:
+    lines = LineReader()
+    inbox.wait_for_slot()
+    while chunk := os.read(descriptor, CHUNK_BYTES):
+        if (block := lines.feed(chunk)) is not None:
+            inbox.post(Lines(block))
+            inbox.wait_for_slot()
+    if (rest := lines.finish()) is not None:
+        inbox.post(Lines(rest))
+    inbox.post(EndOfInput())

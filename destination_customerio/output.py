@@ -1,0 +1,69 @@
+"""Stdout: protocol messages only, one writer, each flushed at once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from destination_customerio.errors import SyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class OutputClosed(Exception):  # noqa: N818 - an event: nobody reads what we write any more
+    """The reader of our messages is gone; states can't be acknowledged any more."""
+
+
+class Output:
+    """Writes Airbyte messages, one a line. Made for one thread."""
+
+    def __init__(self, file: BinaryIO, wall_clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._wall_clock = wall_clock
+
+    def write_line(self, line: bytes) -> None:
+        """One message that is encoded already.
+
+        Raises:
+            OutputClosed: nobody reads it any more.
+        """
+        try:
+            self._file.write(line + b"\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise OutputClosed from None
+
+    def write(self, message: dict[str, Any]) -> None:
+        """One message."""
+        self.write_line(orjson.dumps(message))
+
+    def info(self, text: str) -> None:
+        """A log line for whoever follows the sync."""
+        self._log("INFO", text)
+
+    def warn(self, text: str) -> None:
+        """Something unusual; nothing is lost."""
+        self._log("WARN", text)
+
+    def _log(self, level: str, text: str) -> None:
+        self.write({"type": "LOG", "log": {"level": level, "message": text}})
+
+    def trace_error(self, error: SyncError) -> None:
+        """The one TRACE ERROR that a failed command ends with."""
+        self.write(
+            {
+                "type": "TRACE",
+                "trace": {
+                    "type": "ERROR",
+                    "emitted_at": int(self._wall_clock() * 1000),
+                    "error": {
+                        "message": str(error),
+                        "internal_message": error.internal_message,
+                        "failure_type": error.failure_type,
+                    },
+                },
+            }
+        )
