@@ -13,9 +13,9 @@ rare, so they alone take the slow road through the standard library, where
 from __future__ import annotations
 
 import json
+import math
 import re
-import sys
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import orjson
@@ -28,7 +28,6 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = re.compile(rb"-[0-9]{19}|[0-9]{20}")
 # Past this many digits, int() refuses to convert; Decimal holds such a number exactly.
 _MAX_INT_DIGITS = 4_000
-_MAX_DOUBLE_EXPONENT = sys.float_info.max_10_exp
 
 
 class NestedTooDeeply(ValueError):  # noqa: N818 - what is the matter with the text
@@ -65,7 +64,7 @@ def parse_exactly(text: bytes) -> Any:
         ValueError: as for `parse`.
     """
     try:
-        return json.loads(text.decode(), parse_float=Decimal, parse_int=_exact_integer)
+        return json.loads(text.decode(), parse_float=_exact_decimal, parse_int=_exact_integer)
     except ValueError:
         raise ValueError("not a JSON text") from None
     except RecursionError:
@@ -101,6 +100,13 @@ def _exact_integer(digits: str) -> int | Decimal:
     return int(digits) if len(digits) <= _MAX_INT_DIGITS else Decimal(digits)
 
 
+def _exact_decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits: infinite or zero, by its sign
+        return Decimal(float(text))
+
+
 def _encode_slowly(value: Any, *, sort_keys: bool) -> bytes:
     try:
         return _encode_exactly(value, sort_keys=sort_keys)
@@ -129,6 +135,9 @@ def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
             return str(value).encode()
         case Decimal() if _is_infinite_as_double(value):
             return b"null"
+        case Decimal() if sort_keys and Decimal(repr(float(value))) == value:
+            # Parsed another way, the same number would have been this float.
+            return orjson.dumps(float(value))
         case Decimal():
             return str(value).encode()
         case float():
@@ -138,7 +147,7 @@ def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
 
 def _is_infinite_as_double(value: Decimal) -> bool:
     """Whether a number as written, such as 1e400, is too large for a double. Long integers have no exponent."""
-    return not value.is_finite() or (value.adjusted() > _MAX_DOUBLE_EXPONENT and "E" in str(value))
+    return not value.is_finite() or ("E" in str(value) and math.isinf(float(value)))
 
 
 def as_object(value: Any) -> JsonObject | None:
