@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -78,11 +79,11 @@ def _text(value: Any, column: str) -> str:
             text = str(value)
         case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:
             text = f"{value:f}"
-        case float():
+        case float() if math.isfinite(value):
             raise ExactDigitsNeeded
         case Decimal():
             raise Rejection("invalid", column, f"{column} is not a number that can name anybody.")
-        case _:
+        case _:  # null, and NaN and the infinities, which become null wherever they stand
             text = ""
     if not text:
         raise Rejection("required", column, f"{column} is missing or blank, so nobody is named.")

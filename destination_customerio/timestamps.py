@@ -14,24 +14,29 @@ Zone names are not: they are ambiguous (`IST` is three zones). Fractions are cut
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
 # The first power of ten that is no longer seconds (the year 5138), milliseconds, microseconds, nanoseconds.
 _UNITS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]*)?")
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
 _ISO = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
-    r" ?(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?"
+    r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})"
+    rf"(?:[Tt ]{_TIME}(?::(?P<second>[0-9]{{2}})(?:[.,][0-9]+)?)?"
+    r" ?(?:[Zz]|(?P<sign>[+-])(?P<zone_hours>[0-9]{2})(?::?(?P<zone_minutes>[0-9]{2}))?)?)?"
 )
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 # RFC 2822's own grammar, with a numeric zone or one of the two names that mean +0000 in it.
 _RFC_2822 = re.compile(
-    r"(?:[A-Za-z]{3}, *)?[0-9]{1,2} +[A-Za-z]{3} +[0-9]{4} +[0-9]{2}:[0-9]{2}(?::[0-9]{2})? +(?:[+-][0-9]{4}|GMT|UT)"
+    rf"(?:(?:mon|tue|wed|thu|fri|sat|sun), *)?(?P<day>[0-9]{{1,2}}) +(?P<month>{'|'.join(_MONTHS)}) +(?P<year>[0-9]{{4}})"
+    rf" +{_TIME}(?::(?P<second>[0-9]{{2}}))?"
+    r" +(?:(?P<sign>[+-])(?P<zone_hours>[0-9]{2})(?P<zone_minutes>[0-9]{2})|gmt|ut)",
+    re.IGNORECASE | re.ASCII,
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_absent(value: Any) -> bool:
@@ -55,7 +60,9 @@ def to_unix_seconds(value: Any) -> int:
 def _from_number(value: float | Decimal) -> int:
     for limit, unit in _UNITS:
         if -limit < value < limit:
-            return int(value) if unit == 1 else int(Decimal(value) / unit)
+            # In whole numbers, as a division of decimals rounds. Both steps cut towards zero.
+            whole = int(value)
+            return whole // unit if whole >= 0 else -(-whole // unit)
     raise ValueError("too large for a timestamp, even in nanoseconds")  # NaN and the infinities end here too
 
 
@@ -63,29 +70,29 @@ def _from_text(text: str) -> int:
     if _NUMBER.fullmatch(text):
         return _from_number(Decimal(text))
     if match := _ISO.fullmatch(text):
-        return _from_iso(match)
-    if _RFC_2822.fullmatch(text) and (parsed := parsedate_tz(text)):
-        return int(mktime_tz(parsed))
+        return _seconds(match, int(match["month"]))
+    if match := _RFC_2822.fullmatch(text):
+        return _seconds(match, _MONTHS.index(match["month"].lower()) + 1)
     raise ValueError("no known form of a timestamp")
 
 
-def _from_iso(match: re.Match[str]) -> int:
-    year, month, day, hour, minute, second, _, sign, zone_hours, zone_minutes = match.groups()
-    # RFC 3339 knows leap seconds; unix time counts them as the first second of the next minute.
-    leap = second == "60"
-    offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
-    if offset >= timedelta(hours=24):
-        raise ValueError("no such zone")
+def _seconds(match: re.Match[str], month: int) -> int:
+    # Leap seconds are allowed in both forms; unix time counts them as the first second of the next minute.
+    leap = match["second"] == "60"
     moment = datetime(
-        int(year),
-        int(month),
-        int(day),
-        int(hour or 0),
-        int(minute or 0),
-        59 if leap else int(second or 0),
-        tzinfo=timezone(-offset if sign == "-" else offset) if sign else UTC,
+        int(match["year"]),
+        month,
+        int(match["day"]),
+        int(match["hour"] or 0),
+        int(match["minute"] or 0),
+        59 if leap else int(match["second"] or 0),
+        tzinfo=UTC,
     )
-    return int((moment - _EPOCH).total_seconds()) + leap
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    zone_hours, zone_minutes = int(match["zone_hours"] or 0), int(match["zone_minutes"] or 0)
+    if zone_hours > 23 or zone_minutes > 59:
+        raise ValueError("no such zone")
+    offset = (zone_hours * 60 + zone_minutes) * 60
+    # Counted in whole seconds, so that a zone may lead out of the years that datetime knows.
+    since_epoch = moment - _EPOCH
+    seconds = since_epoch.days * 86_400 + since_epoch.seconds + leap
+    return seconds + offset if match["sign"] == "-" else seconds - offset
