@@ -19,8 +19,9 @@ from destination_customerio.timestamps import is_absent, to_unix_seconds
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
 
-_DATE_FORMATS = frozenset({"date", "date-time"})
-_DATE_TYPES = frozenset({"date", "timestamp_with_timezone", "timestamp_without_timezone"})
+# Tuples, as a set would ask for a hash, which a schema gone wrong may not have.
+_DATE_FORMATS = ("date", "date-time")
+_DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Columns:
     def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> JsonObject:
         """`{"id": ULID}`, or nothing when the row gives no id and the strategy is `none`."""
         value = data.pop("event_id", None)
-        if not is_absent(value):
+        if event_ids.is_given(value):
             return {"id": event_ids.from_column(value, event_name)}
         if row_id is not None:
             return {"id": row_id}
@@ -88,7 +89,7 @@ class Columns:
             return {}
         try:
             return {"timestamp": to_unix_seconds(value)}
-        except (ValueError, OverflowError):
+        except ValueError:
             raise Rejection(
                 "invalid",
                 column,
@@ -102,7 +103,7 @@ class Columns:
             return
         try:
             data[column] = to_unix_seconds(value)
-        except (ValueError, OverflowError):
+        except ValueError:
             return
 
 

@@ -6,12 +6,14 @@ A ULID is 128 bits as 26 characters of Crockford's base32, so its first characte
 from __future__ import annotations
 
 import hashlib
-import os
+import math
 import re
+import secrets
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from destination_customerio.identifiers import MAX_DIGITS, ExactDigitsNeeded
 from destination_customerio.json_text import JsonObject, encode_canonically
 
 if TYPE_CHECKING:
@@ -31,11 +33,29 @@ def encode_ulid(number: int) -> str:
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
 
 
+def is_given(value: Any) -> bool:
+    """Whether a row gives an id: null and blank are none, nor are NaN and the infinities, which stand for null."""
+    match value:
+        case None:
+            return False
+        case str():
+            return bool(value.strip())
+        case float():
+            return math.isfinite(value)
+        case Decimal():
+            return value.is_finite()
+    return True
+
+
 def from_column(value: Any, event_name: str) -> str:
-    """The ULID of a row's own event id, any value but null and blank: the same one for ever.
+    """The ULID of a row's own event id, any value for which `is_given` holds: the same one for ever.
 
     A ULID stays as it is, a UUID keeps its bits. Anything else is hashed together with the event's name, as ids such
     as 1, 2, 3 are unique only within one kind of event.
+
+    Raises:
+        ExactDigitsNeeded: a float, whose digits are lost; two ids that differ only in those would become one.
+        NestedTooDeeply: an object or array that can't be followed to its end.
     """
     text = value.strip() if type(value) is str else _digits_or_json(value)
     if _ULID.fullmatch(text):
@@ -51,16 +71,16 @@ def from_row(stream: Stream, data: JsonObject) -> str:
 
 
 class FreshIds:
-    """New ULIDs, unique across processes and in ascending order within one.
+    """New ULIDs, unique across processes.
 
-    Ids are cut from blocks of 1,024 with one random prefix (70 bits), as asking for time and randomness for each row
-    costs as much as encoding the row.
+    Ids are cut from blocks of 1,024 with one prefix, of the time (48 bits) and chance (70 bits), as asking for both for
+    each row costs as much as encoding the row. Within a block they ascend.
     """
 
     def __init__(
         self,
         wall_clock: Callable[[], float] = time.time,
-        random_bytes: Callable[[int], bytes] = os.urandom,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._wall_clock = wall_clock
         self._random_bytes = random_bytes
@@ -80,7 +100,14 @@ class FreshIds:
 
 
 def _digits_or_json(value: Any) -> str:
-    return f"{value:f}" if type(value) is Decimal else encode_canonically(value).decode()
+    """One text for each value, however it was written: 1.50 and 1.5 are one number."""
+    if type(value) is float:
+        raise ExactDigitsNeeded
+    if type(value) is Decimal and abs(value.adjusted()) <= MAX_DIGITS:
+        digits = f"{value:f}"
+        return digits.rstrip("0").rstrip(".") if "." in digits else digits
+    # A number with an exponent beyond that would take a text as long as the exponent says.
+    return str(value) if type(value) is Decimal else encode_canonically(value).decode()
 
 
 def _hashed(*parts: str) -> str:
