@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from destination_customerio import limits
 from destination_customerio.columns import AssemblySettings, Columns
 from destination_customerio.errors import Rejection
-from destination_customerio.json_text import JsonObject, encode
+from destination_customerio.json_text import JsonObject, NestedTooDeeply, encode
 
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
     from destination_customerio.operations import DestinationObject
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
-_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
+_MAIL_ATTRIBUTES = ("recipient", "from_address", "reply_to")
 # Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
 _MAX_KNOWN_NAMES = 10_000
 
@@ -41,30 +41,37 @@ class Assembler:
             Rejection: the row can't be sent.
             ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
-        key, entry = self._build(self._columns, data)
-        attributes: JsonObject = entry["attributes"]
-        for column in self._dates:
-            self._columns.convert(attributes, column)
-        if not attributes.keys() <= self._known_names:
-            self._learn_names(attributes)
         try:
+            key, entry = self._build(self._columns, data)
+            attributes: JsonObject = entry["attributes"]
+            for column in self._dates:
+                self._columns.convert(attributes, column)
+            if self._limits_attributes:
+                self._check_names(attributes)
+            else:
+                self._note_mail_attributes(attributes)
             encoded = encode(entry)
-        except ValueError:
+        except NestedTooDeeply:
             raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
         if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
             self._check_large(attributes, len(encoded))
         return key, encoded
 
-    def _learn_names(self, attributes: JsonObject) -> None:
+    def _check_names(self, attributes: JsonObject) -> None:
         """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
+        if attributes.keys() <= self._known_names:
+            return
+        limits.check_attribute_count(attributes)
         new = attributes.keys() - self._known_names
-        if self._limits_attributes:
-            limits.check_names(new)
-        else:
-            self.mail_attributes |= new & _MAIL_ATTRIBUTES
+        limits.check_names(new)
         if len(self._known_names) + len(new) > _MAX_KNOWN_NAMES:
             self._known_names.clear()
         self._known_names |= new
+
+    def _note_mail_attributes(self, attributes: JsonObject) -> None:
+        for name in _MAIL_ATTRIBUTES:
+            if name in attributes:
+                self.mail_attributes.add(name)
 
     def _check_large(self, attributes: JsonObject, size: int) -> None:
         if self._limits_attributes:
