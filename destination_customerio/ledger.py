@@ -6,8 +6,9 @@ closes that epoch and opens the next. A record is settled when Customer.io accep
 
 A STREAM state closes the epoch of its own stream. Any other state (GLOBAL, LEGACY) closes the epochs of all streams
 that had records or states since the last such state, stays at the head of each, and goes when it heads all of them and
-every earlier state of its kind has gone. So each operation costs no more than the streams it touches, and nothing
-depends on how many rows are in flight.
+every earlier state of its kind has gone. A stream that had none joins it with an empty epoch when its next record or
+state comes, should it still wait then: no later state may overtake it. So each operation costs no more than the streams
+it touches, and nothing depends on how many rows are in flight.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class _Checkpoint:
     state: Any
     of_all: bool
     tracks: list[Track] = field(default_factory=list)
-    awaited_tracks: int = 0
+    awaited_tracks: int = 0  # those whose head it has not reached yet
     delivered: int = 0
     rejected: int = 0
 
@@ -71,31 +72,27 @@ class Ledger:
 
     def add_record(self, track: Track) -> Epoch:
         """Count one record in; the epoch returned is its ticket, to be given back to `settle`."""
+        if not track.current.outstanding:
+            self._touch(track)
         epoch = track.current
-        if not epoch.outstanding:
-            self._touched[track] = None
         epoch.outstanding += 1
         return epoch
 
     def add_stream_state(self, track: Track, state: Any) -> None:
         """A state that speaks of one stream."""
         self.waiting_states += 1
-        self._touched[track] = None
+        self._touch(track)
         self._close(track, _Checkpoint(state, of_all=False))
         self._advance(track)
 
     def add_global_state(self, state: Any) -> None:
         """A state that speaks of all streams."""
         self.waiting_states += 1
-        checkpoint = _Checkpoint(
-            state, of_all=True, tracks=list(self._touched), awaited_tracks=len(self._touched)
-        )
-        self._touched = {}
+        checkpoint = _Checkpoint(state, of_all=True)
         self._of_all.append(checkpoint)
-        for track in checkpoint.tracks:
-            self._close(track, checkpoint)
-        for track in checkpoint.tracks:
-            self._advance(track)
+        for track in self._touched:
+            self._join(track, checkpoint)
+        self._touched = {}
         self._release()
 
     def settle(self, epoch: Epoch, *, delivered: int = 0, rejected: int = 0) -> None:
@@ -113,6 +110,22 @@ class Ledger:
         ready, self._ready = self._ready, []
         self.waiting_states -= len(ready)
         return ready
+
+    def _touch(self, track: Track) -> None:
+        """Note that the next state of all streams must wait for this one, and this one for the last that waits."""
+        if track in self._touched:
+            return
+        self._touched[track] = None
+        last_closed = track.epochs[-2].checkpoint if len(track.epochs) > 1 else None
+        if self._of_all and self._of_all[-1] is not last_closed:
+            self._join(track, self._of_all[-1])
+
+    def _join(self, track: Track, checkpoint: _Checkpoint) -> None:
+        """Let a state of all streams wait for what one of them has read so far."""
+        checkpoint.tracks.append(track)
+        checkpoint.awaited_tracks += 1
+        self._close(track, checkpoint)
+        self._pop_settled(track)
 
     def _close(self, track: Track, checkpoint: _Checkpoint) -> None:
         track.current.checkpoint = checkpoint
