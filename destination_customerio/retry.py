@@ -6,6 +6,7 @@ answer that sounds like success hold errors (`Accepted`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -29,6 +30,8 @@ _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
 _OK = range(200, 300)
 _PARTIAL = 207
+# Reasons are counted and logged, so they must be words of the API's own and no sentence that may quote a row.
+_REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def retry_after_seconds(header: str | None, now: float) -> float:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for years that no clock reaches
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -185,7 +188,7 @@ def _rejection(error: Any) -> Rejection:
         value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
     )
     return Rejection(
-        reason or "refused",
+        reason if _REASON.fullmatch(reason) else "refused",
         column,
         message
         or " ".join(filter(None, (column, reason)))
