@@ -1,0 +1,45 @@
+"""`discover` answers what the contract says, for each way to identify people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from destination_customerio.identifiers import IDENTIFIER_KINDS
+from destination_customerio.operations import DESTINATION_OBJECTS, destination_catalog
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone"])
+def test_discover_answers_the_golden_catalog(kind: str) -> None:
+    """To the letter, order of keys included: the platform's mapping screen is drawn from it."""
+    golden = (GOLDEN / f"discover_{kind}.json").read_text()
+    assert json.dumps(destination_catalog(IDENTIFIER_KINDS[kind]), indent=2) + "\n" == golden
+
+
+def test_every_kind_of_identifier_has_a_golden_catalog() -> None:
+    """A new kind comes with its own."""
+    assert {path.stem for path in GOLDEN.glob("discover_*.json")} == {
+        f"discover_{kind}" for kind in IDENTIFIER_KINDS
+    }
+
+
+def test_required_and_matching_columns_are_columns() -> None:
+    """What the platform must map or match by exists, and `matching_keys` is always there."""
+    for kind in IDENTIFIER_KINDS.values():
+        for operation in destination_catalog(kind)["operations"]:
+            properties = operation["json_schema"]["properties"]
+            assert kind.column in properties
+            assert set(operation["json_schema"].get("required", [])) <= set(properties)
+            assert all(set(key) <= set(properties) for key in operation["matching_keys"])
+
+
+def test_objects_go_by_their_own_names() -> None:
+    """The table's keys are what routing looks up."""
+    assert {name: row.name for name, row in DESTINATION_OBJECTS.items()} == {
+        "person_identify": "person_identify",
+        "person_event": "person_event",
+    }
