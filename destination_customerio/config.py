@@ -44,6 +44,14 @@ class _Model(BaseModel):
     # A validation error of pydantic quotes its input unless told not to.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, raw: object) -> object:
+        # Forms and tools write null for a field that was left empty.
+        return (
+            {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
+        )
+
 
 class Credentials(_Model):
     """The Track API's key pair."""
@@ -74,7 +82,9 @@ class CsvFormat(_Model):
 
     model_config = ConfigDict(title="CSV: a table, for spreadsheets")
 
-    format_type: Literal["CSV"] = Field(title="Format", json_schema_extra={"order": 0})
+    format_type: Literal["CSV"] = Field(
+        title="Format", description="The format of the files.", json_schema_extra={"order": 0}
+    )
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
@@ -91,7 +101,9 @@ class JsonlFormat(_Model):
 
     model_config = ConfigDict(title="JSON Lines: one JSON object a row, for programs")
 
-    format_type: Literal["JSONL"] = Field(title="Format", json_schema_extra={"order": 0})
+    format_type: Literal["JSONL"] = Field(
+        title="Format", description="The format of the files.", json_schema_extra={"order": 0}
+    )
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
@@ -109,7 +121,9 @@ class NoCompression(_Model):
     model_config = ConfigDict(title="No compression")
 
     compression_type: Literal["No Compression"] = Field(
-        title="Compression type", json_schema_extra={"order": 0}
+        title="Compression type",
+        description="How the files are compressed.",
+        json_schema_extra={"order": 0},
     )
 
 
@@ -118,7 +132,11 @@ class GzipCompression(_Model):
 
     model_config = ConfigDict(title="GZIP")
 
-    compression_type: Literal["GZIP"] = Field(title="Compression type", json_schema_extra={"order": 0})
+    compression_type: Literal["GZIP"] = Field(
+        title="Compression type",
+        description="How the files are compressed.",
+        json_schema_extra={"order": 0},
+    )
 
 
 class NoStorage(_Model):
@@ -126,7 +144,9 @@ class NoStorage(_Model):
 
     model_config = ConfigDict(title="None: count the rejected rows, keep none")
 
-    storage_type: Literal["None"] = Field(title="Storage type", json_schema_extra={"order": 0})
+    storage_type: Literal["None"] = Field(
+        title="Storage type", description="Where rejected rows go.", json_schema_extra={"order": 0}
+    )
 
 
 class S3Storage(_Model):
@@ -134,7 +154,9 @@ class S3Storage(_Model):
 
     model_config = ConfigDict(title="S3: keep the rejected rows in a bucket")
 
-    storage_type: Literal["S3"] = Field(title="Storage type", json_schema_extra={"order": 0})
+    storage_type: Literal["S3"] = Field(
+        title="Storage type", description="Where rejected rows go.", json_schema_extra={"order": 0}
+    )
     s3_bucket_name: Text = Field(
         min_length=1,
         title="Bucket name",
@@ -289,7 +311,7 @@ class Config(_Model):
             "Turns the values of columns that are dates or times in the source's schema into unix seconds, the form in "
             "which Customer.io's segments and campaigns compare dates."
         ),
-        json_schema_extra={"order": 5},
+        json_schema_extra={"order": 5, "examples": [False]},
     )
     track_api_url: Text = Field(
         default="",
@@ -327,8 +349,9 @@ def _checked_url(url: str, *, http_allowed: bool) -> str:
         _ = parts.port
     except ValueError:
         raise ValueError("this is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+    # Looked for in the text, as an empty query or user name would not show in the parts.
+    if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#\\ "):
         raise ValueError("give a URL such as https://example.com, without a user name, `?` or `#`")
     if parts.scheme == "http" and not http_allowed and host not in _LOOPBACK:
         raise ValueError("http:// is only for a server on this machine; use https://")
-    return url
+    return parts.geturl()  # with the scheme in small letters, as it is looked at again

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL, Config, S3Storage
 from destination_customerio.errors import ConfigError
-from destination_customerio.json_text import as_object, parse
+from destination_customerio.json_text import JsonObject, as_object, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ _WORDS = {
     "string_type": "must be text",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
+    "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
     "bool_parsing": "must be true or false",
@@ -37,6 +38,15 @@ def read_config(path: Path, environment: Mapping[str, str]) -> Config:
 
     Raises:
         ConfigError: it can't be read, is no JSON object, or breaks a rule; all broken rules are named.
+    """
+    return parse_config(read_raw_config(path), environment)
+
+
+def read_raw_config(path: Path) -> JsonObject:
+    """Read a configuration file without checking what it says.
+
+    Raises:
+        ConfigError: it can't be read, or is no JSON object.
     """
     try:
         text = path.read_bytes()
@@ -53,7 +63,7 @@ def read_config(path: Path, environment: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file given with --config."
         )
-    return parse_config(raw, environment)
+    return raw
 
 
 def parse_config(raw: Mapping[str, Any], environment: Mapping[str, str]) -> Config:
