@@ -165,11 +165,10 @@ class TrackHandler(BaseHTTPRequestHandler):
         self.wfile.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + sent.body)
 
     def _wait(self, seconds: float) -> None:
-        """Let time pass, but not once the client has hung up or the server is to stop."""
+        """Let time pass, but not once the connection has ended, from either side."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._client_is_gone():
-            if self.server.stopping.wait(min(left, _NOTICE_SECONDS)):
-                return
+            time.sleep(min(left, _NOTICE_SECONDS))
 
     def _client_is_gone(self) -> bool:
         """Whether the client has closed its end. Any thread may ask."""

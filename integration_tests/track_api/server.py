@@ -30,10 +30,7 @@ _POLL_SECONDS = 0.02
 
 
 class TrackServer(ThreadingHTTPServer):
-    """Listens on loopback alone; a thread a connection. Ends them all when it is closed.
-
-    stopping  set when every handler is to end what it does
-    """
+    """Listens on loopback alone; a thread a connection. Ends them all when it is stopped."""
 
     # Closing the server waits for the threads, so that no socket outlives it.
     daemon_threads = False
@@ -42,7 +39,6 @@ class TrackServer(ThreadingHTTPServer):
     def __init__(self, service: TrackService, port: int) -> None:
         super().__init__(("127.0.0.1", port), TrackHandler)
         self.service = service
-        self.stopping = threading.Event()
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
 
@@ -68,9 +64,9 @@ class TrackServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop listening, end all connections, and wait for their threads. `serve_forever` must be running."""
-        self.stopping.set()
         self.shutdown()
         with self._connections_lock:
+            # A handler that waits or reads takes this for a client that hung up, and ends.
             for connection in self._connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
