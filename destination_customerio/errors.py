@@ -12,6 +12,8 @@ Messages never hold a row's value or a credential: they end up in logs and in th
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -59,3 +61,13 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: reje
         self.reason = reason
         self.field = field
         self.message = message
+
+
+def unexpected(error: BaseException) -> SyncError:
+    """What to say of an exception that nobody foresaw: where it happened, and nothing of its text or its values."""
+    places = traceback.extract_tb(error.__traceback__)
+    return SyncError(
+        f"The connector met an error that it does not know ({type(error).__name__}). Rows before the last acknowledged "
+        "state are written; what came after it will be sent again. Please report this with the connector's version.",
+        " <- ".join(f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in reversed(places)),
+    )

@@ -47,6 +47,11 @@ class Failed:
     error: SyncError
 
 
+@dataclass(frozen=True, slots=True)
+class LaneEnded:
+    """A lane has finished what it had under way, and takes nothing more."""
+
+
 class Inbox:
     """Events for the coordinator, in the order in which they were posted."""
 

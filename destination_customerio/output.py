@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
-from destination_customerio.errors import SyncError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from destination_customerio.errors import SyncError
 
 
 class OutputClosed(Exception):  # noqa: N818 - an event: nobody reads what we write any more

@@ -100,9 +100,9 @@ def stream_of_state(state: Any) -> StreamKey | None:
     stream = as_object(state.get("stream")) or {}
     descriptor = as_object(stream.get("stream_descriptor")) or {}
     name, namespace = descriptor.get("name"), descriptor.get("namespace") or ""
-    if not isinstance(name, str) or not isinstance(namespace, str):
-        raise ValueError("a STREAM state without a stream")
-    return namespace, name
+    if isinstance(name, str) and isinstance(namespace, str):
+        return namespace, name
+    raise ValueError("a STREAM state without a stream")
 
 
 def acknowledgement(line: bytes, delivered: int, rejected: int) -> bytes:
@@ -117,4 +117,4 @@ def acknowledgement(line: bytes, delivered: int, rejected: int) -> bytes:
     inside.append(
         b'"destinationStats":{"recordCount":%d.0,"rejectedRecordCount":%d.0}' % (delivered, rejected)
     )
-    return b"".join((line[: state.start], b"{", b",".join(inside), b"}", line[state.end :]))
+    return b"".join((line[: state.start], b"{", b",".join(inside), b"}", line[state.end :].rstrip()))

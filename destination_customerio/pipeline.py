@@ -1,0 +1,302 @@
+"""The coordinator: one thread that owns everything but sockets and files.
+
+A row flows: block of lines → message → its stream's assembler → its person's lane → open batch → sender, and comes back
+as part of a `Delivered` batch, or as a dead letter that has become durable; then the ledger says which states go out.
+
+Memory is bounded by bytes: while what was read and is not settled weighs more than the budget, no further block is
+taken, so the reader stops, the pipe fills, and the source waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from destination_customerio import report
+from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.delivery import Delivered, Retrying
+from destination_customerio.errors import ProtocolError, Rejection, SyncError
+from destination_customerio.inbox import EndOfInput, Failed, LaneEnded, Lines, Stop
+from destination_customerio.intake import Intake
+from destination_customerio.protocol import acknowledgement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from destination_customerio.batcher import Batch, Batcher
+    from destination_customerio.dead_letter import DeadLetters
+    from destination_customerio.inbox import Inbox
+    from destination_customerio.ledger import Epoch, Ledger, Track
+    from destination_customerio.output import Output
+    from destination_customerio.sender import Lanes
+    from destination_customerio.streams import StreamSync
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The coordinator's own limits.
+
+    max_weight_bytes           what may be read and not settled, with Python's overhead
+    linger_seconds             how long a batch stays open for more rows
+    dead_letter_linger_seconds how long a file of dead letters stays open while states wait
+    quiet_seconds              the same when nothing else holds the states back
+    progress_seconds           how often the sync says how it gets on
+    stop_seconds               how long a signal to stop leaves for what is under way; Airbyte kills after ten
+    failure_seconds            how long other lanes may still finish after one has failed
+    """
+
+    max_weight_bytes: int = 48 << 20
+    linger_seconds: float = 5.0
+    dead_letter_linger_seconds: float = 30.0
+    quiet_seconds: float = 2.0
+    progress_seconds: float = 30.0
+    stop_seconds: float = 8.0
+    failure_seconds: float = 20.0
+
+
+class Pipeline:
+    """Runs one sync from the first line of stdin to the last state on stdout."""
+
+    def __init__(
+        self,
+        streams: Sequence[StreamSync],
+        ledger: Ledger,
+        batcher: Batcher,
+        sender: Lanes,
+        dead_letters: DeadLetters,
+        inbox: Inbox,
+        output: Output,
+        clock: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        self._streams = streams
+        self._by_track: dict[Track, StreamSync] = {sync.track: sync for sync in streams}
+        self._ledger = ledger
+        self._batcher = batcher
+        self._sender = sender
+        self._dead_letters = dead_letters
+        self._inbox = inbox
+        self._output = output
+        self._clock = clock
+        self._limits = limits or Limits()
+
+        self._intake = Intake(streams, ledger, batcher, sender.lanes, self._send, self._reject)
+
+        self._blocks: deque[bytes] = deque()
+        self._now = clock()
+        self._in_flight = 0
+        self._in_flight_weight = 0
+        self._state_bytes_emitted = 0
+        self._requests = report.RequestCounts()
+
+        self._reading = True
+        self._gave_up = False
+        self._dead_letters_failed = False
+        self._running_lanes = sender.lanes
+        self._deadline = float("inf")
+        self._error: SyncError | None = None
+        self._stopped_by: int | None = None
+
+        self._progress_at = self._now + self._limits.progress_seconds
+        self._rows_at_progress = 0
+        self._warned_of: dict[StreamSync, set[str]] = {}
+
+    def run(self) -> int | None:
+        """Work until all is settled; returns the number of the signal that ended the sync early, if one did.
+
+        Raises:
+            SyncError: the sync failed. All states that were true by then are out.
+            OutputClosed: nobody reads the states any more.
+        """
+        while not self._is_done():
+            self.step()
+        self._sender.close()
+        self._dead_letters.close()
+        self._summarize()
+        if self._error is not None:
+            raise self._error
+        if self._stopped_by is None and self._ledger.waiting_states:
+            raise ProtocolError(
+                f"The input is at its end, and {self._ledger.waiting_states} states still wait for rows. They were not "
+                "acknowledged, so Airbyte sends those rows again. This is a fault of the connector; please report it."
+            )
+        return self._stopped_by
+
+    def step(self) -> None:
+        """Handle one event, or one block of lines when there is no event; then whatever has become due."""
+        has_work = bool(self._blocks) and self._has_room()
+        event = self._inbox.take(0.0 if has_work else self._seconds_to_next_timer())
+        self._now = self._clock()
+        if event is not None:
+            self._handle(event)
+        elif has_work:
+            self._read_block(self._blocks.popleft())
+        self._do_what_is_due()
+        self._emit_states()
+
+    # Events
+
+    def _handle(self, event: object) -> None:
+        match event:
+            case Lines(block) if self._reading:
+                self._blocks.append(block)
+            case Delivered():
+                self._settle(event)
+            case Retrying(reason):
+                self._requests.retries[reason] += 1
+            case FileUploaded():
+                self._dead_letters.handle(event)
+            case EndOfInput():
+                self._reading = False
+            case LaneEnded():
+                self._running_lanes -= 1
+            case Failed(error):
+                self._fail(error)
+            case SyncError():
+                self._fail_dead_letters(event)
+            case Stop(signal_number):
+                self._stop(signal_number)
+
+    def _settle(self, done: Delivered) -> None:
+        batch = done.batch
+        self._in_flight -= 1
+        self._in_flight_weight -= batch.weight
+        self._requests.requests += done.requests
+        delivered = Counter(batch.epochs)
+        for index, rejection in sorted(done.rejected.items()):
+            epoch = batch.epochs[index]
+            delivered[epoch] -= 1
+            self._reject(self._by_track[epoch.track], epoch, batch.lines[index], rejection)
+        for epoch, rows in delivered.items():
+            self._by_track[epoch.track].counts.delivered += rows
+            self._ledger.settle(epoch, delivered=rows)
+
+    def _stop(self, signal_number: int) -> None:
+        if self._stopped_by is not None:
+            return
+        self._stopped_by = signal_number
+        self._deadline = min(self._deadline, self._now + self._limits.stop_seconds)
+        self._stop_reading()
+
+    def _fail(self, error: SyncError) -> None:
+        """The sync can't go on: nothing new is sent, but what is under way may still become true."""
+        self._error = self._error or error
+        self._stop_reading()
+        if not self._gave_up:
+            self._gave_up = True
+            self._sender.give_up()
+            self._deadline = min(self._deadline, self._now + self._limits.failure_seconds)
+
+    def _fail_dead_letters(self, error: SyncError) -> None:
+        """Rejected rows can't be kept any more, so they will never be settled."""
+        self._dead_letters_failed = True
+        self._fail(error)
+
+    def _stop_reading(self) -> None:
+        self._reading = False
+        self._blocks.clear()
+
+    # Rows
+
+    def _read_block(self, block: bytes) -> None:
+        try:
+            self._intake.read_block(block, self._now)
+        except ProtocolError as error:
+            self._error = self._error or error
+            self._stop_reading()
+        self._inbox.free_slot()
+
+    def _reject(self, sync: StreamSync, epoch: Epoch, line: bytes, rejection: Rejection) -> None:
+        sync.count_rejected(rejection)
+        try:
+            self._dead_letters.add(sync.stream, line, rejection, epoch)
+        except SyncError as error:
+            self._fail_dead_letters(error)
+
+    def _send(self, batch: Batch) -> None:
+        self._in_flight += 1
+        self._in_flight_weight += batch.weight
+        self._sender.send(batch)
+
+    # What becomes due
+
+    def _do_what_is_due(self) -> None:
+        limits = self._limits
+        has_room = self._has_room()
+        if not self._reading and not self._blocks:
+            self._send_open_batches()
+            if not self._in_flight or not self._running_lanes:
+                self._dead_letters.seal()
+        elif not has_room and not self._in_flight:
+            # Everything waits for room, and room comes only from what is sent.
+            self._send_open_batches()
+            if not self._in_flight:
+                self._dead_letters.seal()
+        else:
+            self._send_open_batches(self._now - limits.linger_seconds)
+            self._seal_old_dead_letters()
+        if self._now >= self._progress_at:
+            self._say_progress()
+
+    def _send_open_batches(self, opened_before: float = float("inf")) -> None:
+        if not self._gave_up:
+            for batch in self._batcher.seal(opened_before):
+                self._send(batch)
+
+    def _seal_old_dead_letters(self) -> None:
+        if self._ledger.waiting_states:
+            self._dead_letters.seal(self._now - self._dead_letter_linger())
+
+    def _dead_letter_linger(self) -> float:
+        quiet = not self._in_flight and self._batcher.oldest_opened_at() is None
+        return self._limits.quiet_seconds if quiet else self._limits.dead_letter_linger_seconds
+
+    def _emit_states(self) -> None:
+        for state, delivered, rejected in self._ledger.take_ready():
+            self._state_bytes_emitted += len(state)
+            self._output.write_line(acknowledgement(state, delivered, rejected))
+
+    def _has_room(self) -> bool:
+        waiting_state_bytes = self._intake.state_bytes_read - self._state_bytes_emitted
+        weight = self._batcher.weight + self._in_flight_weight + waiting_state_bytes
+        return weight < self._limits.max_weight_bytes and not self._dead_letters.is_full
+
+    def _seconds_to_next_timer(self) -> float:
+        due = [self._progress_at, self._deadline]
+        if (opened_at := self._batcher.oldest_opened_at()) is not None:
+            due.append(opened_at + self._limits.linger_seconds)
+        if self._ledger.waiting_states and (opened_at := self._dead_letters.oldest_opened_at()) is not None:
+            due.append(opened_at + self._dead_letter_linger())
+        # Never zero: the clock may be a hair short of the time that is waited for.
+        return max(0.001, min(due) - self._clock())
+
+    def _is_done(self) -> bool:
+        if self._reading or self._blocks:
+            return False
+        if self._clock() >= self._deadline:
+            return True
+        sent = not self._running_lanes if self._gave_up else not self._in_flight
+        return sent and (self._dead_letters_failed or not self._dead_letters.pending)
+
+    # Words
+
+    def _say_progress(self) -> None:
+        seconds = self._limits.progress_seconds + self._now - self._progress_at
+        line = report.progress_line(self._streams, self._requests, seconds, self._rows_at_progress)
+        self._output.info(line)
+        self._warn_of_mail_attributes()
+        self._progress_at = self._now + self._limits.progress_seconds
+        self._rows_at_progress = sum(sync.counts.read for sync in self._streams)
+
+    def _summarize(self) -> None:
+        self._warn_of_mail_attributes()
+        for line in report.summary_lines(self._streams, self._requests):
+            self._output.info(line)
+
+    def _warn_of_mail_attributes(self) -> None:
+        for sync in self._streams:
+            new = sync.assembler.mail_attributes - self._warned_of.get(sync, set())
+            if new:
+                self._output.warn(report.mail_attributes_line(sync, new))
+                self._warned_of[sync] = set(sync.assembler.mail_attributes)

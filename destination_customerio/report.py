@@ -1,0 +1,98 @@
+"""What the sync says of itself, as sentences and counts, never with a row's value in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from destination_customerio.config import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from destination_customerio.config import Config
+    from destination_customerio.streams import StreamSync
+
+# A sync of a thousand streams is summed up, not listed.
+_MAX_LISTED_STREAMS = 100
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """Requests to the Track API, and attempts that were repeated, by the reason of the failure."""
+
+    requests: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+
+
+def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
+    """What goes where."""
+    storage = config.object_storage_config
+    kept = (
+        f"s3://{storage.s3_bucket_name}/{storage.bucket_path}"
+        if isinstance(storage, S3Storage)
+        else "no bucket: they are counted only"
+    )
+    yield (
+        f"Writing to {track_url}, up to {config.max_concurrent_requests} requests at once, people identified by "
+        f"{config.identifier_type}. Rejected rows go to {kept}."
+    )
+    for stream in streams[:_MAX_LISTED_STREAMS]:
+        yield f"Stream {stream.stream} goes to {stream.target.name}."
+    if len(streams) > _MAX_LISTED_STREAMS:
+        yield f"So do {len(streams) - _MAX_LISTED_STREAMS} more streams, each to its own object."
+
+
+def progress_line(
+    streams: Iterable[StreamSync], requests: RequestCounts, seconds: float, rows_before: int
+) -> str:
+    """How the sync gets on; `rows_before` were read `seconds` ago."""
+    counts = [stream.counts for stream in streams]
+    read = sum(count.read for count in counts)
+    rejected = sum((count.rejected for count in counts), Counter[tuple[str, str]]())
+    return (
+        f"{read:,} rows read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
+        f"{sum(count.delivered for count in counts):,} delivered in {requests.requests:,} requests, "
+        f"{_rejected(rejected)}, {_retries(requests)}, {sum(count.waiting for count in counts):,} rows waiting."
+    )
+
+
+def summary_lines(streams: Sequence[StreamSync], requests: RequestCounts) -> Iterator[str]:
+    """What became of each stream's rows."""
+    for stream in streams[:_MAX_LISTED_STREAMS]:
+        counts = stream.counts
+        waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
+        yield (
+            f"Stream {stream.stream}: {counts.read:,} rows read, {counts.delivered:,} delivered, "
+            f"{_rejected(counts.rejected)}{waiting}."
+        )
+    total = len(streams)
+    if total > _MAX_LISTED_STREAMS:
+        yield f"The other {total - _MAX_LISTED_STREAMS} streams are left out of this list."
+    yield f"{requests.requests:,} requests to Customer.io, {_retries(requests)}."
+
+
+def mail_attributes_line(stream: StreamSync, names: Iterable[str]) -> str:
+    """A warning of attributes that change whom a campaign's mails go to."""
+    return (
+        f"Stream {stream.stream} sends events with the attribute {', '.join(sorted(names))}. Customer.io uses these to "
+        "address the mails that the event triggers, in place of the person's own. Rename the column if that is not meant."
+    )
+
+
+def _rejected(rejected: Counter[tuple[str, str]]) -> str:
+    if not rejected:
+        return "0 rejected"
+    reasons = ", ".join(
+        f"{reason}{f' ({column})' if column else ''}: {rows:,}"
+        for (reason, column), rows in rejected.most_common(20)
+    )
+    return f"{rejected.total():,} rejected [{reasons}]"
+
+
+def _retries(requests: RequestCounts) -> str:
+    if not requests.retries:
+        return "0 retries"
+    reasons = ", ".join(f"{reason}: {times:,}" for reason, times in requests.retries.most_common(10))
+    return f"{requests.retries.total():,} retries [{reasons}]"

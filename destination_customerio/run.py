@@ -1,0 +1,154 @@
+"""The console script: commands, exit codes, signals, and stdout for protocol messages alone."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    Status,
+    Type,
+)
+
+from destination_customerio import __version__
+from destination_customerio.catalog import read_catalog
+from destination_customerio.config_file import read_config, read_raw_config
+from destination_customerio.destination import DestinationCustomerIO
+from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.inbox import Inbox, Stop, start_reading
+from destination_customerio.output import Output, OutputClosed
+from destination_customerio.sync import prepare_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_STDIN = 0
+_STDOUT = 1
+_STDERR = 2
+
+
+def run() -> NoReturn:
+    """The entry point of the console script `destination-customerio`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + the signal that stopped it."""
+    parsed = _parse(arguments)
+    _on_signal(_exit)
+    with _claimed_stdout() as file:
+        output = Output(file)
+        try:
+            return _run_command(parsed, output)
+        except OutputClosed:
+            # Nobody is left to be told. What was acknowledged is true; the rest will be sent again.
+            return 1
+        except SyncError as error:
+            return _fail(output, error)
+        except Exception as error:  # noqa: BLE001 - a bug still owes the platform its one trace
+            return _fail(output, unexpected(error))
+
+
+def _run_command(parsed: argparse.Namespace, output: Output) -> int:
+    destination = DestinationCustomerIO()
+    logger = logging.getLogger("airbyte")
+    match parsed.command:
+        case "spec":
+            _write(output, AirbyteMessage(type=Type.SPEC, spec=destination.spec(logger)))
+        case "check":
+            status = _check(destination, parsed.config, logger)
+            _write(output, AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status))
+        case "discover":
+            catalog = destination.discover(read_raw_config(parsed.config))
+            output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
+        case "write":
+            return _run_sync(parsed.config, parsed.catalog, output)
+    return 0
+
+
+def _run_sync(config_path: Path, catalog_path: Path, output: Output) -> int:
+    inbox = Inbox()
+    pipeline = prepare_sync(read_config(config_path, os.environ), read_catalog(catalog_path), inbox, output)
+    # From here on there are rows to bring home before the process may end.
+    _on_signal(lambda number: inbox.post(Stop(number)))
+    start_reading(_STDIN, inbox)
+    signal_number = pipeline.run()
+    return _exit_code(signal_number) if signal_number else 0
+
+
+def _check(
+    destination: DestinationCustomerIO, config_path: Path, logger: logging.Logger
+) -> AirbyteConnectionStatus:
+    try:
+        return destination.check(logger, read_raw_config(config_path))
+    except SyncError as error:
+        return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+
+
+def _write(output: Output, message: AirbyteMessage) -> None:
+    dumped: dict[str, Any] = AirbyteMessageSerializer.dump(message)
+    output.write(dumped)
+
+
+def _fail(output: Output, error: SyncError) -> int:
+    with contextlib.suppress(OutputClosed):
+        output.trace_error(error)
+    return 1
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="destination-customerio",
+        description="Airbyte destination for Customer.io. Speaks the Airbyte protocol on stdin and stdout.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("spec", help="print what the configuration looks like")
+    check = commands.add_parser("check", help="try the credentials, the region and the bucket")
+    discover = commands.add_parser("discover", help="print what rows can become in Customer.io")
+    write = commands.add_parser("write", help="send the records on stdin to Customer.io")
+    for command in (check, discover, write):
+        command.add_argument("--config", type=Path, required=True, help="the configuration, a JSON file")
+    write.add_argument(
+        "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+    )
+    return parser.parse_args(arguments)
+
+
+def _on_signal(act: Callable[[int], object]) -> None:
+    """What to do when the platform, or a person, asks the process to end."""
+
+    def handle(number: int, _: object) -> None:
+        act(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _exit(signal_number: int) -> NoReturn:
+    raise SystemExit(_exit_code(signal_number))
+
+
+def _exit_code(signal_number: int) -> int:
+    return 128 + signal_number
+
+
+@contextlib.contextmanager
+def _claimed_stdout() -> Iterator[BinaryIO]:
+    """Stdout for protocol messages alone: whatever else is printed by anything ends up on stderr."""
+    file = os.fdopen(os.dup(_STDOUT), "wb")
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            file.close()

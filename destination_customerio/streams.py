@@ -1,0 +1,47 @@
+"""What the sync knows of each stream while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from destination_customerio.assembler import Assembler
+from destination_customerio.ledger import Track
+
+if TYPE_CHECKING:
+    from destination_customerio.catalog import Stream
+    from destination_customerio.columns import AssemblySettings
+    from destination_customerio.errors import Rejection
+    from destination_customerio.operations import DestinationObject
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """Rows of one stream. `rejected` goes by reason and column; rows neither delivered nor rejected are waiting."""
+
+    read: int = 0
+    delivered: int = 0
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def waiting(self) -> int:
+        """Rows that were read and whose fate is not known yet."""
+        return self.read - self.delivered - self.rejected.total()
+
+
+class StreamSync:
+    """One configured stream at work: how its rows become entries, its place in the ledger, its counts."""
+
+    __slots__ = ("assembler", "counts", "stream", "target", "track")
+
+    def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
+        self.stream = stream
+        self.target = target
+        self.assembler = Assembler(stream, target, settings)
+        self.track = Track(str(stream))
+        self.counts = RowCounts()
+
+    def count_rejected(self, rejection: Rejection) -> None:
+        """Count one row as rejected, under words that may stand in a log."""
+        self.counts.rejected[rejection.reason, rejection.field] += 1

@@ -1,0 +1,72 @@
+"""Wires the parts of one `write` together."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from destination_customerio import report
+from destination_customerio.batcher import Batcher
+from destination_customerio.columns import AssemblySettings
+from destination_customerio.config import S3Storage
+from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters
+from destination_customerio.event_ids import FreshIds
+from destination_customerio.identifiers import IDENTIFIER_KINDS
+from destination_customerio.ledger import Ledger
+from destination_customerio.pipeline import Pipeline
+from destination_customerio.region import read_timeout_seconds, resolve_track_url
+from destination_customerio.router import route
+from destination_customerio.sender import Sender
+from destination_customerio.streams import StreamSync
+from destination_customerio.track_client import TrackClient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from destination_customerio.catalog import Stream
+    from destination_customerio.config import Config
+    from destination_customerio.dead_letter import DeadLetters
+    from destination_customerio.inbox import Inbox
+    from destination_customerio.ledger import Epoch
+    from destination_customerio.output import Output
+
+
+def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output: Output) -> Pipeline:
+    """Settle all that can be settled before the first row: routes, formats, credentials, region.
+
+    Returns a pipeline that is ready to `run` once something posts lines into the inbox.
+
+    Raises:
+        SyncError: the sync can't begin; nothing was read.
+    """
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[config.identifier_type],
+        event_id_strategy=config.event_id_strategy,
+        convert_timestamps=config.convert_timestamps,
+        fresh_ids=FreshIds(),
+    )
+    syncs = [StreamSync(stream, target, settings) for stream, target in route(streams)]
+    ledger = Ledger()
+    dead_letters = _dead_letters(config, ledger, inbox)
+    track_url = resolve_track_url(config, time.sleep, time.time)
+    for line in report.start_lines(config, track_url, syncs):
+        output.info(line)
+
+    lanes = config.max_concurrent_requests
+    sender = Sender(
+        lanes,
+        lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
+        config.retry_timeout_seconds,
+        inbox.post,
+    )
+    return Pipeline(syncs, ledger, Batcher(lanes), sender, dead_letters, inbox, output, time.monotonic)
+
+
+def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:
+    def settle(epoch: Epoch, rows: int) -> None:
+        ledger.settle(epoch, rejected=rows)
+
+    storage = config.object_storage_config
+    if isinstance(storage, S3Storage):
+        return BucketDeadLetters(storage, inbox.post, settle, time.monotonic, time.time)
+    return CountedDeadLetters(settle)
