@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
-from destination_customerio.json_text import parse
+from destination_customerio.json_text import as_object, parse
 from destination_customerio.retry import Answer, Retry, Unauthorized, judge
 from destination_customerio.track_client import READ_TIMEOUT_SECONDS, TrackClient
 
@@ -81,20 +81,20 @@ def _ask(
 
 
 def _region(body: bytes, asked: str) -> tuple[str, str]:
-    """The region and its host, taken only when the answer names one of the two hosts."""
+    """The region and its host: one of the two known ones, whatever URL the answer names beside the region."""
     try:
-        answer: Any = parse(body)
+        answer = as_object(parse(body))
     except ValueError:
         answer = None
-    region = answer.get("region") if isinstance(answer, dict) else None
-    if region not in _HOST_OF_REGION or answer.get("url", _HOST_OF_REGION[region]) != _HOST_OF_REGION[region]:
+    region = answer.get("region") if answer is not None else None
+    if not isinstance(region, str) or region not in _HOST_OF_REGION:
         raise _not_the_track_api(asked)
     return region, _HOST_OF_REGION[region]
 
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
     return TransientError(
-        f"The Track API at {asked} could not be reached in {attempts} attempts ({verdict.reason}). Nothing was written. "
+        f"The Track API at {asked} gave no usable answer in {attempts} attempts ({verdict.reason}). Nothing was written. "
         "Check that Airbyte may connect to this host on port 443 (firewall, proxy, DNS), and the status page of "
         "Customer.io; then try again."
     )

@@ -1,6 +1,58 @@
-"""How hypothesis runs here: no time limits, as the machines that run the tests are not equally fast."""
+"""How hypothesis runs here, and a small world on loopback for the tests of what talks to the network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import HealthCheck, settings
 
+from unit_tests.loopback import Certificate, Reply, Request, Server, make_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# No time limits, as the machines that run the tests are not equally fast.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy, bundle of authorities or netrc of whoever runs the tests."""
+    for name in (
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("NETRC", "/dev/null")
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Signed by nobody but itself."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def internet(
+    monkeypatch: pytest.MonkeyPatch, certificate: Certificate
+) -> Iterator[Callable[[Callable[[Request], Reply]], Server]]:
+    """Stands in for Customer.io's hosts: a proxy of the environment, whose certificate is trusted."""
+    servers = []
+
+    def answer(respond: Callable[[Request], Reply]) -> Server:
+        server = Server(respond, tls=certificate.context, is_proxy=True).__enter__()
+        servers.append(server)
+        monkeypatch.setenv("HTTPS_PROXY", server.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
+        return server
+
+    yield answer
+    for server in servers:
+        server.__exit__()

@@ -1,0 +1,195 @@
+"""A small HTTP server on loopback that does to its clients what networks do: hang up, break off, stall, redirect.
+
+It also stands in for the internet: as a proxy it answers CONNECT for any host itself, behind a certificate of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOSTS = ["localhost", "track.customer.io", "track-eu.customer.io"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; `connection` counts from 0, `host` is the one a proxy was asked for, if any."""
+
+    connection: int
+    host: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The bytes to answer with, and what to do then: `keep` the connection, `close`, `reset`, or `hang`."""
+
+    raw: bytes
+    then: str = "keep"
+
+
+def http(status: int, body: bytes = b"", then: str = "keep", **headers: str) -> Reply:
+    """A well-formed answer; header names are written with `_` for `-`."""
+    lines = [f"HTTP/1.1 {status} Because", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return Reply("\r\n".join(lines).encode() + b"\r\n\r\n" + body, then)
+
+
+@dataclass
+class Server:
+    """Answers each request with what `answer` makes of it. A context manager; everything ends with it."""
+
+    answer: Callable[[Request], Reply]
+    tls: ssl.SSLContext | None = None
+    is_proxy: bool = False
+    address: str = ""  # host and port, once it listens
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+    closed: threading.Event = field(default_factory=threading.Event)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _listener: socket.socket = field(default_factory=socket.socket)
+    _open: list[socket.socket] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The base URL by plain HTTP."""
+        return f"http://{self.address}"
+
+    def __enter__(self) -> Self:
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        for connection in self._open:
+            connection.close()
+        self._listener.close()
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                self._open.append(connection)
+                self._start(self._serve, connection, self.connections)
+                self.connections += 1
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        # A client that goes away in the middle is what the tests are about.
+        with contextlib.suppress(OSError, ValueError):
+            self._converse(connection, number)
+        self.closed.set()
+
+    def _converse(self, connection: socket.socket, number: int) -> None:
+        host = ""
+        stream = connection if self.tls is None or self.is_proxy else self._secure(connection)
+        while (request := _read(stream, number, host)) is not None:
+            self.requests.append(request)
+            if request.method == "CONNECT":
+                stream.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                stream, host = self._secure(stream), request.path
+                continue
+            reply = self.answer(request)
+            stream.sendall(reply.raw)
+            if reply.then == "hang":
+                self._stopping.wait(10)
+            if reply.then == "reset":
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if reply.then != "keep":
+                break
+        stream.close()
+
+    def _secure(self, connection: socket.socket) -> ssl.SSLSocket:
+        assert self.tls is not None
+        secured = self.tls.wrap_socket(connection, server_side=True)
+        self._open.append(secured)
+        return secured
+
+
+def _read(stream: socket.socket, connection: int, host: str) -> Request | None:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if not (received := stream.recv(65_536)):
+            return None
+        head += received
+    head, _, body = head.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    while len(body) < int(headers.get("content-length", 0)):
+        body += stream.recv(65_536)
+    return Request(connection, host, method, path, headers, body)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that nobody signed but itself, good for loopback and Customer.io's two hosts."""
+
+    path: Path
+    context: ssl.SSLContext
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """Make one; clients that take `path` for their bundle of authorities trust it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
+    names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([*names, x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_path = folder / "key.pem"
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key_path)
+    return Certificate(path, context)
