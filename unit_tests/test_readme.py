@@ -1,0 +1,87 @@
+"""The README is true: its examples are run, its tables are compared with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from destination_customerio.assembler import Assembler
+from destination_customerio.catalog import Stream
+from destination_customerio.columns import AssemblySettings
+from destination_customerio.event_ids import FreshIds
+from destination_customerio.identifiers import IDENTIFIER_KINDS
+from destination_customerio.json_text import parse_exactly
+from destination_customerio.operations import DESTINATION_OBJECTS
+from destination_customerio.spec import connection_specification
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+_EXAMPLE = re.compile(r"<!-- row: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL)
+_SETTINGS = AssemblySettings(
+    identifier_kind=IDENTIFIER_KINDS["email"],
+    event_id_strategy="none",
+    convert_timestamps=False,
+    fresh_ids=FreshIds(),
+)
+
+
+@pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README))
+def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: str, entry: str) -> None:
+    """The examples of "How rows map" are what the connector does."""
+    assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    assert json.loads(encoded) == json.loads(entry)
+
+
+def test_the_readme_has_an_example_of_each_object() -> None:
+    """No destination object is left without an example and a line in the table of objects."""
+    assert {example[0] for example in _EXAMPLE.findall(README)} == set(DESTINATION_OBJECTS)
+    for row in DESTINATION_OBJECTS.values():
+        assert f"| `{row.name}` | `{row.sync_mode}` |" in README
+
+
+def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
+    """Each key of the configuration stands in one of the two tables, with its default."""
+    schema = connection_specification()
+    storage = schema["properties"]["object_storage_config"]["oneOf"][1]["properties"]
+    documented = _first_cells("### Configuration")
+    keys = {key.removeprefix("credentials.") for key in documented}
+    expected = set(schema["properties"]) - {"credentials"} | {"siteId", "apiKey"} | set(storage)
+    assert keys == expected
+
+
+def test_documented_defaults_are_the_defaults() -> None:
+    """The simple defaults of the table are those of the specification."""
+    properties: dict[str, Any] = connection_specification()["properties"]
+    for key in (
+        "identifierType",
+        "region",
+        "event_id_strategy",
+        "max_concurrent_requests",
+        "retry_timeout_seconds",
+    ):
+        assert f"| `{key}` | `{properties[key]['default']}` |" in README
+    assert "| `convert_timestamps` | `false` |" in README
+    assert properties["convert_timestamps"]["default"] is False
+
+
+def test_each_message_of_the_troubleshooting_table_is_one_the_connector_says() -> None:
+    """Whoever looks a message up by its beginning finds it as the code spells it."""
+    code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").glob("*.py"))
+    messages = _first_cells("## When something fails")
+    assert len(messages) > 5
+    for message in messages:
+        assert message in code
+
+
+def _first_cells(heading: str) -> list[str]:
+    """The code words in the first cells of the tables below a heading, up to the next heading of its level."""
+    level = heading.split(maxsplit=1)[0]
+    section = re.split(rf"\n#{{1,{len(level)}}} ", README.split(heading, 1)[1])[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    return [word for cell in cells for word in re.findall(r"`([^`]*)`", cell)]
