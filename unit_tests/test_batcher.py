@@ -26,18 +26,23 @@ class Row:
     line: bytes
 
 
-def entry(number: int, filling: str) -> bytes:
-    """An entry that says which row it is."""
-    return encode({"row": number, "filling": filling})
+def entry(number: int, filling: int) -> bytes:
+    """An entry that says which row it is, and is as long as one likes."""
+    return encode({"row": number, "filling": "é" * filling})
 
 
-rows = st.lists(st.tuples(st.integers(0, 2), st.text(max_size=60), st.binary(max_size=20)), max_size=60).map(
-    lambda drawn: [
-        Row(lane, entry(number, filling), line) for number, (lane, filling, line) in enumerate(drawn)
-    ]
+drawn_rows = st.tuples(st.integers(0, 2), st.integers(0, 40), st.binary(max_size=20))
+# Often many, so that batches fill up; any entry fits an empty body of each of the limits.
+rows = (
+    st.integers(0, 60)
+    .flatmap(lambda count: st.lists(drawn_rows, min_size=count, max_size=count))
+    .map(
+        lambda drawn: [
+            Row(lane, entry(number, filling), line) for number, (lane, filling, line) in enumerate(drawn)
+        ]
+    )
 )
-# Any entry drawn above fits an empty body of this size: a character takes six bytes at most.
-limits = st.integers(FRAME + 420, 1_500)
+limits = st.integers(FRAME + 110, 400)
 
 
 def filled(rows: list[Row], limit: int) -> list[Batch]:
@@ -119,6 +124,11 @@ def test_a_body_of_500000_bytes_is_sent_and_not_one_more() -> None:
     sealed = batcher.add(0, b"1", b"", EPOCH, 0.0)
     assert sealed is not None
     assert sealed.body_bytes == len(sealed.body(0, len(sealed))) == 500_000
+
+    batcher = Batcher(lanes=1)
+    for _ in range(count):
+        batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0)
+    assert batcher.add(0, b"1" * (rest + 1), b"", EPOCH, 0.0) is not None
 
 
 def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:

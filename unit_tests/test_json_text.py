@@ -52,6 +52,8 @@ def test_both_roads_agree(written: str) -> None:
 
 
 @given(json_values.values.flatmap(json_values.written))
+@example("-9223372036854775809")
+@example("18446744073709551616")
 def test_the_cheap_test_misses_no_long_integer(written: str) -> None:
     """A text that the cheap test clears is one that the ordinary parser reads without loss."""
     if not may_hold_long_integers(written.encode()):

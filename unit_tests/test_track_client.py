@@ -135,8 +135,10 @@ def test_a_broken_body_is_no_answer(connect: Connect, reply: Reply) -> None:
 def test_a_lost_connection_is_no_answer_and_nothing_is_sent_twice(connect: Connect, reply: Reply) -> None:
     """Whether the request was taken is unknown; who knows the budget and the order tries again."""
     with Server(lambda _: reply) as server:
-        assert isinstance(connect(server.url).post_batch(BODY), NoAnswer)
-    assert len(server.requests) == 1
+        client = connect(server.url)
+        assert isinstance(client.post_batch(BODY), NoAnswer)
+        assert isinstance(client.get_region(), NoAnswer)
+    assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
 def test_a_host_that_is_not_there_is_no_answer(connect: Connect) -> None:
