@@ -26,18 +26,17 @@ class Batch:
 
     lines        each row as it was read, for the dead letters
     epochs       each row's ticket in the ledger
-    weight       bytes of memory that the batch holds, for the budget
     opened_at    clock time of the first row
     """
 
-    __slots__ = ("_buffer", "_ends", "epochs", "lane", "lines", "opened_at", "weight")
+    __slots__ = ("_buffer", "_ends", "_line_bytes", "epochs", "lane", "lines", "opened_at")
 
     def __init__(self, lane: int, opened_at: float) -> None:
         self.lane = lane
         self.opened_at = opened_at
         self.lines: list[bytes] = []
         self.epochs: list[Epoch] = []
-        self.weight = 0
+        self._line_bytes = 0
         self._buffer = bytearray(_OPEN)
         self._ends: list[int] = []
 
@@ -55,16 +54,20 @@ class Batch:
         """Whether the body, with this entry added, stays within the limit."""
         return len(self._buffer) + len(entry) + len(_CLOSE) <= max_body_bytes
 
-    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> int:
-        """Append one row; returns what it adds to the weight."""
-        self._buffer += entry
-        self._ends.append(len(self._buffer))
-        self._buffer += b","
+    @property
+    def weight(self) -> int:
+        """How many bytes of memory it holds, for the budget."""
+        return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
+
+    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> None:
+        """Append one row."""
+        buffer = self._buffer
+        buffer += entry
+        self._ends.append(len(buffer))
+        buffer += b","
         self.lines.append(line)
         self.epochs.append(epoch)
-        weight = len(entry) + len(line) + _ROW_OVERHEAD_BYTES
-        self.weight += weight
-        return weight
+        self._line_bytes += len(line)
 
     def body(self, start: int, stop: int) -> bytes:
         """The request body that sends the rows `start` to `stop`, the latter left out."""
@@ -78,7 +81,11 @@ class Batcher:
     def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._open: list[Batch | None] = [None] * lanes
         self._max_body_bytes = max_body_bytes
-        self.weight = 0
+
+    @property
+    def weight(self) -> int:
+        """How many bytes of memory the open batches hold."""
+        return sum(batch.weight for batch in self._open if batch is not None)
 
     def add(self, lane: int, entry: bytes, line: bytes, epoch: Epoch, now: float) -> Batch | None:
         """Add one row; returns the batch that had to be sealed to make room, if any.
@@ -89,10 +96,8 @@ class Batcher:
         sealed = None
         if batch is None or not batch.fits(entry, self._max_body_bytes):
             sealed = batch
-            if sealed is not None:
-                self.weight -= sealed.weight
             batch = self._open[lane] = Batch(lane, now)
-        self.weight += batch.add(entry, line, epoch)
+        batch.add(entry, line, epoch)
         return sealed
 
     def seal(self, opened_before: float = float("inf")) -> list[Batch]:
@@ -101,7 +106,6 @@ class Batcher:
         for lane, batch in enumerate(self._open):
             if batch is not None and batch.opened_at < opened_before:
                 self._open[lane] = None
-                self.weight -= batch.weight
                 sealed.append(batch)
         return sealed
 

@@ -66,25 +66,24 @@ def order_key(identifier_text: str, kind: str) -> str:
 
 
 def _text(value: Any, column: str) -> str:
+    text = value.strip() if type(value) is str else _digits(value, column)
+    if not text:
+        raise Rejection("required", column, f"{column} is missing or blank, so nobody is named.")
+    if not is_valid_text(text):
+        raise Rejection("invalid", column, f"{column} holds half of a surrogate pair, which is no character.")
+    return text
+
+
+def _digits(value: Any, column: str) -> str:
     match value:
-        case str():
-            text = value.strip()
-            if not is_valid_text(text):
-                raise Rejection(
-                    "invalid", column, f"{column} holds half of a surrogate pair, which is no character."
-                )
         case bool() | dict() | list():
             raise Rejection("invalid", column, f"{column} must be text or a number.")
         case int():
-            text = str(value)
+            return str(value)
         case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:
-            text = f"{value:f}"
+            return f"{value:f}"
         case float() if math.isfinite(value):
             raise ExactDigitsNeeded
         case Decimal():
             raise Rejection("invalid", column, f"{column} is not a number that can name anybody.")
-        case _:  # null, and NaN and the infinities, which become null wherever they stand
-            text = ""
-    if not text:
-        raise Rejection("required", column, f"{column} is missing or blank, so nobody is named.")
-    return text
+    return ""  # null, and NaN and the infinities, which become null wherever they stand

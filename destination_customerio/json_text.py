@@ -93,7 +93,13 @@ def encode_canonically(value: Any) -> bytes:
 
 def is_valid_text(text: str) -> bool:
     """Whether `text` can be written as UTF-8, that is, holds no lone surrogate."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _exact_integer(digits: str) -> int | Decimal:
