@@ -23,11 +23,16 @@ _WHERE_THE_KEYS_ARE = (
 )
 
 
-def bad_credentials() -> ConfigError:
-    """What to do when Customer.io answers 401 or 403."""
+def bad_credentials(region: str = "auto") -> ConfigError:
+    """What to do when Customer.io answers 401 or 403; `region` as configured, where its host was asked."""
+    other_region = (
+        ""
+        if region == "auto"
+        else f" If they are right, the account may not be in the region {region.upper()}: set Region (region) to automatic."
+    )
     return ConfigError(
         "Customer.io does not accept the Site ID (credentials.siteId) and the API Key (credentials.apiKey). "
-        f"No row of the refused requests was written. {_WHERE_THE_KEYS_ARE}"
+        f"No row of the refused requests was written. {_WHERE_THE_KEYS_ARE}{other_region}"
     )
 
 
@@ -74,22 +79,22 @@ def _ask(
     finally:
         client.close()
     if isinstance(verdict, Unauthorized):
-        raise bad_credentials()
+        raise bad_credentials(config.region)
     if not isinstance(answer, Answer) or answer.status != 200:
         raise _not_the_track_api(asked)
     return _region(answer.body, asked)
 
 
 def _region(body: bytes, asked: str) -> tuple[str, str]:
-    """The region and its host: one of the two known ones, whatever URL the answer names beside the region."""
+    """The region and its host, taken only when the answer names the host that the region is known to have."""
     try:
-        answer = as_object(parse(body))
+        answer = as_object(parse(body)) or {}
     except ValueError:
-        answer = None
-    region = answer.get("region") if answer is not None else None
-    if not isinstance(region, str) or region not in _HOST_OF_REGION:
-        raise _not_the_track_api(asked)
-    return region, _HOST_OF_REGION[region]
+        answer = {}
+    for region, host in _HOST_OF_REGION.items():
+        if answer.get("region") == region and answer.get("url") in (host, host + "/", None):
+            return region, host
+    raise _not_the_track_api(asked)
 
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:

@@ -87,11 +87,24 @@ def test_a_redirect_to_the_accounts_host_is_followed(internet: Internet) -> None
     assert resolve(config()) == EU_TRACK_URL
 
 
-@pytest.mark.parametrize("url", [None, "http://127.0.0.1:1", "https://elsewhere.example.com", 7])
-def test_the_answers_url_is_not_taken_for_an_address(internet: Internet, url: Any) -> None:
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://elsewhere.example.com", US_TRACK_URL, 7])
+def test_an_answer_that_names_another_host_than_the_regions_is_refused(internet: Internet, url: Any) -> None:
     """Credentials and rows go to a known host, whatever an answer says."""
     internet(lambda _: answer("eu", url=url))
+    assert isinstance(failure(config()), ProtocolError)
+
+
+def test_the_region_alone_is_answer_enough(internet: Internet) -> None:
+    """Each region has one host, so an answer need not spell it out."""
+    internet(lambda _: answer("eu", url=None))
     assert resolve(config()) == EU_TRACK_URL
+
+
+def test_refused_credentials_hint_at_a_region_that_was_set(internet: Internet) -> None:
+    """The host of one region refuses the right keys of an account of the other."""
+    internet(lambda _: http(401))
+    assert "set Region (region) to automatic" in str(failure(config(region="eu")))
+    assert "set Region (region) to automatic" not in str(failure(config()))
 
 
 def test_another_track_api_is_asked_and_used_itself() -> None:
