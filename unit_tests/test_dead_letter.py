@@ -1,0 +1,493 @@
+"""Rejected rows on their way to the bucket: settled when, and only when, the bucket has them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import queue
+import threading
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any
+
+import pytest
+
+from destination_customerio import dead_letter
+from destination_customerio.catalog import Stream
+from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters, FileUploaded
+from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
+from destination_customerio.ledger import Epoch, Track
+from unit_tests import bucket_server
+from unit_tests.bucket_server import ENVIRONMENT, Bucket, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from destination_customerio.dead_letter import DeadLetters
+
+USERS = Stream("users", "shop", properties={"n": {}}, sync_id=42)
+ORDERS = Stream("orders", sync_id=42)
+REJECTION = Rejection("required", "person_email", "The column person_email is empty.")
+JSONL = {"format_type": "JSONL"}
+FLAT_CSV = {"format_type": "CSV", "flattening": "Root level flattening"}
+
+
+def epoch() -> Epoch:
+    """A ticket as the ledger gives them."""
+    return Epoch(Track("users"))
+
+
+def line(number: int, padding: int = 0, stream: Stream = USERS, **columns: Any) -> bytes:
+    """A RECORD message of about this many bytes more than it needs."""
+    data = {"n": number, **columns} | ({"padding": "x" * padding} if padding else {})
+    record = {"stream": stream.name, "namespace": stream.namespace, "data": data, "emitted_at": 1}
+    return json.dumps({"type": "RECORD", "record": record}).encode()
+
+
+class Coordinator:
+    """What the coordinator does with dead letters: an inbox, a clock, and the books."""
+
+    def __init__(self) -> None:
+        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.settled: Counter[Epoch] = Counter()
+        self.now = 100.0
+        self.dead_letters: DeadLetters = CountedDeadLetters(self.settle)
+
+    def settle(self, settled: Epoch, count: int) -> None:
+        """Keep the books; a settlement of nothing would be one too many."""
+        assert count > 0
+        self.settled[settled] += count
+
+    def with_bucket(self, endpoint: str, **values: Any) -> BucketDeadLetters:
+        """Put rejected rows into a bucket from now on."""
+        options = {name: values.pop(name) for name in list(values) if name.startswith(("max_", "open_"))}
+        letters = BucketDeadLetters(
+            bucket_server.storage(endpoint, **values),
+            self.inbox.put,
+            self.settle,
+            lambda: self.now,
+            lambda: 1_793_678_706.0,
+            **options,
+        )
+        self.dead_letters = letters
+        return letters
+
+    def next_event(self) -> object:
+        """What the uploader has to say next."""
+        return self.inbox.get(timeout=30)
+
+    def handle_all(self) -> None:
+        """Handle events until nothing is pending."""
+        while self.dead_letters.pending:
+            event = self.next_event()
+            assert isinstance(event, FileUploaded), event
+            self.dead_letters.handle(event)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket that takes everything."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    yield from bucket_server.serve()
+
+
+@pytest.fixture
+def coordinator() -> Iterator[Coordinator]:
+    """A coordinator that closes what it opened."""
+    made = Coordinator()
+    yield made
+    made.dead_letters.close()
+
+
+class TestEveryImplementation:
+    """What the coordinator may rely on, with a bucket and without."""
+
+    @pytest.fixture(params=["bucket", "counted"])
+    def coordinator(
+        self, request: pytest.FixtureRequest, bucket: Bucket, coordinator: Coordinator
+    ) -> Coordinator:
+        """The coordinator with either implementation."""
+        if request.param == "bucket":
+            coordinator.with_bucket(bucket.url, format=JSONL)
+        return coordinator
+
+    def test_every_row_is_settled_once_for_its_own_epoch(self, coordinator: Coordinator) -> None:
+        """Several epochs may share a file, and one may be spread over several."""
+        letters = coordinator.dead_letters
+        epochs = [epoch(), epoch(), epoch()]
+        for number in range(60):
+            letters.add((USERS, ORDERS)[number % 2], line(number), REJECTION, epochs[number % 3])
+            if number == 30:
+                letters.seal()
+        letters.seal()
+        coordinator.handle_all()
+        assert coordinator.settled == dict.fromkeys(epochs, 20)
+        assert letters.pending == 0
+
+    def test_nothing_is_open_at_first_or_after_sealing(self, coordinator: Coordinator) -> None:
+        """The coordinator sets its timer by it."""
+        letters = coordinator.dead_letters
+        assert letters.oldest_opened_at() is None
+        letters.add(USERS, line(1), REJECTION, epoch())
+        letters.seal()
+        assert letters.oldest_opened_at() is None
+        coordinator.handle_all()
+
+    def test_without_rows_there_is_nothing_to_do(self, coordinator: Coordinator, bucket: Bucket) -> None:
+        """Sealing and closing are always allowed, and make no empty file."""
+        letters = coordinator.dead_letters
+        letters.seal()
+        letters.seal(0)
+        assert (letters.pending, letters.is_full, list(letters.stored)) == (0, False, [])
+        letters.close()
+        letters.close()
+        assert not bucket.objects
+
+    def test_one_small_row_does_not_fill_it(self, coordinator: Coordinator) -> None:
+        """Input is held back only when very much waits."""
+        coordinator.dead_letters.add(USERS, line(1), REJECTION, epoch())
+        assert not coordinator.dead_letters.is_full
+        coordinator.dead_letters.seal()
+        coordinator.handle_all()
+
+
+def test_without_a_bucket_a_row_is_settled_at_once(coordinator: Coordinator) -> None:
+    """There is nothing to wait for: it is counted."""
+    ticket = epoch()
+    coordinator.dead_letters.add(USERS, line(1), REJECTION, ticket)
+    assert coordinator.settled == {ticket: 1}
+
+
+def test_a_row_is_not_settled_before_the_bucket_has_it(bucket: Bucket, coordinator: Coordinator) -> None:
+    """Neither when it is spooled, nor when its file is sealed, nor when the upload is under way."""
+    may_answer = threading.Event()
+    uploading = threading.Event()
+
+    def hold() -> None:
+        uploading.set()
+        assert may_answer.wait(30)
+
+    bucket.refuse = hold
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.seal()
+    assert uploading.wait(30)
+    assert (letters.pending, coordinator.settled) == (1, {})
+    may_answer.set()
+    event = coordinator.next_event()
+    assert (letters.pending, coordinator.settled) == (1, {}), "settled from another thread"
+    assert isinstance(event, FileUploaded)
+    letters.handle(event)
+    assert (letters.pending, coordinator.settled.total()) == (0, 1)
+
+
+def test_a_file_is_settled_once_however_often_it_is_told_of(bucket: Bucket, coordinator: Coordinator) -> None:
+    """A row settled twice would let a state go too early."""
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.seal()
+    event = coordinator.next_event()
+    assert isinstance(event, FileUploaded)
+    letters.handle(event)
+    letters.handle(event)
+    assert (coordinator.settled.total(), letters.pending) == (1, 0)
+
+
+def test_files_of_several_streams_with_what_lies_in_them(bucket: Bucket, coordinator: Coordinator) -> None:
+    """Each stream has files of its own, and the report names them with their rows."""
+    letters = coordinator.with_bucket(bucket.url, format=JSONL)
+    for number in range(5):
+        letters.add(USERS, line(number), REJECTION, epoch())
+    letters.add(ORDERS, line(9), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    assert [(file.stream, file.rows) for file in letters.stored] == [(USERS, 5), (ORDERS, 1)]
+    assert [file.key for file in letters.stored] == list(bucket.objects)
+    users, orders = ([json.loads(row) for row in file.splitlines()] for file in bucket.objects.values())
+    assert [row["_airbyte_data"]["n"] for row in users] == [0, 1, 2, 3, 4]
+    assert [row["_airbyte_data"]["n"] for row in orders] == [9]
+    assert len({row["_airbyte_raw_id"] for row in users}) == 5
+
+
+def test_files_roll_before_they_are_too_large(bucket: Bucket, coordinator: Coordinator) -> None:
+    """A file over the limit holds one row, which no file can hold otherwise; the rows keep their order."""
+    letters = coordinator.with_bucket(bucket.url, format=FLAT_CSV, max_file_bytes=2_000)
+    paddings = [100] * 20 + [5_000] + [100] * 20
+    for number, padding in enumerate(paddings):
+        letters.add(USERS, line(number, padding), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    files = [list(csv.DictReader(io.StringIO(file.decode(), newline=""))) for file in bucket.objects.values()]
+    assert [row["n"] for rows in files for row in rows] == [str(number) for number in range(41)]
+    sizes = [len(file) for file in bucket.objects.values()]
+    assert all(size <= 2_000 or len(rows) == 1 for size, rows in zip(sizes, files, strict=True))
+    assert len(files) < 15
+    assert [file.rows for file in letters.stored] == [len(rows) for rows in files]
+
+
+def test_a_row_with_a_new_column_starts_a_file_with_a_wider_header(
+    bucket: Bucket, coordinator: Coordinator
+) -> None:
+    """The column is not lost, and later files of the stream have it too."""
+    letters = coordinator.with_bucket(bucket.url, format=FLAT_CSV)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.add(USERS, line(2, extra="new"), REJECTION, epoch())
+    letters.add(USERS, line(3), REJECTION, epoch())
+    letters.seal()
+    letters.add(USERS, line(4), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    files = [list(csv.DictReader(io.StringIO(file.decode(), newline=""))) for file in bucket.objects.values()]
+    assert [[(row["n"], row.get("extra")) for row in rows] for rows in files] == [
+        [("1", None)],
+        [("2", "new"), ("3", "")],
+        [("4", "")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "compression", "content_type"),
+    [
+        ("CSV", "No Compression", "text/csv; charset=utf-8"),
+        ("JSONL", "No Compression", "application/x-ndjson"),
+        ("CSV", "GZIP", "application/gzip"),
+        ("JSONL", "GZIP", "application/gzip"),
+    ],
+)
+def test_files_say_what_they_are(
+    bucket: Bucket, coordinator: Coordinator, file_format: str, compression: str, content_type: str
+) -> None:
+    """A .gz file is a gz file, and not declared as an encoding that readers take off on the way."""
+    values = {"format": {"format_type": file_format}, "compression": {"compression_type": compression}}
+    letters = coordinator.with_bucket(bucket.url, **values)
+    for number in range(3):
+        letters.add(USERS, line(number), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    ((key, content),) = bucket.objects.items()
+    assert bucket.content_types[key] == content_type
+    assert key.endswith(".gz") == (compression == "GZIP")
+    text = gzip.decompress(content) if compression == "GZIP" else content
+    assert text.count(b"person_email is empty.") == 3
+
+
+def test_a_file_over_its_place_in_memory_arrives_whole(bucket: Bucket, coordinator: Coordinator) -> None:
+    """It moved to the disk in between."""
+    letters = coordinator.with_bucket(bucket.url, format=JSONL)
+    for number in range(300):
+        letters.add(USERS, line(number, 1_000), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    (content,) = bucket.objects.values()
+    assert len(content) > 300_000
+    assert [json.loads(row)["_airbyte_data"]["n"] for row in content.splitlines()] == list(range(300))
+
+
+def test_only_old_files_are_sealed_when_asked(bucket: Bucket, coordinator: Coordinator) -> None:
+    """A file opened exactly at the given time is old enough, or a timer set for it would not end."""
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    coordinator.now = 105.0
+    letters.add(ORDERS, line(1), REJECTION, epoch())
+    coordinator.now = 110.0
+    letters.add(USERS, line(2), REJECTION, epoch())
+    assert letters.oldest_opened_at() == 100.0
+    letters.seal(99.9)
+    assert letters.oldest_opened_at() == 100.0
+    letters.seal(100.0)
+    assert letters.oldest_opened_at() == 105.0
+    letters.seal()
+    coordinator.handle_all()
+    assert [file.rows for file in letters.stored] == [2, 1]
+
+
+def test_open_files_are_bounded_together(bucket: Bucket, coordinator: Coordinator) -> None:
+    """With many streams no file may reach its own limit; the largest goes first."""
+    letters = coordinator.with_bucket(bucket.url, format=JSONL, max_open_bytes=10_000)
+    letters.add(USERS, line(1, 6_000), REJECTION, epoch())
+    letters.add(ORDERS, line(1, 1_000), REJECTION, epoch())
+    for number in range(2, 8):
+        letters.add(ORDERS, line(number, 400), REJECTION, epoch())
+    event = coordinator.next_event()
+    assert isinstance(event, FileUploaded)
+    letters.handle(event)
+    assert [file.stream for file in letters.stored] == [USERS]
+    letters.seal()
+    coordinator.handle_all()
+    assert [file.stream for file in letters.stored] == [USERS, ORDERS]
+
+
+def test_files_on_the_disk_and_files_at_all_are_bounded_in_number(
+    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs a descriptor, and each costs memory."""
+    monkeypatch.setattr(dead_letter, "_MAX_OPEN_FILES_ON_DISK", 3)
+    monkeypatch.setattr(dead_letter, "_MAX_OPEN_FILES", 8)
+    letters = coordinator.with_bucket(bucket.url, format=JSONL)
+    large = [Stream(f"large_{number}") for number in range(4)]
+    small = [Stream(f"small_{number}") for number in range(6)]
+    for number, stream in enumerate(large):
+        letters.add(stream, line(1, 70_000 - number), REJECTION, epoch())
+    for stream in small:
+        letters.add(stream, line(1), REJECTION, epoch())
+    for _ in range(2):
+        event = coordinator.next_event()
+        assert isinstance(event, FileUploaded)
+        letters.handle(event)
+    assert [file.stream for file in letters.stored] == large[:2]
+    letters.seal()
+    coordinator.handle_all()
+    assert {file.stream for file in letters.stored} == {*large, *small}
+
+
+def test_it_is_full_while_too_much_waits_for_the_uploader(bucket: Bucket, coordinator: Coordinator) -> None:
+    """And no longer once the bucket has it; what is open does not count, as nobody would make room of it."""
+    may_answer = threading.Event()
+    bucket.refuse = lambda: None if may_answer.wait(30) else Refusal(500, "NobodyLetIt")
+    letters = coordinator.with_bucket(bucket.url, format=JSONL, max_file_bytes=5_000, max_waiting_bytes=8_000)
+    letters.add(USERS, line(1, 4_000), REJECTION, epoch())
+    letters.add(USERS, line(2, 4_000), REJECTION, epoch())
+    fullness = [letters.is_full]
+    letters.seal()
+    fullness.append(letters.is_full)
+    may_answer.set()
+    coordinator.handle_all()
+    assert [*fullness, letters.is_full] == [False, True, False]
+
+
+def test_it_is_full_while_too_many_files_wait_for_the_uploader(
+    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small they are."""
+    monkeypatch.setattr(dead_letter, "_MAX_WAITING_FILES", 2)
+    letters = coordinator.with_bucket(bucket.url)
+    for number in range(3):
+        letters.add(Stream(f"stream_{number}"), line(1), REJECTION, epoch())
+    letters.seal()
+    was_full = letters.is_full
+    coordinator.handle_all()
+    assert (was_full, letters.is_full) == (True, False)
+
+
+def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinator) -> None:
+    """One error is posted; files that waited behind are not uploaded, and no row of them is settled."""
+    bucket.refuse = lambda: Refusal(403, "AccessDenied") if bucket.objects else None
+    letters = coordinator.with_bucket(bucket.url)
+    tickets = [epoch() for _ in range(4)]
+    for ticket in tickets:
+        letters.add(USERS, line(1), REJECTION, ticket)
+        letters.seal()
+    first, second = coordinator.next_event(), coordinator.next_event()
+    assert isinstance(first, FileUploaded)
+    assert isinstance(second, ConfigError)
+    letters.handle(first)
+    bucket.refuse = lambda: None
+    letters.add(USERS, line(1), REJECTION, tickets[3])
+    letters.seal()
+    letters.close()
+    assert coordinator.inbox.empty()
+    assert len(bucket.objects) == 1
+    assert coordinator.settled == {tickets[0]: 1}
+    assert letters.pending == 4
+
+
+def test_a_client_that_cannot_be_made_is_told_of(bucket: Bucket, coordinator: Coordinator) -> None:
+    """The first file finds out, not the first row."""
+    letters = coordinator.with_bucket(bucket.url, s3_endpoint="", s3_bucket_region="")
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.seal()
+    event = coordinator.next_event()
+    assert isinstance(event, ConfigError)
+    assert "region" in str(event)
+
+
+def test_a_fault_of_our_own_is_told_of(
+    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the uploader, the coordinator must not wait for it for ever."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("row value")
+
+    monkeypatch.setattr(dead_letter, "upload", broken)
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.seal()
+    event = coordinator.next_event()
+    assert isinstance(event, SyncError)
+    assert event.failure_type == "system_error"
+    assert "row value" not in str(event)
+
+
+def full_disk() -> IO[bytes]:
+    """A file that takes nothing."""
+    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it stands in for a temporary file
+
+
+def test_a_full_disk_is_a_sentence_and_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:
+    """The file that may hold half a row is never uploaded."""
+    letters = coordinator.with_bucket(bucket.url, open_spool=full_disk)
+    with pytest.raises(TransientError, match=r"disk space") as caught:
+        letters.add(USERS, line(1), REJECTION, epoch())
+    assert "No space left on device" in str(caught.value)
+    letters.seal()
+    letters.close()
+    assert (letters.pending, coordinator.settled, bucket.objects) == (1, {}, {})
+
+
+def test_a_disk_that_fills_up_under_a_file_drops_the_whole_file(
+    bucket: Bucket, coordinator: Coordinator
+) -> None:
+    """Rows that it held before are not settled either: they come again with the next attempt."""
+    room = [2]
+
+    class Filling(io.BytesIO):
+        def write(self, text: Any) -> int:
+            if not room[0]:
+                raise OSError(28, "No space left on device")
+            room[0] -= 1
+            return super().write(text)
+
+    letters = coordinator.with_bucket(bucket.url, open_spool=Filling)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    with pytest.raises(TransientError):
+        letters.add(USERS, line(2), REJECTION, epoch())
+    assert letters.oldest_opened_at() is None
+    letters.seal()
+    letters.close()
+    assert (letters.pending, coordinator.settled, bucket.objects) == (2, {}, {})
+
+
+def test_bad_formats_are_told_before_the_first_row(bucket: Bucket, coordinator: Coordinator) -> None:
+    """Not when the first row is rejected, hours later."""
+    with pytest.raises(ConfigError, match="unknown variable"):
+        coordinator.with_bucket(bucket.url, path_format="{foo}/")
+
+
+def test_closing_drops_what_is_open_and_leaves_no_thread(bucket: Bucket, coordinator: Coordinator) -> None:
+    """The coordinator waits for what is pending, or has given up on it."""
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    letters.seal()
+    coordinator.handle_all()
+    letters.add(USERS, line(2), REJECTION, epoch())
+    letters.close()
+    letters.close()
+    assert len(bucket.objects) == 1
+    assert "dead-letter-uploader" not in {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("implementation", ["bucket", "counted"])
+def test_rows_of_an_open_file_are_pending(
+    bucket: Bucket, coordinator: Coordinator, implementation: str
+) -> None:
+    """A coordinator that ends at `pending == 0` has lost nothing."""
+    if implementation == "bucket":
+        coordinator.with_bucket(bucket.url)
+    letters = coordinator.dead_letters
+    for number in range(3):
+        letters.add(USERS, line(number), REJECTION, epoch())
+    assert letters.pending + coordinator.settled.total() == 3
+    assert letters.pending == (3 if implementation == "bucket" else 0)
