@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,17 +15,27 @@ from destination_customerio.config import S3Storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pytest
+
 ACCESS_KEY_ID = "AKIAUNITTESTKEY00001"
 SECRET_ACCESS_KEY = "unit-test-secret/that+must/never+show"
 BUCKET = "rejected-rows"
 
-# Nothing on the machine that runs the tests may decide how boto3 behaves.
-ENVIRONMENT = {
+_ENVIRONMENT = {
     "AWS_MAX_ATTEMPTS": "1",
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": "/dev/null",
     "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
 }
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on the machine that runs the tests may decide how boto3 behaves; and it tries only once."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in _ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
 
 
 def storage(endpoint: str, **values: Any) -> S3Storage:

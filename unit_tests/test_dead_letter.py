@@ -19,7 +19,7 @@ from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLet
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
 from destination_customerio.ledger import Epoch, Track
 from unit_tests import bucket_server
-from unit_tests.bucket_server import ENVIRONMENT, Bucket, Refusal
+from unit_tests.bucket_server import Bucket, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +88,7 @@ class Coordinator:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     """A bucket that takes everything."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
+    bucket_server.isolate(monkeypatch)
     yield from bucket_server.serve()
 
 
