@@ -1,0 +1,99 @@
+"""What the integration tests share: an S3 (and STS) on loopback, and buckets in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config as ClientConfig
+from moto.server import ThreadedMotoServer
+
+from destination_customerio.config import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3.client import S3Client
+
+ACCESS_KEY_ID = "AKIAINTEGRATIONTEST1"
+SECRET_ACCESS_KEY = "integration-test-secret/never+shown"
+_bucket_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of the local S3."""
+
+    name: str
+    endpoint: str
+    client: S3Client
+
+    def config(self, **values: Any) -> dict[str, Any]:
+        """The `object_storage_config` for it; values may replace its own."""
+        return {
+            "storage_type": "S3",
+            "s3_bucket_name": self.name,
+            "s3_bucket_region": "us-east-1",
+            "bucket_path": "customerio/rejected",
+            "access_key_id": ACCESS_KEY_ID,
+            "secret_access_key": SECRET_ACCESS_KEY,
+            "s3_endpoint": self.endpoint,
+            **values,
+        }
+
+    def storage(self, **values: Any) -> S3Storage:
+        """The same, as the connector reads it."""
+        return S3Storage.model_validate(self.config(**values))
+
+    def keys(self) -> list[str]:
+        """The keys of all objects, sorted."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
+        return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def read(self, key: str) -> bytes:
+        """An object's bytes, as they lie in the bucket."""
+        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on the machine that runs the tests may decide how boto3 behaves, here or in the connector's process."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # Two tries: enough to see a retry, and a refusal for good is seen within a second.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The base URL of a local S3 and STS."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(moto_url: str) -> Iterator[Bucket]:
+    """An empty bucket that no other test knows."""
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=moto_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=ClientConfig(s3={"addressing_style": "path"}),
+    )
+    name = f"rejected-{next(_bucket_numbers)}"
+    client.create_bucket(Bucket=name)
+    yield Bucket(name, moto_url, client)
+    client.close()

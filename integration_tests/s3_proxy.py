@@ -1,0 +1,117 @@
+"""A proxy before S3 and STS that keeps what passes, and may refuse or change it.
+
+moto grants everything to everybody; what AWS would refuse is refused here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_NOT_FORWARDED = frozenset({"connection", "transfer-encoding", "expect", "content-length"})
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it passed."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def signed_by(self) -> str:
+        """The access key id of its signature."""
+        return self.headers.get("authorization", "").partition("Credential=")[2].partition("/")[0]
+
+
+@dataclass
+class Proxy:
+    """`refuse` names the S3 error that answers a request; `change` rewrites the body of an answer."""
+
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+    refuse: Callable[[Request], str | None] = lambda _: None
+    change: Callable[[Request, bytes], bytes] = lambda _, body: body
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+
+    def __init__(self, proxy: Proxy, target: str) -> None:
+        self.proxy = proxy
+        self.target = target
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._pass_on()
+
+    def do_PUT(self) -> None:
+        self._pass_on()
+
+    def do_POST(self) -> None:
+        self._pass_on()
+
+    def do_DELETE(self) -> None:
+        self._pass_on()
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+    def _pass_on(self) -> None:
+        proxy = self.server.proxy
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, self.path, headers, body)
+        proxy.requests.append(request)
+        if code := proxy.refuse(request):
+            refusal = f"<Error><Code>{code}</Code><Message>refused by the test</Message></Error>"
+            self._answer(HTTPStatus.FORBIDDEN, {}, refusal.encode())
+            return
+        passed = {name: value for name, value in headers.items() if name not in _NOT_FORWARDED}
+        with contextlib.closing(HTTPConnection(self.server.target, timeout=30)) as connection:
+            connection.request(self.command, self.path, body, passed)
+            answer = connection.getresponse()
+            content = proxy.change(request, answer.read())
+            self._answer(answer.status, dict(answer.getheaders()), content)
+
+    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in _NOT_FORWARDED | {"server", "date"}:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        # One request a connection: nothing is left open when the proxy ends.
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@contextlib.contextmanager
+def proxy_to(url: str) -> Iterator[Proxy]:
+    """A proxy to the server at `url`, for as long as the context is open."""
+    proxy = Proxy()
+    with _Server(proxy, urlsplit(url).netloc) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        proxy.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            thread.join()

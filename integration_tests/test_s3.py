@@ -1,0 +1,387 @@
+"""Rejected rows in a real S3 protocol: the check of a bucket, files in all forms, and every way to sign in."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import queue
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from destination_customerio.catalog import Stream
+from destination_customerio.dead_letter import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
+from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
+from destination_customerio.ledger import Epoch, Track
+from destination_customerio.storage_check import check_storage
+from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from integration_tests.s3_proxy import Proxy, Request, proxy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from destination_customerio.config import S3Storage
+    from integration_tests.conftest import Bucket
+
+USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)
+ORDERS = Stream("orders", sync_id=42)
+REJECTION = Rejection("required", "person_email", "The column person_email is empty.")
+ROLE = "arn:aws:iam::123456789012:role/airbyte-rejected"
+TEST_KEY = "customerio/rejected/_check_test"
+
+
+def line(number: int, padding: str = "", stream: Stream = USERS) -> bytes:
+    """A RECORD message."""
+    data = {"n": number, "email": "jo,hn@example.com", "tags": ["ä", '"'], "padding": padding}
+    record = {"stream": stream.name, "data": data, "emitted_at": 1_700_000_000_000}
+    return json.dumps({"type": "RECORD", "record": record}).encode()
+
+
+class Sync:
+    """Rejects rows as a sync does, and waits until they are in the bucket."""
+
+    def __init__(self, storage: S3Storage, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.settled: Counter[Epoch] = Counter()
+        self.epoch = Epoch(Track("users"))
+        self.letters = BucketDeadLetters(
+            storage, self.inbox.put, self._settle, time.monotonic, time.time, max_file_bytes
+        )
+
+    def _settle(self, epoch: Epoch, count: int) -> None:
+        self.settled[epoch] += count
+
+    def reject(self, *numbers: int, stream: Stream = USERS, padding: str = "") -> None:
+        """Reject these rows."""
+        for number in numbers:
+            self.letters.add(stream, line(number, padding, stream), REJECTION, self.epoch)
+
+    def finish(self) -> list[str]:
+        """Seal, wait, and name the keys.
+
+        Raises:
+            SyncError: an upload failed.
+        """
+        try:
+            self.letters.seal()
+            while self.letters.pending:
+                event = self.inbox.get(timeout=60)
+                if isinstance(event, SyncError):
+                    raise event
+                assert isinstance(event, FileUploaded)
+                self.letters.handle(event)
+        finally:
+            self.letters.close()
+        return [file.key for file in self.letters.stored]
+
+
+@pytest.fixture
+def proxy(bucket: Bucket) -> Iterator[Proxy]:
+    """A proxy before the local S3."""
+    with proxy_to(bucket.endpoint) as proxy:
+        yield proxy
+
+
+def assert_keeps_secrets(message: str) -> None:
+    """No credential in a message."""
+    assert ACCESS_KEY_ID not in message
+    assert SECRET_ACCESS_KEY not in message
+
+
+# The check
+
+
+def test_the_check_writes_lists_reads_and_deletes(bucket: Bucket, proxy: Proxy) -> None:
+    """In this order, all on the one test object, of which nothing is left."""
+    check_storage(bucket.storage(s3_endpoint=proxy.url))
+    steps = [(request.method, "list-type" in request.path) for request in proxy.requests]
+    assert steps == [("PUT", False), ("GET", True), ("GET", False), ("DELETE", False)]
+    assert all("customerio" in request.path and "_check_test" in request.path for request in proxy.requests)
+    assert bucket.keys() == []
+
+
+STEPS: dict[str, Callable[[Request], bool]] = {
+    "write": lambda request: request.method == "PUT",
+    "list": lambda request: request.method == "GET" and "list-type" in request.path,
+    "read back": lambda request: request.method == "GET" and "list-type" not in request.path,
+    "delete": lambda request: request.method == "DELETE",
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_check_says_which_step_failed(bucket: Bucket, proxy: Proxy, step: str) -> None:
+    """And leaves its test object behind only when it may not delete."""
+    proxy.refuse = lambda request: "AccessDenied" if STEPS[step](request) else None
+    with pytest.raises(ConfigError) as caught:
+        check_storage(bucket.storage(s3_endpoint=proxy.url))
+    message = str(caught.value)
+    assert f"failed at the step {step}:" in message
+    assert bucket.name in message
+    assert "s3:PutObject" in message
+    assert_keeps_secrets(message)
+    assert bucket.keys() == ([TEST_KEY] if step == "delete" else [])
+
+
+@pytest.mark.parametrize("step", ["list", "read back"])
+def test_the_check_believes_only_what_it_sees(bucket: Bucket, proxy: Proxy, step: str) -> None:
+    """A store that forgets what was written is not one to keep rows in."""
+
+    def change(request: Request, body: bytes) -> bytes:
+        return (
+            body.replace(b"_check_test", b"another")
+            .replace(b"Contents>", b"Nothing>")
+            .replace(b"safe to delete", b"changed")
+            if STEPS[step](request)
+            else body
+        )
+
+    proxy.change = change
+    with pytest.raises(ConfigError, match=f"failed at the step {step}: the test object"):
+        check_storage(bucket.storage(s3_endpoint=proxy.url))
+
+
+def test_the_check_of_a_bucket_that_is_not_there(bucket: Bucket) -> None:
+    """The name is what to look at."""
+    with pytest.raises(ConfigError, match="step write: there is no bucket nobody-made-this"):
+        check_storage(bucket.storage(s3_bucket_name="nobody-made-this"))
+
+
+def test_the_check_of_an_endpoint_that_is_not_there(bucket: Bucket) -> None:
+    """The URL is what to look at."""
+    with proxy_to(bucket.endpoint) as gone:
+        pass
+    with pytest.raises(TransientError, match="could not be reached") as caught:
+        check_storage(bucket.storage(s3_endpoint=gone.url))
+    assert gone.url in str(caught.value)
+    assert_keeps_secrets(str(caught.value))
+
+
+def test_the_check_looks_at_the_formats_before_it_writes(bucket: Bucket, proxy: Proxy) -> None:
+    """A mistyped variable is found here, not in the first sync."""
+    with pytest.raises(ConfigError, match=r"unknown variable \{foo\}"):
+        check_storage(bucket.storage(s3_endpoint=proxy.url, file_name_format="{foo}"))
+    assert not proxy.requests
+
+
+# Files
+
+
+@pytest.mark.parametrize("compression", ["No Compression", "GZIP"])
+@pytest.mark.parametrize("flattening", ["No flattening", "Root level flattening"])
+@pytest.mark.parametrize("file_format", ["CSV", "JSONL"])
+def test_rows_lie_in_the_bucket_in_every_form(
+    bucket: Bucket, file_format: str, flattening: str, compression: str
+) -> None:
+    """Under the default key, and read back they are the rows."""
+    sync = Sync(
+        bucket.storage(
+            format={"format_type": file_format, "flattening": flattening},
+            compression={"compression_type": compression},
+        )
+    )
+    sync.reject(1, 2)
+    (key,) = sync.finish()
+    assert bucket.keys() == [key]
+    assert key.startswith("customerio/rejected/42/shop/users/2")
+    assert key.endswith("_0." + file_format.lower() + (".gz" if compression == "GZIP" else ""))
+    rows = parsed(bucket.read(key), file_format, compression)
+    assert [str(row["_airbyte_generation_id"]) for row in rows] == ["7", "7"]
+    data = [row if flattening.startswith("Root") else unpacked(row["_airbyte_data"]) for row in rows]
+    assert [str(row["n"]) for row in data] == ["1", "2"]
+    assert [unpacked(row["tags"]) for row in data] == [["ä", '"']] * 2
+    assert {(row["rejected_reason"], row["rejected_field"], row["rejected_message"]) for row in data} == {
+        ("required", "person_email", "The column person_email is empty.")
+    }
+    assert sync.settled == {sync.epoch: 2}
+
+
+def parsed(content: bytes, file_format: str, compression: str) -> list[dict[str, Any]]:
+    """The rows of a file."""
+    text = (gzip.decompress(content) if compression == "GZIP" else content).decode()
+    if file_format == "CSV":
+        return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    return [json.loads(row) for row in text.splitlines()]
+
+
+def unpacked(value: Any) -> Any:
+    """JSON is text in CSV, and itself in JSON Lines."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def test_a_gz_file_comes_down_as_a_gz_file(bucket: Bucket) -> None:
+    """It is not declared as an encoding, so no client unpacks it and leaves the ending."""
+    sync = Sync(bucket.storage(compression={"compression_type": "GZIP"}))
+    sync.reject(1)
+    (key,) = sync.finish()
+    head = bucket.client.head_object(Bucket=bucket.name, Key=key)
+    assert head["ContentType"] == "application/gzip"
+    assert not head.get("ContentEncoding")
+
+
+def test_files_roll_and_streams_have_their_own(bucket: Bucket) -> None:
+    """No file is over the limit, none is empty, and no row is missing."""
+    sync = Sync(bucket.storage(format={"format_type": "JSONL"}), max_file_bytes=3_000)
+    sync.reject(*range(10), padding="x" * 500)
+    sync.reject(*range(3), stream=ORDERS)
+    keys = sync.finish()
+    assert bucket.keys() == sorted(keys)
+    users = [key for key in keys if "/shop/users/" in key]
+    orders = [key for key in keys if "/42/orders/" in key]
+    assert (len(users), len(orders)) == (4, 1)
+    contents = [bucket.read(key) for key in users]
+    assert all(0 < len(content) <= 3_000 for content in contents)
+    rows = [json.loads(row) for content in contents for row in content.splitlines()]
+    assert [row["_airbyte_data"]["n"] for row in rows] == list(range(10))
+    assert [(file.key, file.rows) for file in sync.letters.stored if file.stream is ORDERS] == [
+        (orders[0], 3)
+    ]
+
+
+def test_a_large_file_goes_up_in_parts(bucket: Bucket, proxy: Proxy) -> None:
+    """And arrives whole."""
+    sync = Sync(bucket.storage(s3_endpoint=proxy.url, format={"format_type": "JSONL"}))
+    sync.reject(*range(20), padding="x" * 1_000_000)
+    (key,) = sync.finish()
+    assert len([request for request in proxy.requests if "partNumber=" in request.path]) == 2
+    rows = [json.loads(row)["_airbyte_data"] for row in bucket.read(key).splitlines()]
+    assert [(row["n"], len(row["padding"])) for row in rows] == [(number, 1_000_000) for number in range(20)]
+
+
+def test_a_second_attempt_overwrites_nothing(bucket: Bucket) -> None:
+    """Even where the user's formats hold no time and no part number."""
+    for number in range(2):
+        sync = Sync(bucket.storage(path_format="{sync_id}/", file_name_format="rejected{format_extension}"))
+        sync.reject(number)
+        sync.letters.seal()
+        sync.reject(number)
+        sync.finish()
+    assert len(bucket.keys()) == 4
+
+
+# Failures
+
+
+def test_a_bucket_that_is_not_there_fails_the_sync(bucket: Bucket) -> None:
+    """And settles nothing."""
+    sync = Sync(bucket.storage(s3_bucket_name="nobody-made-this"))
+    sync.reject(1)
+    with pytest.raises(ConfigError, match="there is no bucket nobody-made-this"):
+        sync.finish()
+    assert not sync.settled
+
+
+def test_permission_that_is_lost_in_the_middle_fails_the_sync(bucket: Bucket, proxy: Proxy) -> None:
+    """The file before is settled, the one after is not."""
+    sync = Sync(bucket.storage(s3_endpoint=proxy.url))
+    sync.reject(1, 2)
+    sync.letters.seal()
+    event = sync.inbox.get(timeout=60)
+    assert isinstance(event, FileUploaded)
+    sync.letters.handle(event)
+    proxy.refuse = lambda _: "AccessDenied"
+    sync.reject(3)
+    with pytest.raises(ConfigError, match=r"access to the bucket .* was denied") as caught:
+        sync.finish()
+    assert sync.settled == {sync.epoch: 2}
+    assert_keeps_secrets(str(caught.value))
+
+
+def test_a_busy_store_is_asked_again(bucket: Bucket, proxy: Proxy) -> None:
+    """boto3's own retries hide a short trouble."""
+    answers = iter(["SlowDown"])
+    proxy.refuse = lambda _: next(answers, None)
+    sync = Sync(bucket.storage(s3_endpoint=proxy.url))
+    sync.reject(1)
+    keys = sync.finish()
+    assert bucket.keys() == keys
+    assert len(proxy.requests) == 2
+
+
+# Ways to sign in
+
+
+def test_static_keys_sign_the_requests(bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything that the machine has, and before a role."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEMACHINE0001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
+    check_storage(bucket.storage(s3_endpoint=proxy.url, role_arn=ROLE))
+    assert {request.signed_by for request in proxy.requests} == {ACCESS_KEY_ID}
+
+
+def test_the_machine_s_own_credentials_sign_without_others(
+    bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default chain, when the configuration has neither keys nor a role."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEMACHINE0001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
+    check_storage(bucket.storage(s3_endpoint=proxy.url, access_key_id="", secret_access_key=""))
+    assert {request.signed_by for request in proxy.requests} == {"AKIAOFTHEMACHINE0001"}
+
+
+@pytest.fixture
+def role(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A configuration with a role, on a machine that may assume it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEMACHINE0001")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
+    monkeypatch.setenv("AWS_ASSUME_ROLE_EXTERNAL_ID", "workspace-17")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", proxy.url)
+    return {"access_key_id": "", "secret_access_key": "", "role_arn": ROLE, "s3_endpoint": proxy.url}
+
+
+def test_an_assumed_role_signs_the_requests(bucket: Bucket, proxy: Proxy, role: dict[str, str]) -> None:
+    """It is assumed once, with the external id, as the session that Airbyte's roles expect."""
+    sync = Sync(bucket.storage(**role))
+    sync.reject(1)
+    sync.letters.seal()
+    sync.reject(2)
+    assert len(sync.finish()) == 2
+    first, *rest = proxy.requests
+    asked = {name: value for name, (value,) in parse_qs(first.body.decode()).items()}
+    assert asked["Action"] == "AssumeRole"
+    assert (asked["RoleArn"], asked["RoleSessionName"], asked["ExternalId"]) == (
+        ROLE,
+        "airbyte-sts-session",
+        "workspace-17",
+    )
+    assert first.signed_by == "AKIAOFTHEMACHINE0001"
+    assert [request.method for request in rest] == ["PUT", "PUT"]
+    (assumed,) = {request.signed_by for request in rest}
+    assert assumed.startswith("ASIA")
+    assert all("x-amz-security-token" in request.headers for request in rest)
+
+
+def test_an_assumed_role_is_renewed_before_it_expires(
+    bucket: Bucket, proxy: Proxy, role: dict[str, str]
+) -> None:
+    """A sync may take longer than the hour that credentials last."""
+    soon = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+
+    def expire_soon(request: Request, body: bytes) -> bytes:
+        if b"AssumeRole" not in request.body:
+            return body
+        before, _, rest = body.partition(b"<Expiration>")
+        return before + b"<Expiration>" + soon + rest[rest.index(b"</Expiration>") :]
+
+    proxy.change = expire_soon
+    sync = Sync(bucket.storage(**role))
+    for number in range(3):
+        sync.reject(number)
+        sync.letters.seal()
+    sync.finish()
+    signers = [request.signed_by for request in proxy.requests if request.method == "PUT"]
+    assert len(set(signers)) == 3
+    assert len(bucket.keys()) == 3
+
+
+def test_a_role_that_is_refused_fails_the_check(bucket: Bucket, proxy: Proxy, role: dict[str, str]) -> None:
+    """The sentence speaks of the role, not of the bucket's permissions."""
+    proxy.refuse = lambda request: "AccessDenied" if b"AssumeRole" in request.body else None
+    with pytest.raises(ConfigError, match="role of the configuration could not be assumed") as caught:
+        check_storage(bucket.storage(**role))
+    assert "secret-of-the-machine" not in str(caught.value)
