@@ -11,51 +11,60 @@ from destination_customerio.json_text import JsonObject, NestedTooDeeply, encode
 
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
+    from destination_customerio.identifiers import OrderKey
     from destination_customerio.operations import DestinationObject
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
 _MAIL_ATTRIBUTES = ("recipient", "from_address", "reply_to")
 # Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
 _MAX_KNOWN_NAMES = 10_000
+_MAX_IGNORED_NAMES = 100
 
 
 class Assembler:
     """Assembles the rows of one stream.
 
     mail_attributes  columns seen so far that redirect an event's mails; the sync warns of them once
+    ignored_columns  columns seen so far that the object has no place for; the sync tells of them once
     """
 
     def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
-        self.target = target
         self.mail_attributes: set[str] = set()
+        self.ignored_columns: set[str] = set()
         self._build = target.build
         self._columns = Columns(stream, settings)
         self._dates = self._columns.dates
-        self._limits_attributes = target.limits_attributes
+        self._attributes_are_limited = target.attributes == "limited"
+        self._look_at_names = {
+            "limited": self._check_names,
+            "of_event": self._note_mail_attributes,
+            "free": self._accept_names,
+            "ignored": self._note_ignored_columns,
+        }[target.attributes]
         self._known_names: set[str] = set()
 
-    def assemble(self, data: JsonObject) -> tuple[str, bytes]:
-        """The order key and the encoded entry of a row, which is taken apart.
+    def assemble(self, data: JsonObject) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
+        """What the row must stay in order with, and its encoded entry. The row is taken apart.
 
         Raises:
             Rejection: the row can't be sent.
             ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
         try:
-            key, entry = self._build(self._columns, data)
-            attributes: JsonObject = entry["attributes"]
+            order, entry = self._build(self._columns, data)
+            # All named columns are taken out by now: what is left of the row are its attributes.
             for column in self._dates:
-                self._columns.convert(attributes, column)
-            if self._limits_attributes:
-                self._check_names(attributes)
-            else:
-                self._note_mail_attributes(attributes)
+                self._columns.convert(data, column)
+            self._look_at_names(data)
             encoded = encode(entry)
         except NestedTooDeeply:
             raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
         if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
-            self._check_large(attributes, len(encoded))
-        return key, encoded
+            if self._attributes_are_limited:
+                limits.check_attribute_count(data)
+                limits.check_values(data)
+            limits.check_entry_size(len(encoded))
+        return order, encoded
 
     def _check_names(self, attributes: JsonObject) -> None:
         """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
@@ -68,13 +77,14 @@ class Assembler:
             self._known_names.clear()
         self._known_names |= new
 
+    def _accept_names(self, attributes: JsonObject) -> None:
+        """Names that the API sets no limit to."""
+
     def _note_mail_attributes(self, attributes: JsonObject) -> None:
         for name in _MAIL_ATTRIBUTES:
             if name in attributes:
                 self.mail_attributes.add(name)
 
-    def _check_large(self, attributes: JsonObject, size: int) -> None:
-        if self._limits_attributes:
-            limits.check_attribute_count(attributes)
-            limits.check_values(attributes)
-        limits.check_entry_size(size)
+    def _note_ignored_columns(self, rest: JsonObject) -> None:
+        if rest and len(self.ignored_columns) < _MAX_IGNORED_NAMES:
+            self.ignored_columns |= rest.keys()

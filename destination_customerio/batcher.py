@@ -100,6 +100,18 @@ class Batcher:
         batch.add(entry, line, epoch)
         return sealed
 
+    def open_batch(self, lane: int) -> Batch:
+        """The open batch of a lane that a row was just added to."""
+        batch = self._open[lane]
+        if batch is None:
+            raise LookupError("the lane has no open batch")
+        return batch
+
+    def seal_lane(self, lane: int) -> Batch | None:
+        """Close the open batch of one lane, if it has one, and hand it over."""
+        batch, self._open[lane] = self._open[lane], None
+        return batch
+
     def seal(self, opened_before: float = float("inf")) -> list[Batch]:
         """Close the batches that were opened before a time, by default all, and hand them over."""
         sealed = []

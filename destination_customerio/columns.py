@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio import event_ids
 from destination_customerio.errors import Rejection
-from destination_customerio.identifiers import IdentifierKind, identifier, order_key
-from destination_customerio.json_text import JsonObject, is_valid_text
+from destination_customerio.identifiers import (
+    MERGEABLE_KINDS,
+    IdentifierKind,
+    OrderKey,
+    identifier,
+    object_order_key,
+    order_key,
+    required_text,
+)
+from destination_customerio.json_text import JsonObject, as_object, is_valid_text, parse
 from destination_customerio.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.timestamps import is_absent, to_unix_seconds
 
@@ -44,11 +52,42 @@ class Columns:
         self._identifier_column = settings.identifier_kind.column
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
 
-    def person(self, data: JsonObject) -> tuple[str, JsonObject]:
+    def person(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
         """The order key and the `identifiers` of the person a row is about."""
         column = self._identifier_column
         text = identifier(data.pop(column, None), self._kind, column)
         return order_key(text, self._kind), {self._kind: text}
+
+    def one_of_the_people(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
+        """The order key and identifiers of a merge's `primary` or `secondary`: one of three columns has it."""
+        columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
+        given = {column: value for column in columns if not is_absent(value := data.pop(column, None))}
+        if len(given) != 1:
+            reason, names = ("invalid", list(given)) if given else ("required", list(columns))
+            raise Rejection(reason, names[0], f"Exactly one of {', '.join(columns)} must say who is meant.")
+        ((column, value),) = given.items()
+        kind = columns[column]
+        text = identifier(value, kind, column)
+        return order_key(text, kind), {kind: text}
+
+    def object(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+        """The order key and the `identifiers` of the object a row is about."""
+        identifiers = {
+            column: identifier(data.pop(column, None), "id", column)
+            for column in ("object_type_id", "object_id")
+        }
+        return object_order_key(**identifiers), identifiers
+
+    def text(self, data: JsonObject, column: str) -> str:
+        """A required text, trimmed; numbers by their exact digits."""
+        return required_text(data.pop(column, None), column)
+
+    def choice(self, data: JsonObject, column: str, choices: tuple[str, ...]) -> str:
+        """A required text that is one of a few, whatever its case."""
+        value = self.text(data, column).lower()
+        if value not in choices:
+            raise Rejection("invalid", column, f"{column} must be one of {', '.join(choices)}.")
+        return value
 
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""
@@ -80,7 +119,7 @@ class Columns:
         return None
 
     def timestamp(self, data: JsonObject, column: str) -> JsonObject:
-        """`{"timestamp": unix seconds}`, or nothing when the row has none.
+        """`{column: unix seconds}`, or nothing when the row has none.
 
         Customer.io would silently put "now" in the place of one it can't read, so those are rejected.
         """
@@ -88,13 +127,26 @@ class Columns:
         if is_absent(value):
             return {}
         try:
-            return {"timestamp": to_unix_seconds(value)}
+            return {column: to_unix_seconds(value)}
         except ValueError:
             raise Rejection(
                 "invalid",
                 column,
                 f"{column} is not a timestamp: unix time, ISO 8601 or RFC 2822 (zone names are not accepted).",
             ) from None
+
+    def parse_object(self, data: JsonObject, column: str) -> None:
+        """Turn JSON text, the form in which warehouses hold objects, into the object, in place."""
+        value = data.get(column)
+        if type(value) is not str or is_absent(value):
+            return
+        try:
+            parsed = as_object(parse(value.encode()))
+        except ValueError:
+            parsed = None
+        if parsed is None:
+            raise Rejection("invalid", column, f"{column} must be an object, or the JSON text of one.")
+        data[column] = parsed
 
     def convert(self, data: JsonObject, column: str) -> None:
         """Turn one attribute into unix seconds in place; what can't be read passes as it is."""

@@ -11,6 +11,9 @@ from typing import Any
 from destination_customerio.errors import Rejection
 from destination_customerio.json_text import is_valid_text
 
+# What rows must be in order about: equal keys, one person or object.
+OrderKey = str
+
 MAX_ID_BYTES = 150
 MAX_DIGITS = 400
 
@@ -40,6 +43,9 @@ IDENTIFIER_KINDS = {
     )
 }
 
+# Customer.io merges people by these only.
+MERGEABLE_KINDS = ("email", "id", "cio_id")
+
 
 def identifier(value: Any, kind: str, column: str) -> str:
     """The identifier in a row's `column`: text trimmed, numbers by their exact digits.
@@ -48,7 +54,7 @@ def identifier(value: Any, kind: str, column: str) -> str:
         Rejection: missing, blank, of another type, or not what Customer.io takes as a `kind`.
         ExactDigitsNeeded: a float, whose digits are lost.
     """
-    text = _text(value, column)
+    text = required_text(value, column)
     if kind == "id" and len(text.encode()) > MAX_ID_BYTES:
         raise Rejection("too_large", column, f"{column} is longer than the {MAX_ID_BYTES} bytes of an id.")
     if kind == "phone" and not _E164.fullmatch(text):
@@ -60,15 +66,25 @@ def identifier(value: Any, kind: str, column: str) -> str:
     return text
 
 
-def order_key(identifier_text: str, kind: str) -> str:
+def order_key(identifier_text: str, kind: str) -> OrderKey:
     """What Customer.io compares: two rows with the same key are one person and must stay in order."""
     return identifier_text.casefold() if kind == "email" else identifier_text
 
 
-def _text(value: Any, column: str) -> str:
+def object_order_key(object_type_id: str, object_id: str) -> OrderKey:
+    """What says that two rows are about one object; never equal to a person's."""
+    return f"{object_type_id}\x00{object_id}"
+
+
+def required_text(value: Any, column: str) -> str:
+    """A value that must be there and be text or a number, as trimmed text.
+
+    Raises:
+        Rejection, ExactDigitsNeeded: as for `identifier`.
+    """
     text = value.strip() if type(value) is str else _digits(value, column)
     if not text:
-        raise Rejection("required", column, f"{column} is missing or blank, so nobody is named.")
+        raise Rejection("required", column, f"{column} is missing or blank.")
     if not is_valid_text(text):
         raise Rejection("invalid", column, f"{column} holds half of a surrogate pair, which is no character.")
     return text
@@ -85,5 +101,5 @@ def _digits(value: Any, column: str) -> str:
         case float() if math.isfinite(value):
             raise ExactDigitsNeeded
         case Decimal():
-            raise Rejection("invalid", column, f"{column} is not a number that can name anybody.")
+            raise Rejection("invalid", column, f"{column} is not a number with digits that could be sent.")
     return ""  # null, and NaN and the infinities, which become null wherever they stand

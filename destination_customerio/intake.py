@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.identifiers import ExactDigitsNeeded
@@ -28,13 +27,14 @@ if TYPE_CHECKING:
 
     from destination_customerio.batcher import Batch, Batcher
     from destination_customerio.ledger import Epoch, Ledger
+    from destination_customerio.placement import Order, Placement
     from destination_customerio.streams import StreamSync
 
 
 class Intake:
     """Reads blocks of lines. Made for the coordinator's thread.
 
-    lanes             how many lanes rows are spread over, by the person they are about
+    placement         says which lane a row goes through
     send              takes a batch that was sealed to make room for a row
     reject            takes a row that can't be sent: its stream, its ticket, its line, and why
     state_bytes_read  how many bytes of states were handed to the ledger
@@ -45,7 +45,7 @@ class Intake:
         streams: Sequence[StreamSync],
         ledger: Ledger,
         batcher: Batcher,
-        lanes: int,
+        placement: Placement,
         send: Callable[[Batch], None],
         reject: Callable[[StreamSync, Epoch, bytes, Rejection], None],
     ) -> None:
@@ -54,7 +54,7 @@ class Intake:
         }
         self._ledger = ledger
         self._batcher = batcher
-        self._lanes = lanes
+        self._placement = placement
         self._send = send
         self._reject = reject
         self._lines_read = 0
@@ -92,16 +92,17 @@ class Intake:
         epoch = self._ledger.add_record(sync.track)
         sync.counts.read += 1
         try:
-            key, entry = self._assemble(sync, data, line)
+            order, entry = self._assemble(sync, data, line)
         except Rejection as rejection:
             self._reject(sync, epoch, line, rejection)
             return
-        lane = crc32(key.encode()) % self._lanes
+        lane = self._placement.lane_of(order)
         sealed = self._batcher.add(lane, entry, line, epoch, now)
         if sealed is not None:
             self._send(sealed)
+        self._placement.placed(order, lane)
 
-    def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[str, bytes]:
+    def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
         try:
             return sync.assembler.assemble(data)
         except ExactDigitsNeeded:

@@ -1,7 +1,6 @@
 """The destination objects: one table, read by `discover`, by routing and by the assembler.
 
-A new object is one new row of `DESTINATION_OBJECTS` and one function that turns a row's columns into an entry of the
-Track API's batch.
+A new object is one new row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless one there makes it already.
 """
 
 from __future__ import annotations
@@ -9,15 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from destination_customerio import entries
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from destination_customerio.columns import Columns
+    from destination_customerio.entries import Build
     from destination_customerio.identifiers import IdentifierKind
-    from destination_customerio.json_text import JsonObject
-
-    # Takes a row apart; returns the order key (rows of one key stay in order) and the entry.
-    Build = Callable[[Columns, JsonObject], tuple[str, JsonObject]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +20,7 @@ class Column:
     """A named column of an object; `json_type` as JSON schema has it."""
 
     name: str
-    json_type: str
+    json_type: str = "string"
     required: bool = False
 
 
@@ -33,24 +28,37 @@ class Column:
 class DestinationObject:
     """One kind of thing that rows become.
 
-    sync_mode         `append` for inserts, `append_dedup` for upserts, `soft_delete` for deletions
-    columns           the named columns beside the one that identifies the person
-    matches_person    whether the platform may deduplicate by the person's identifier
-    limits_attributes whether the limits on attributes (count, names, values) apply; they do not to events
-    build             makes the entry
+    sync_mode    `append` for inserts, `append_dedup` for upserts, `soft_delete` for deletions
+    identity     the columns that say which one a row is about; "identifier" stands for the person's, whose name
+                 follows the configuration
+    columns      the other named columns
+    attributes   what becomes of all further columns: `limited` by the API's rules for attributes (count, names,
+                 values), `of_event` (only the size of the entry counts), `free`, or `ignored`, as there is no place
+    build        makes the entry
+    joins_two    whether an entry joins two people, or a person and an object, and must keep the order of both
+    destructive  whether it removes what can't be brought back, which the configuration has to allow
     """
 
     name: str
     sync_mode: Literal["append", "append_dedup", "soft_delete"]
+    identity: tuple[str, ...]
     columns: tuple[Column, ...]
-    matches_person: bool
-    limits_attributes: bool
+    attributes: Literal["limited", "of_event", "free", "ignored"]
     build: Build
+    joins_two: bool = False
+    destructive: bool = False
 
     def catalog_operation(self, kind: IdentifierKind) -> dict[str, Any]:
-        """This object as an operation of the destination catalog."""
-        identifier = Column(kind.column, "string", required=not self.matches_person)
-        columns = (identifier, *self.columns)
+        """This object as an operation of the destination catalog.
+
+        What an upsert or a deletion matches by is not listed as required: the platform asks for it by `matching_keys`.
+        """
+        matches = self.sync_mode != "append"
+        identity = [
+            Column(kind.column if name == "identifier" else name, required=not matches)
+            for name in self.identity
+        ]
+        columns = (*identity, *self.columns)
         json_schema: dict[str, Any] = {
             "type": "object",
             "properties": {column.name: {"type": column.json_type} for column in columns},
@@ -62,7 +70,7 @@ class DestinationObject:
             "object_name": self.name,
             "sync_mode": self.sync_mode,
             "json_schema": json_schema,
-            "matching_keys": [[kind.column]] if self.matches_person else [],
+            "matching_keys": [[column.name for column in identity]] if matches else [],
         }
 
 
@@ -71,51 +79,104 @@ def destination_catalog(kind: IdentifierKind) -> dict[str, Any]:
     return {"operations": [row.catalog_operation(kind) for row in DESTINATION_OBJECTS.values()]}
 
 
-def _person_identify(columns: Columns, data: JsonObject) -> tuple[str, JsonObject]:
-    key, identifiers = columns.person(data)
-    # The one attribute whose form Customer.io insists on: it must be unix seconds.
-    columns.convert(data, "created_at")
-    return key, {"type": "person", "action": "identify", "identifiers": identifiers, "attributes": data}
-
-
-def _person_event(columns: Columns, data: JsonObject) -> tuple[str, JsonObject]:
-    row_id = columns.row_id(data)
-    key, identifiers = columns.person(data)
-    name = columns.event_name(data, "event_name")
-    entry = {
-        "type": "person",
-        "action": "event",
-        "identifiers": identifiers,
-        "name": name,
-        **columns.event_id(data, name, row_id),
-        **columns.timestamp(data, "timestamp"),
-        "attributes": data,
-    }
-    return key, entry
-
+_PERSON = ("identifier",)
+_OBJECT = ("object_type_id", "object_id")
+_DEVICE = ("identifier", "device_token")
+_OCCURRENCE = (Column("event_id"), Column("timestamp", "integer"))
+_MERGED = tuple(
+    Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
+)
 
 DESTINATION_OBJECTS = {
     row.name: row
     for row in (
+        DestinationObject("person_identify", "append_dedup", _PERSON, (), "limited", entries.identify_person),
         DestinationObject(
-            name="person_identify",
-            sync_mode="append_dedup",
-            columns=(),
-            matches_person=True,
-            limits_attributes=True,
-            build=_person_identify,
+            "person_event",
+            "append",
+            _PERSON,
+            (Column("event_name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_event,
         ),
         DestinationObject(
-            name="person_event",
-            sync_mode="append",
-            columns=(
-                Column("event_name", "string", required=True),
-                Column("event_id", "string"),
-                Column("timestamp", "integer"),
-            ),
-            matches_person=False,
-            limits_attributes=False,
-            build=_person_event,
+            "person_page",
+            "append",
+            _PERSON,
+            (Column("name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_page,
+        ),
+        DestinationObject(
+            "person_screen",
+            "append",
+            _PERSON,
+            (Column("name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_screen,
+        ),
+        DestinationObject(
+            "person_delete", "soft_delete", _PERSON, (), "ignored", entries.delete_person, destructive=True
+        ),
+        DestinationObject(
+            "person_suppress", "append", _PERSON, (), "ignored", entries.suppress_person, destructive=True
+        ),
+        DestinationObject("person_unsuppress", "append", _PERSON, (), "ignored", entries.unsuppress_person),
+        DestinationObject(
+            "person_merge",
+            "append",
+            (),
+            _MERGED,
+            "ignored",
+            entries.merge_people,
+            joins_two=True,
+            destructive=True,
+        ),
+        DestinationObject(
+            "person_device",
+            "append_dedup",
+            _DEVICE,
+            (Column("platform", required=True), Column("last_used", "integer")),
+            "free",
+            entries.add_device,
+        ),
+        DestinationObject(
+            "person_device_delete",
+            "soft_delete",
+            _DEVICE,
+            (),
+            "ignored",
+            entries.delete_device,
+            destructive=True,
+        ),
+        DestinationObject(
+            "person_relationship",
+            "append_dedup",
+            (*_PERSON, *_OBJECT),
+            (),
+            "limited",
+            entries.add_relationship,
+            joins_two=True,
+        ),
+        DestinationObject(
+            "person_relationship_delete",
+            "soft_delete",
+            (*_PERSON, *_OBJECT),
+            (),
+            "ignored",
+            entries.delete_relationship,
+            joins_two=True,
+            destructive=True,
+        ),
+        DestinationObject("object_identify", "append_dedup", _OBJECT, (), "limited", entries.identify_object),
+        DestinationObject(
+            "object_delete",
+            "soft_delete",
+            _OBJECT,
+            (),
+            "ignored",
+            entries.delete_object,
+            destructive=True,
         ),
     )
 }

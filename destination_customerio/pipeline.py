@@ -19,6 +19,7 @@ from destination_customerio.delivery import Delivered, Retrying
 from destination_customerio.errors import ProtocolError, Rejection, SyncError
 from destination_customerio.inbox import EndOfInput, Failed, LaneEnded, Lines, Stop
 from destination_customerio.intake import Intake
+from destination_customerio.placement import HashedPlacement, JoiningPlacement
 from destination_customerio.protocol import acknowledgement
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from destination_customerio.inbox import Inbox
     from destination_customerio.ledger import Epoch, Ledger, Track
     from destination_customerio.output import Output
+    from destination_customerio.placement import Placement
     from destination_customerio.sender import Lanes
     from destination_customerio.streams import StreamSync
 
@@ -81,7 +83,12 @@ class Pipeline:
         self._clock = clock
         self._limits = limits or Limits()
 
-        self._intake = Intake(streams, ledger, batcher, sender.lanes, self._send, self._reject)
+        self._placement: Placement = (
+            JoiningPlacement(sender.lanes, batcher, self._fence)
+            if any(sync.target.joins_two for sync in streams)
+            else HashedPlacement(sender.lanes)
+        )
+        self._intake = Intake(streams, ledger, batcher, self._placement, self._send, self._reject)
 
         self._blocks: deque[bytes] = deque()
         self._now = clock()
@@ -160,6 +167,7 @@ class Pipeline:
 
     def _settle(self, done: Delivered) -> None:
         batch = done.batch
+        self._placement.settled(batch)
         self._in_flight -= 1
         self._in_flight_weight -= batch.weight
         self._requests.requests += done.requests
@@ -213,6 +221,13 @@ class Pipeline:
             self._dead_letters.add(sync.stream, line, rejection, epoch)
         except SyncError as error:
             self._fail_dead_letters(error)
+
+    def _fence(self, lane: int, awaited: int) -> None:
+        """Hold a lane's future back until another lane has finished what it has."""
+        for number in (lane, awaited):
+            if batch := self._batcher.seal_lane(number):
+                self._send(batch)
+        self._sender.fence(lane, awaited)
 
     def _send(self, batch: Batch) -> None:
         self._in_flight += 1

@@ -6,7 +6,7 @@ import queue
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from destination_customerio.delivery import Abandoned, Circumstances, Delivery
 from destination_customerio.errors import SyncError, unexpected
@@ -20,6 +20,25 @@ if TYPE_CHECKING:
     from destination_customerio.delivery import Transport
 
 
+# How soon a lane that waits at a fence notices that the sync was given up.
+_FENCE_POLL_SECONDS = 0.1
+
+
+class _Mark(NamedTuple):
+    """In a lane's queue: what was queued before is finished."""
+
+    passed: threading.Event
+
+
+class _Fence(NamedTuple):
+    """In a lane's queue: wait until another lane has come to its mark."""
+
+    passed: threading.Event
+
+
+_Task: TypeAlias = "Batch | _Mark | _Fence | None"
+
+
 class Lanes(Protocol):
     """Where sealed batches go; `lanes` says how many there are, and a batch which one it is for."""
 
@@ -27,6 +46,10 @@ class Lanes(Protocol):
 
     def send(self, batch: Batch) -> None:
         """Queue a batch behind those of its lane."""
+        ...
+
+    def fence(self, lane: int, awaited: int) -> None:
+        """Let nothing that `lane` is given from now on begin before `awaited` has finished what it was given."""
         ...
 
     def give_up(self) -> None:
@@ -55,7 +78,7 @@ class Sender:
         self.lanes = lanes
         self._post = post
         self._given_up = threading.Event()
-        self._queues: list[queue.SimpleQueue[Batch | None]] = [queue.SimpleQueue() for _ in range(lanes)]
+        self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
         outside = Circumstances(
             pace=Pace(time.monotonic),
             refusals=RefusalCount(),
@@ -66,14 +89,20 @@ class Sender:
             rng=random.SystemRandom(),
             report=post,
         )
-        for number, batches in enumerate(self._queues):
+        for number, tasks in enumerate(self._queues):
             threading.Thread(
-                target=self._run_lane, args=(batches, connect, outside), name=f"lane-{number}", daemon=True
+                target=self._run_lane, args=(tasks, connect, outside), name=f"lane-{number}", daemon=True
             ).start()
 
     def send(self, batch: Batch) -> None:
         """See `Lanes`."""
         self._queues[batch.lane].put(batch)
+
+    def fence(self, lane: int, awaited: int) -> None:
+        """See `Lanes`."""
+        passed = threading.Event()
+        self._queues[awaited].put(_Mark(passed))
+        self._queues[lane].put(_Fence(passed))
 
     def give_up(self) -> None:
         """See `Lanes`."""
@@ -82,20 +111,26 @@ class Sender:
 
     def close(self) -> None:
         """See `Lanes`."""
-        for batches in self._queues:
-            batches.put(None)
+        for tasks in self._queues:
+            tasks.put(None)
 
     def _run_lane(
         self,
-        batches: queue.SimpleQueue[Batch | None],
+        tasks: queue.SimpleQueue[_Task],
         connect: Callable[[], Transport],
         outside: Circumstances,
     ) -> None:
         transport = connect()
         delivery = Delivery(transport, outside)
-        while (batch := batches.get()) is not None and not self._given_up.is_set():
+        while (task := tasks.get()) is not None and not self._given_up.is_set():
             try:
-                self._post(delivery.deliver(batch))
+                match task:
+                    case _Mark(passed):
+                        passed.set()
+                    case _Fence(passed):
+                        self._wait_at(passed)
+                    case batch:
+                        self._post(delivery.deliver(batch))
             except Abandoned:
                 break
             except SyncError as error:
@@ -106,3 +141,8 @@ class Sender:
                 break
         transport.close()
         self._post(LaneEnded())
+
+    def _wait_at(self, passed: threading.Event) -> None:
+        while not passed.wait(_FENCE_POLL_SECONDS):
+            if self._given_up.is_set():
+                return

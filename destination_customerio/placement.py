@@ -1,0 +1,141 @@
+"""Which lane a row goes through, so that rows that must stay in order do.
+
+Rows with the same order key (one person, one object) stay in order when one lane carries them. Mostly that is a matter of
+hashing the key (`HashedPlacement`). Rows that join two keys, a merge of two people or a person's relationship to an
+object, must stay in order with the rows of both, and a hash would often name two lanes (`JoiningPlacement`):
+
+- A key is pinned to a lane while rows of it are open, queued or under way. Rows of a pinned key follow it there.
+- A row that joins two keys goes where one of them is pinned, if the other is pinned there too or nowhere.
+- If they are pinned to two lanes, the row takes the first, and a fence holds that lane back until the second one has
+  finished everything it was given before. From then on both keys are pinned to the first lane.
+- A fence costs two batches that are not full. Where one was needed the next rows are likely to need more (people and their
+  relationships coming by turns), so for a while all keys that are new go to one lane: slower than many, and far faster
+  than a request for every row.
+
+No lanes wait for each other in a circle: a fence waits for what another lane was given before it, and batches and fences
+are given out by one thread, in one order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.batcher import Batch, Batcher
+    from destination_customerio.identifiers import OrderKey
+
+    # What a row must stay in order with: the rows of one key, or of both.
+    Order = OrderKey | tuple[OrderKey, OrderKey]
+
+# For how many rows new keys go to one lane after a fence.
+_ROWS_GATHERED = 5_000
+
+
+class Placement(Protocol):
+    """Chooses lanes. Made for the coordinator's thread."""
+
+    def lane_of(self, order: Order) -> int:
+        """The lane for a row that must stay in order with the given key, or both keys."""
+        ...
+
+    def placed(self, order: Order, lane: int) -> None:
+        """The row is in the lane's open batch now."""
+        ...
+
+    def settled(self, batch: Batch) -> None:
+        """No row of the batch is under way any more."""
+        ...
+
+
+class HashedPlacement:
+    """For syncs in which every row has one key: the same lane for the same key, for ever."""
+
+    def __init__(self, lanes: int) -> None:
+        self._lanes = lanes
+
+    def lane_of(self, order: Order) -> int:
+        """See `Placement`."""
+        if type(order) is not str:
+            raise TypeError("rows that join two keys need a JoiningPlacement")
+        return _hashed_lane(order, self._lanes)
+
+    def placed(self, order: Order, lane: int) -> None:
+        """See `Placement`; there is nothing to remember."""
+
+    def settled(self, batch: Batch) -> None:
+        """See `Placement`; nothing was remembered."""
+
+
+class _Pin:
+    """Where the rows of a key are, and how many."""
+
+    __slots__ = ("key", "lane", "rows")
+
+    def __init__(self, key: OrderKey, lane: int) -> None:
+        self.key = key
+        self.lane = lane
+        self.rows = 0
+
+
+class JoiningPlacement:
+    """For syncs with rows that join two keys.
+
+    fence  takes two lanes: what the first is given from now on waits for all that the second was given until now, what
+           is in its open batch included
+    """
+
+    def __init__(self, lanes: int, batcher: Batcher, fence: Callable[[int, int], None]) -> None:
+        self._lanes = lanes
+        self._batcher = batcher
+        self._fence = fence
+        self._pins: dict[OrderKey, _Pin] = {}
+        self._pins_of: dict[Batch, list[_Pin]] = {}
+        self._rows = 0
+        self._gather_until = 0
+
+    def lane_of(self, order: Order) -> int:
+        """See `Placement`."""
+        self._rows += 1
+        if type(order) is str:
+            pin = self._pins.get(order) or self._new_pin(order, self._lane_of_new(order))
+            return pin.lane
+        first, second = (self._pins.get(key) for key in order)
+        pinned = first or second
+        lane = pinned.lane if pinned else self._lane_of_new(order[0])
+        if first and second and first.lane != second.lane:
+            self._fence(lane, second.lane)
+            second.lane = lane
+            self._gather_until = self._rows + _ROWS_GATHERED
+        for key in order:
+            if key not in self._pins:
+                self._new_pin(key, lane)
+        return lane
+
+    def placed(self, order: Order, lane: int) -> None:
+        """See `Placement`."""
+        pins = self._pins_of.setdefault(self._batcher.open_batch(lane), [])
+        for key in (order,) if type(order) is str else order:
+            pin = self._pins[key]
+            pin.rows += 1
+            pins.append(pin)
+
+    def settled(self, batch: Batch) -> None:
+        """See `Placement`."""
+        for pin in self._pins_of.pop(batch, ()):
+            pin.rows -= 1
+            if not pin.rows:
+                del self._pins[pin.key]
+
+    def _lane_of_new(self, key: OrderKey) -> int:
+        return 0 if self._rows < self._gather_until else _hashed_lane(key, self._lanes)
+
+    def _new_pin(self, key: OrderKey, lane: int) -> _Pin:
+        pin = self._pins[key] = _Pin(key, lane)
+        return pin
+
+
+def _hashed_lane(key: OrderKey, lanes: int) -> int:
+    return crc32(key.encode()) % lanes
