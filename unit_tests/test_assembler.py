@@ -104,6 +104,7 @@ def test_an_event_without_id_and_timestamp_names_neither() -> None:
 @given(json_values.objects)
 def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> None:
     """Whatever they are called, in their order, nulls and nested values included."""
+    row.pop("person_email", None)
     columns = {
         **row,
         "type": 1,
