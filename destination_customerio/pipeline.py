@@ -107,7 +107,6 @@ class Pipeline:
 
         self._progress_at = self._now + self._limits.progress_seconds
         self._rows_at_progress = 0
-        self._warned_of: dict[StreamSync, set[str]] = {}
 
     def run(self) -> int | None:
         """Work until all is settled; returns the number of the signal that ended the sync early, if one did.
@@ -300,18 +299,16 @@ class Pipeline:
         seconds = self._limits.progress_seconds + self._now - self._progress_at
         line = report.progress_line(self._streams, self._requests, seconds, self._rows_at_progress)
         self._output.info(line)
-        self._warn_of_mail_attributes()
+        self._tell_of_columns()
         self._progress_at = self._now + self._limits.progress_seconds
         self._rows_at_progress = sum(sync.counts.read for sync in self._streams)
 
     def _summarize(self) -> None:
-        self._warn_of_mail_attributes()
+        self._tell_of_columns()
         for line in report.summary_lines(self._streams, self._requests):
             self._output.info(line)
 
-    def _warn_of_mail_attributes(self) -> None:
+    def _tell_of_columns(self) -> None:
         for sync in self._streams:
-            new = sync.assembler.mail_attributes - self._warned_of.get(sync, set())
-            if new:
-                self._output.warn(report.mail_attributes_line(sync, new))
-                self._warned_of[sync] = set(sync.assembler.mail_attributes)
+            for line in report.column_lines(sync):
+                self._output.warn(line)

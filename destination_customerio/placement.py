@@ -96,6 +96,11 @@ class JoiningPlacement:
         self._rows = 0
         self._gather_until = 0
 
+    @property
+    def pinned_keys(self) -> int:
+        """How many keys have rows that are open, queued or under way."""
+        return len(self._pins)
+
     def lane_of(self, order: Order) -> int:
         """See `Placement`."""
         self._rows += 1

@@ -73,12 +73,21 @@ def summary_lines(streams: Sequence[StreamSync], requests: RequestCounts) -> Ite
     yield f"{requests.requests:,} requests to Customer.io, {_retries(requests)}."
 
 
-def mail_attributes_line(stream: StreamSync, names: Iterable[str]) -> str:
-    """A warning of attributes that change whom a campaign's mails go to."""
-    return (
-        f"Stream {stream.stream} sends events with the attribute {', '.join(sorted(names))}. Customer.io uses these to "
-        "address the mails that the event triggers, in place of the person's own. Rename the column if that is not meant."
-    )
+def column_lines(stream: StreamSync) -> Iterator[str]:
+    """What a person should know of columns that were seen since the last call, each once."""
+    assembler = stream.assembler
+    if names := assembler.mail_attributes - stream.columns_told_of:
+        yield (
+            f"Stream {stream.stream} sends events with the attribute {', '.join(sorted(names))}. Customer.io uses these "
+            "to address the mails that the event triggers, in place of the person's own. Rename the column if that is "
+            "not meant."
+        )
+    if names := assembler.ignored_columns - stream.columns_told_of:
+        yield (
+            f"Stream {stream.stream} has columns that {stream.target.name} has no place for; they are not sent: "
+            f"{', '.join(sorted(names))}."
+        )
+    stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:

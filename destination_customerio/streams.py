@@ -31,9 +31,12 @@ class RowCounts:
 
 
 class StreamSync:
-    """One configured stream at work: how its rows become entries, its place in the ledger, its counts."""
+    """One configured stream at work: how its rows become entries, its place in the ledger, its counts.
 
-    __slots__ = ("assembler", "counts", "stream", "target", "track")
+    columns_told_of  columns that the log has spoken of already
+    """
+
+    __slots__ = ("assembler", "columns_told_of", "counts", "stream", "target", "track")
 
     def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
         self.stream = stream
@@ -41,6 +44,7 @@ class StreamSync:
         self.assembler = Assembler(stream, target, settings)
         self.track = Track(str(stream))
         self.counts = RowCounts()
+        self.columns_told_of: set[str] = set()
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row as rejected, under words that may stand in a log."""

@@ -19,6 +19,7 @@ PURE = [
     "config",
     "config_file",
     "errors",
+    "entries",
     "event_ids",
     "identifiers",
     "json_spans",
