@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test demo lock image clean
+.PHONY: help install lint types test demo docs lock image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: lint types ## Run lint, types and all tests
 
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m integration_tests.demo
+
+docs: $(STAMP) ## Write the parts of the documentation that are made of the code
+	$(BIN)/python -m unit_tests.generated_docs
 
 lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
 	$(COMPILE) pyproject.toml --output-file requirements.lock

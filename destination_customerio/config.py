@@ -313,11 +313,22 @@ class Config(_Model):
         ),
         json_schema_extra={"order": 5, "examples": [False]},
     )
+    allow_destructive_operations: bool = Field(
+        default=False,
+        title="Allow deleting, suppressing and merging",
+        description=(
+            "Rows of some objects remove what can't be brought back: they delete people, objects, devices or "
+            "relationships, suppress people (Customer.io then refuses to take them back), or merge two people into one. "
+            "While this is off, a sync with such a stream fails before its first row. Turn it on only when you have "
+            "checked which rows the stream holds: a wrong query can empty your workspace."
+        ),
+        json_schema_extra={"order": 6, "examples": [False]},
+    )
     track_api_url: Text = Field(
         default="",
         title="Track API URL",
         description="Another base URL for the Track API, for tests against a local server.",
-        json_schema_extra={**_HIDDEN, "order": 6, "examples": ["http://127.0.0.1:8080"]},
+        json_schema_extra={**_HIDDEN, "order": 7, "examples": ["http://127.0.0.1:8080"]},
     )
     max_concurrent_requests: int = Field(
         default=8,
@@ -325,14 +336,14 @@ class Config(_Model):
         le=64,
         title="Concurrent requests",
         description="How many requests may be under way at once. Rows of one person are never under way in two.",
-        json_schema_extra={**_HIDDEN, "order": 7, "examples": [8]},
+        json_schema_extra={**_HIDDEN, "order": 8, "examples": [8]},
     )
     retry_timeout_seconds: int = Field(
         default=900,
         ge=1,
         title="Retry timeout in seconds",
         description="How long one request is tried again before the sync fails, to be resumed by Airbyte.",
-        json_schema_extra={**_HIDDEN, "order": 8, "examples": [900]},
+        json_schema_extra={**_HIDDEN, "order": 9, "examples": [900]},
     )
 
     @field_validator("track_api_url", mode="after")

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
 
 
-def route(streams: Iterable[Stream]) -> list[tuple[Stream, DestinationObject]]:
+def route(
+    streams: Iterable[Stream], *, allow_destructive_operations: bool
+) -> list[tuple[Stream, DestinationObject]]:
     """Pair every stream with its object: the one the catalog names, else the one the stream is called like.
 
     Raises:
-        ConfigError: a stream has none; it names all such streams and the valid objects.
+        ConfigError: a stream has none, or one that the configuration does not allow; it names all such streams.
     """
     routes = [(stream, DESTINATION_OBJECTS.get(stream.object_name or stream.name)) for stream in streams]
     lost = [stream for stream, target in routes if target is None]
@@ -33,4 +35,17 @@ def route(streams: Iterable[Stream]) -> list[tuple[Stream, DestinationObject]]:
             f"Choose one of {', '.join(DESTINATION_OBJECTS)} for each stream in the connection's mapping, "
             "or give the stream that name."
         )
-    return [(stream, target) for stream, target in routes if target is not None]
+    found = [(stream, target) for stream, target in routes if target is not None]
+    if not allow_destructive_operations:
+        _refuse_destructive(found)
+    return found
+
+
+def _refuse_destructive(routes: list[tuple[Stream, DestinationObject]]) -> None:
+    named = [f"stream {stream} goes to {target.name}" for stream, target in routes if target.destructive]
+    if named:
+        raise ConfigError(
+            f"Rows of these streams would remove what can't be brought back: {'; '.join(named)}. Nothing was written. If "
+            "that is meant, turn on Allow deleting, suppressing and merging (allow_destructive_operations); else choose "
+            "another object in the connection's mapping."
+        )

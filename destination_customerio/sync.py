@@ -45,7 +45,8 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
         convert_timestamps=config.convert_timestamps,
         fresh_ids=FreshIds(),
     )
-    syncs = [StreamSync(stream, target, settings) for stream, target in route(streams)]
+    routes = route(streams, allow_destructive_operations=config.allow_destructive_operations)
+    syncs = [StreamSync(stream, target, settings) for stream, target in routes]
     ledger = Ledger()
     dead_letters = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)

@@ -6,12 +6,13 @@ import pytest
 
 from destination_customerio.catalog import Stream
 from destination_customerio.errors import ConfigError
+from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.router import route
 
 
 def routes(*streams: Stream) -> list[str]:
     """The names of the objects that streams go to."""
-    return [target.name for _, target in route(streams)]
+    return [target.name for _, target in route(streams, allow_destructive_operations=False)]
 
 
 def test_the_catalogs_object_name_decides() -> None:
@@ -36,13 +37,13 @@ def test_streams_that_differ_only_in_namespace_are_two() -> None:
         Stream(name="rows", namespace="a", object_name="person_identify"),
         Stream(name="rows", namespace="b", object_name="person_event"),
     ]
-    assert [stream for stream, _ in route(streams)] == streams
+    assert [stream for stream, _ in route(streams, allow_destructive_operations=False)] == streams
     assert routes(*streams) == ["person_identify", "person_event"]
 
 
 def test_no_streams_have_no_routes() -> None:
     """An empty catalog is not for the router to judge."""
-    assert route([]) == []
+    assert route([], allow_destructive_operations=False) == []
 
 
 def test_every_lost_stream_is_named_with_the_valid_objects() -> None:
@@ -53,10 +54,28 @@ def test_every_lost_stream_is_named_with_the_valid_objects() -> None:
                 Stream(name="person_event"),
                 Stream(name="users", namespace="shop"),
                 Stream(name="person_identify", object_name="Person_Identify"),
-            ]
+            ],
+            allow_destructive_operations=False,
         )
     message = str(caught.value)
     assert "stream shop.users names none" in message
     assert "stream person_identify asks for Person_Identify" in message
     assert "person_identify, person_event" in message
     assert "stream person_event" not in message
+
+
+DESTRUCTIVE = [name for name, row in DESTINATION_OBJECTS.items() if row.destructive]
+
+
+@pytest.mark.parametrize("name", DESTRUCTIVE)
+def test_what_cannot_be_undone_has_to_be_allowed(name: str) -> None:
+    """The stream and its object are named before the first row."""
+    stream = Stream(name="gone", object_name=name)
+    with pytest.raises(ConfigError) as caught:
+        route(
+            [Stream(name="users", object_name="person_identify"), stream], allow_destructive_operations=False
+        )
+    assert f"stream gone goes to {name}" in str(caught.value)
+    assert "users" not in str(caught.value)
+    assert "allow_destructive_operations" in str(caught.value)
+    assert route([stream], allow_destructive_operations=True) == [(stream, DESTINATION_OBJECTS[name])]
