@@ -212,6 +212,13 @@ def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
     ]
 
 
+def test_a_number_that_was_added_does_not_meet_a_stream_of_that_name() -> None:
+    """`a_1` may be the second file of `a`, or the first of a stream that is called so."""
+    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
+    given_out = [made.next_key(Stream(name)) for name in ("a", "a", "a_1", "a")]
+    assert [key.rpartition("/")[2] for key in given_out] == ["a.csv", "a_1.csv", "a_1_1.csv", "a_2.csv"]
+
+
 def test_formats_without_a_time_get_the_start_time() -> None:
     """A second attempt of the same sync does not overwrite what the first has stored."""
     values = {"path_format": "{sync_id}/", "file_name_format": "{part_number}{format_extension}"}
