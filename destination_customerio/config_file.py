@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL, Config, S3Storage
+from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL, Config
 from destination_customerio.errors import ConfigError
 from destination_customerio.json_text import JsonObject, as_object, parse
+from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
-from destination_customerio.config import CsvFormat, JsonlFormat
 from destination_customerio.json_spans import members
+from destination_customerio.storage_config import CsvFormat, JsonlFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -22,8 +22,8 @@ import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from destination_customerio.config import GzipCompression, JsonlFormat
 from destination_customerio.errors import ConfigError
+from destination_customerio.storage_config import GzipCompression, JsonlFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.config import S3Storage
+    from destination_customerio.storage_config import S3Storage
 
 _MAX_KEY_BYTES = 1_024
 # What the longest bucket path leaves is enough for a shortened folder and a shortened name.

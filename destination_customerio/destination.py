@@ -26,7 +26,6 @@ from airbyte_cdk.models import (
 )
 
 from destination_customerio.catalog import parse_catalog
-from destination_customerio.config import S3Storage
 from destination_customerio.config_file import parse_config
 from destination_customerio.errors import SyncError
 from destination_customerio.identifiers import IDENTIFIER_KINDS
@@ -36,6 +35,7 @@ from destination_customerio.output import Output
 from destination_customerio.region import resolve_track_url
 from destination_customerio.spec import specification
 from destination_customerio.storage_check import check_storage
+from destination_customerio.storage_config import S3Storage
 from destination_customerio.sync import prepare_sync
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config as ClientConfig
 from moto.server import ThreadedMotoServer
 
-from destination_customerio.config import S3Storage
+from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ from integration_tests.s3_proxy import Proxy, Request, proxy_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from destination_customerio.config import S3Storage
+    from destination_customerio.storage_config import S3Storage
     from integration_tests.conftest import Bucket
 
 USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)

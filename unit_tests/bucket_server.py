@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from destination_customerio.config import S3Storage
+from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

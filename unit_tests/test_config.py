@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from destination_customerio.config import (
-    Config,
+from destination_customerio.config import Config
+from destination_customerio.storage_config import (
     CsvFormat,
     GzipCompression,
     JsonlFormat,

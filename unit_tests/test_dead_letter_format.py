@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from destination_customerio import dead_letter_format
 from destination_customerio.catalog import Stream
-from destination_customerio.config import CsvFormat, Flattening, JsonlFormat
 from destination_customerio.dead_letter_format import row_encoder
 from destination_customerio.errors import Rejection
+from destination_customerio.storage_config import CsvFormat, Flattening, JsonlFormat
 from unit_tests.json_values import broken_text, nested, same, scalars, text, written
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.catalog import Stream
-from destination_customerio.config import S3Storage
 from destination_customerio.dead_letter_paths import DeadLetterKeys, bucket_prefix, file_extension
 from destination_customerio.errors import ConfigError
+from destination_customerio.storage_config import S3Storage
 
 STARTED_AT = datetime(2026, 11, 3, 4, 5, 6, 78_999, tzinfo=UTC)
 EPOCH = "1793678706078"

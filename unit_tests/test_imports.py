@@ -18,6 +18,7 @@ PURE = [
     "columns",
     "config",
     "config_file",
+    "config_model",
     "errors",
     "entries",
     "event_ids",
@@ -30,6 +31,7 @@ PURE = [
     "retry",
     "router",
     "spec",
+    "storage_config",
     "timestamps",
 ]
 OUTSIDE = {
