@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
+from destination_customerio.protocol import acknowledgement
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,6 +42,10 @@ class Output:
         """One message."""
         self.write_line(orjson.dumps(message))
 
+    def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
+        """The STATE message `line`, acknowledged with the counts of rows since the stream's previous state."""
+        self.write_line(acknowledgement(line, delivered, rejected))
+
     def info(self, text: str) -> None:
         """A log line for whoever follows the sync."""
         self._log("INFO", text)
@@ -67,3 +73,10 @@ class Output:
                 },
             }
         )
+
+
+class DryRunOutput(Output):
+    """Holds states back: what was not sent can't be acknowledged."""
+
+    def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
+        """Write nothing."""

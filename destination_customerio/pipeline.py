@@ -20,7 +20,6 @@ from destination_customerio.errors import ProtocolError, Rejection, SyncError
 from destination_customerio.inbox import EndOfInput, Failed, LaneEnded, Lines, Stop
 from destination_customerio.intake import Intake
 from destination_customerio.placement import HashedPlacement, JoiningPlacement
-from destination_customerio.protocol import acknowledgement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,7 +57,10 @@ class Limits:
 
 
 class Pipeline:
-    """Runs one sync from the first line of stdin to the last state on stdout."""
+    """Runs one sync from the first line of stdin to the last state on stdout.
+
+    delivered_word  what the log calls rows that the sender has taken
+    """
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Pipeline:
         output: Output,
         clock: Callable[[], float],
         limits: Limits | None = None,
+        delivered_word: str = "delivered",
     ) -> None:
         self._streams = streams
         self._by_track: dict[Track, StreamSync] = {sync.track: sync for sync in streams}
@@ -82,6 +85,7 @@ class Pipeline:
         self._output = output
         self._clock = clock
         self._limits = limits or Limits()
+        self._delivered_word = delivered_word
 
         self._placement: Placement = (
             JoiningPlacement(sender.lanes, batcher, self._fence)
@@ -269,7 +273,7 @@ class Pipeline:
     def _emit_states(self) -> None:
         for state, delivered, rejected in self._ledger.take_ready():
             self._state_bytes_emitted += len(state)
-            self._output.write_line(acknowledgement(state, delivered, rejected))
+            self._output.write_state(state, delivered, rejected)
 
     def _has_room(self) -> bool:
         waiting_state_bytes = self._intake.state_bytes_read - self._state_bytes_emitted
@@ -297,7 +301,9 @@ class Pipeline:
 
     def _say_progress(self) -> None:
         seconds = self._limits.progress_seconds + self._now - self._progress_at
-        line = report.progress_line(self._streams, self._requests, seconds, self._rows_at_progress)
+        line = report.progress_line(
+            self._streams, self._requests, seconds, self._rows_at_progress, self._delivered_word
+        )
         self._output.info(line)
         self._tell_of_columns()
         self._progress_at = self._now + self._limits.progress_seconds
@@ -305,7 +311,7 @@ class Pipeline:
 
     def _summarize(self) -> None:
         self._tell_of_columns()
-        for line in report.summary_lines(self._streams, self._requests):
+        for line in report.summary_lines(self._streams, self._requests, self._delivered_word):
             self._output.info(line)
 
     def _tell_of_columns(self) -> None:

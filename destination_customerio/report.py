@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from destination_customerio.config import S3Storage
+from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +38,11 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
         f"Writing to {track_url}, up to {config.max_concurrent_requests} requests at once, people identified by "
         f"{config.identifier_type}. Rejected rows go to {kept}."
     )
+    yield from stream_lines(streams)
+
+
+def stream_lines(streams: Sequence[StreamSync]) -> Iterator[str]:
+    """Which stream goes to which object."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
         yield f"Stream {stream.stream} goes to {stream.target.name}."
     if len(streams) > _MAX_LISTED_STREAMS:
@@ -45,7 +50,11 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
 
 
 def progress_line(
-    streams: Iterable[StreamSync], requests: RequestCounts, seconds: float, rows_before: int
+    streams: Iterable[StreamSync],
+    requests: RequestCounts,
+    seconds: float,
+    rows_before: int,
+    delivered_word: str = "delivered",
 ) -> str:
     """How the sync gets on; `rows_before` were read `seconds` ago."""
     counts = [stream.counts for stream in streams]
@@ -53,18 +62,20 @@ def progress_line(
     rejected = sum((count.rejected for count in counts), Counter[tuple[str, str]]())
     return (
         f"{read:,} rows read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
-        f"{sum(count.delivered for count in counts):,} delivered in {requests.requests:,} requests, "
+        f"{sum(count.delivered for count in counts):,} {delivered_word} in {requests.requests:,} requests, "
         f"{_rejected(rejected)}, {_retries(requests)}, {sum(count.waiting for count in counts):,} rows waiting."
     )
 
 
-def summary_lines(streams: Sequence[StreamSync], requests: RequestCounts) -> Iterator[str]:
+def summary_lines(
+    streams: Sequence[StreamSync], requests: RequestCounts, delivered_word: str = "delivered"
+) -> Iterator[str]:
     """What became of each stream's rows."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
         counts = stream.counts
         waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
         yield (
-            f"Stream {stream.stream}: {counts.read:,} rows read, {counts.delivered:,} delivered, "
+            f"Stream {stream.stream}: {counts.read:,} rows read, {counts.delivered:,} {delivered_word}, "
             f"{_rejected(counts.rejected)}{waiting}."
         )
     total = len(streams)

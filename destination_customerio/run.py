@@ -23,13 +23,16 @@ from destination_customerio import __version__
 from destination_customerio.catalog import read_catalog
 from destination_customerio.config_file import read_config, read_raw_config
 from destination_customerio.destination import DestinationCustomerIO
+from destination_customerio.dry_run import request_lines
 from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.inbox import Inbox, Stop, start_reading
-from destination_customerio.output import Output, OutputClosed
-from destination_customerio.sync import prepare_sync
+from destination_customerio.output import DryRunOutput, Output, OutputClosed
+from destination_customerio.sync import prepare_dry_run, prepare_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from destination_customerio.pipeline import Pipeline
 
 _STDIN = 0
 _STDOUT = 1
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = _parse(arguments)
     _on_signal(_exit)
     with _claimed_stdout() as file:
-        output = Output(file)
+        output = DryRunOutput(file) if parsed.dry_run else Output(file)
         try:
             return _run_command(parsed, output)
         except OutputClosed:
@@ -70,14 +73,30 @@ def _run_command(parsed: argparse.Namespace, output: Output) -> int:
         case "discover":
             catalog = destination.discover(read_raw_config(parsed.config))
             output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
+        case "write" if parsed.dry_run:
+            return _dry_run(parsed.config, parsed.catalog, output)
         case "write":
-            return _run_sync(parsed.config, parsed.catalog, output)
+            return _write_rows(parsed.config, parsed.catalog, output)
     return 0
 
 
-def _run_sync(config_path: Path, catalog_path: Path, output: Output) -> int:
+def _write_rows(config_path: Path, catalog_path: Path, output: Output) -> int:
     inbox = Inbox()
-    pipeline = prepare_sync(read_config(config_path, os.environ), read_catalog(catalog_path), inbox, output)
+    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
+    return _run_pipeline(prepare_sync(config, streams, inbox, output), inbox)
+
+
+def _dry_run(config_path: Path, catalog_path: Path, output: Output) -> int:
+    inbox = Inbox()
+    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
+    pipeline, lanes = prepare_dry_run(config, streams, inbox, output)
+    exit_code = _run_pipeline(pipeline, inbox)
+    for line in request_lines(lanes):
+        output.info(line)
+    return exit_code
+
+
+def _run_pipeline(pipeline: Pipeline, inbox: Inbox) -> int:
     # From here on there are rows to bring home before the process may end.
     _on_signal(lambda number: inbox.post(Stop(number)))
     start_reading(_STDIN, inbox)
@@ -110,6 +129,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="destination-customerio",
         description="Airbyte destination for Customer.io. Speaks the Airbyte protocol on stdin and stdout.",
     )
+    parser.set_defaults(dry_run=False)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("spec", help="print what the configuration looks like")
@@ -120,6 +140,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.add_argument("--config", type=Path, required=True, help="the configuration, a JSON file")
     write.add_argument(
         "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+    )
+    write.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do everything but send: say how many rows would go in how many requests, and what would be rejected",
     )
     return parser.parse_args(arguments)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from destination_customerio import report
 from destination_customerio.batcher import Batcher
 from destination_customerio.columns import AssemblySettings
-from destination_customerio.config import S3Storage
 from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters
+from destination_customerio.dry_run import DryLanes
 from destination_customerio.event_ids import FreshIds
 from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.ledger import Ledger
@@ -17,6 +18,7 @@ from destination_customerio.pipeline import Pipeline
 from destination_customerio.region import read_timeout_seconds, resolve_track_url
 from destination_customerio.router import route
 from destination_customerio.sender import Sender
+from destination_customerio.storage_config import S3Storage
 from destination_customerio.streams import StreamSync
 from destination_customerio.track_client import TrackClient
 
@@ -39,14 +41,7 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't begin; nothing was read.
     """
-    settings = AssemblySettings(
-        identifier_kind=IDENTIFIER_KINDS[config.identifier_type],
-        event_id_strategy=config.event_id_strategy,
-        convert_timestamps=config.convert_timestamps,
-        fresh_ids=FreshIds(),
-    )
-    routes = route(streams, allow_destructive_operations=config.allow_destructive_operations)
-    syncs = [StreamSync(stream, target, settings) for stream, target in routes]
+    syncs = _stream_syncs(config, streams)
     ledger = Ledger()
     dead_letters = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
@@ -63,11 +58,53 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     return Pipeline(syncs, ledger, Batcher(lanes), sender, dead_letters, inbox, output, time.monotonic)
 
 
-def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:
-    def settle(epoch: Epoch, rows: int) -> None:
-        ledger.settle(epoch, rejected=rows)
+def prepare_dry_run(
+    config: Config, streams: Sequence[Stream], inbox: Inbox, output: Output
+) -> tuple[Pipeline, DryLanes]:
+    """A pipeline that does everything but send, and the lanes that count what would have been sent.
 
+    Neither Customer.io nor the bucket is asked for anything.
+
+    Raises:
+        SyncError: the sync could not begin; nothing was read.
+    """
+    syncs = _stream_syncs(config, streams)
+    ledger = Ledger()
+    sender = DryLanes(config.max_concurrent_requests, inbox.post)
+    for line in report.stream_lines(syncs):
+        output.info(line)
+    pipeline = Pipeline(
+        syncs,
+        ledger,
+        Batcher(sender.lanes),
+        sender,
+        CountedDeadLetters(partial(_settle_rejected, ledger)),
+        inbox,
+        output,
+        time.monotonic,
+        delivered_word="would be sent",
+    )
+    return pipeline, sender
+
+
+def _stream_syncs(config: Config, streams: Sequence[Stream]) -> list[StreamSync]:
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[config.identifier_type],
+        event_id_strategy=config.event_id_strategy,
+        convert_timestamps=config.convert_timestamps,
+        fresh_ids=FreshIds(),
+    )
+    routes = route(streams, allow_destructive_operations=config.allow_destructive_operations)
+    return [StreamSync(stream, target, settings) for stream, target in routes]
+
+
+def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:
+    settle = partial(_settle_rejected, ledger)
     storage = config.object_storage_config
     if isinstance(storage, S3Storage):
         return BucketDeadLetters(storage, inbox.post, settle, time.monotonic, time.time)
     return CountedDeadLetters(settle)
+
+
+def _settle_rejected(ledger: Ledger, epoch: Epoch, rows: int) -> None:
+    ledger.settle(epoch, rejected=rows)

@@ -71,16 +71,17 @@ class Connector:
         config: Mapping[str, Any] | None = None,
         catalog: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         self._folder = TemporaryDirectory(prefix="connector-")
-        arguments = [str(SCRIPT), command]
+        command_line = [str(SCRIPT), command, *arguments]
         for name, content in (("config", config), ("catalog", catalog)):
             if content is not None:
                 path = Path(self._folder.name) / f"{name}.json"
                 path.write_text(json.dumps(content))
-                arguments += [f"--{name}", str(path)]
+                command_line += [f"--{name}", str(path)]
         self.process = subprocess.Popen(
-            arguments,
+            command_line,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -180,9 +181,10 @@ def run_connector(
     catalog: Mapping[str, Any] | None = None,
     lines: Iterable[bytes] = (),
     environment: Mapping[str, str] | None = None,
+    arguments: Sequence[str] = (),
 ) -> Finished:
     """Run one command to its end."""
-    with Connector(command, config, catalog, environment) as connector:
+    with Connector(command, config, catalog, environment, arguments) as connector:
         connector.send(lines)
         return connector.finish()
 
