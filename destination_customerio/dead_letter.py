@@ -19,42 +19,49 @@ Bounds, whatever the number of streams and the rate of rejection:
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import math
-import queue
-import shutil
-import tempfile
-import threading
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
-from destination_customerio.config import GzipCompression, JsonlFormat
 from destination_customerio.dead_letter_format import RowEncoder, row_encoder
 from destination_customerio.dead_letter_paths import DeadLetterKeys
-from destination_customerio.s3 import explain, make_client, upload
+from destination_customerio.dead_letter_upload import (
+    MEMORY_BYTES_PER_FILE,
+    FileUploaded,
+    SpooledFile,
+    Uploader,
+    discard,
+    open_temporary,
+)
+from destination_customerio.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.config import S3Storage
     from destination_customerio.errors import Rejection
     from destination_customerio.ledger import Epoch
+    from destination_customerio.storage_config import S3Storage
 
     OnDurable = Callable[[Epoch, int], None]
 
+__all__ = [
+    "MAX_FILE_BYTES",
+    "BucketDeadLetters",
+    "CountedDeadLetters",
+    "DeadLetters",
+    "FileUploaded",
+    "StoredFile",
+]
+
 MAX_FILE_BYTES = 200 * 1024 * 1024
-_MEMORY_BYTES_PER_FILE = 64 * 1024
 _MAX_OPEN_BYTES = 400 * 1024 * 1024
 _MAX_WAITING_BYTES = 400 * 1024 * 1024
 # Temporary files cost a descriptor each, of which a process often has 1,024.
 _MAX_OPEN_FILES_ON_DISK = 128
 _MAX_OPEN_FILES = 2_000
 _MAX_WAITING_FILES = 128
-_CLOSE_SECONDS = 2.0
 
 
 class StoredFile(NamedTuple):
@@ -63,27 +70,6 @@ class StoredFile(NamedTuple):
     stream: Stream
     key: str
     rows: int
-
-
-@dataclass(slots=True, eq=False)
-class _File:
-    """One file, from its first row until it is uploaded. `epochs` counts the rows by their tickets."""
-
-    stream: Stream
-    header: bytes
-    opened_at: float
-    spool: IO[bytes]
-    size: int = 0
-    rows: int = 0
-    epochs: dict[Epoch, int] = field(default_factory=dict)
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class FileUploaded:
-    """Posted to the coordinator's inbox: the bucket has taken a file."""
-
-    file: _File
 
 
 class DeadLetters(Protocol):
@@ -191,14 +177,14 @@ class BucketDeadLetters:
         self._max_file_bytes = max_file_bytes
         self._max_open_bytes = max_open_bytes
         self._max_waiting_bytes = max_waiting_bytes
-        self._open_spool = open_spool or _open_spool
+        self._open_spool = open_spool or open_temporary
         self._keys = DeadLetterKeys(storage, datetime.fromtimestamp(wall_clock(), UTC), uuid4())
-        self._uploader = _Uploader(storage, post)
+        self._uploader = Uploader(storage, post)
         self._encoders: dict[Stream, RowEncoder] = {}
-        self._open: dict[Stream, _File] = {}  # in the order of opening
+        self._open: dict[Stream, SpooledFile] = {}  # in the order of opening
         self._open_bytes = 0
         self._open_on_disk = 0
-        self._waiting: set[_File] = set()
+        self._waiting: set[SpooledFile] = set()
         self._waiting_bytes = 0
         self._stored: list[StoredFile] = []
         self.pending = 0
@@ -234,7 +220,7 @@ class BucketDeadLetters:
             # The row may lie in its file by half; that file must never be uploaded.
             if broken := self._open.pop(stream, None):
                 self._forget_open(broken)
-                _discard(broken)
+                discard(broken)
             raise explain(error, self._storage) from None
         file.rows += 1
         file.epochs[epoch] = file.epochs.get(epoch, 0) + 1
@@ -264,25 +250,25 @@ class BucketDeadLetters:
         """See `DeadLetters`. An upload under way gets two seconds; the process need not wait for it."""
         self._uploader.stop()
         for file in self._open.values():
-            _discard(file)
+            discard(file)
         self._open.clear()
 
     def _new_encoder(self, stream: Stream) -> RowEncoder:
         encoder = self._encoders[stream] = row_encoder(self._storage.format, stream)
         return encoder
 
-    def _new_file(self, stream: Stream, header: bytes) -> _File:
-        file = _File(stream, header, self._clock(), self._open_spool())
+    def _new_file(self, stream: Stream, header: bytes) -> SpooledFile:
+        file = SpooledFile(stream, header, self._clock(), self._open_spool())
         self._open[stream] = file
         self._append(file, header)
         return file
 
-    def _append(self, file: _File, text: bytes) -> None:
-        was_on_disk = file.size > _MEMORY_BYTES_PER_FILE
+    def _append(self, file: SpooledFile, text: bytes) -> None:
+        was_on_disk = file.size > MEMORY_BYTES_PER_FILE
         file.spool.write(text)
         file.size += len(text)
         self._open_bytes += len(text)
-        self._open_on_disk += (file.size > _MEMORY_BYTES_PER_FILE) - was_on_disk
+        self._open_on_disk += (file.size > MEMORY_BYTES_PER_FILE) - was_on_disk
 
     def _holds_too_much(self) -> bool:
         return (
@@ -291,94 +277,14 @@ class BucketDeadLetters:
             or len(self._open) > _MAX_OPEN_FILES
         )
 
-    def _forget_open(self, file: _File) -> None:
+    def _forget_open(self, file: SpooledFile) -> None:
         self._open_bytes -= file.size
-        self._open_on_disk -= file.size > _MEMORY_BYTES_PER_FILE
+        self._open_on_disk -= file.size > MEMORY_BYTES_PER_FILE
 
-    def _seal(self, file: _File) -> None:
+    def _seal(self, file: SpooledFile) -> None:
         del self._open[file.stream]
         self._forget_open(file)
         file.key = self._keys.next_key(file.stream)
         self._waiting.add(file)
         self._waiting_bytes += file.size
         self._uploader.take(file)
-
-
-class _Uploader:
-    """Uploads sealed files in a thread of its own, one at a time, until the first failure."""
-
-    def __init__(self, storage: S3Storage, post: Callable[[object], None]) -> None:
-        self._storage = storage
-        self._post = post
-        self._files: queue.SimpleQueue[_File | None] = queue.SimpleQueue()
-        self._stopping = threading.Event()
-        # A daemon, as an upload that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="dead-letter-uploader", daemon=True)
-        self._compressed = isinstance(storage.compression, GzipCompression)
-        self._content_type = _content_type(storage)
-
-    def take(self, file: _File) -> None:
-        """Queue a file."""
-        self._files.put(file)
-        if self._thread.ident is None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Upload nothing more."""
-        self._stopping.set()
-        self._files.put(None)
-        if self._thread.ident is not None:
-            self._thread.join(_CLOSE_SECONDS)
-        if not self._thread.is_alive():
-            self._discard_rest()
-
-    def _run(self) -> None:
-        try:
-            self._upload_all()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must hear of it
-            self._post(explain(error, self._storage))
-
-    def _upload_all(self) -> None:
-        client = make_client(self._storage)
-        try:
-            while file := self._files.get():
-                with file.spool as spool:
-                    if self._stopping.is_set():
-                        return
-                    spool.seek(0)
-                    with _compress(spool) if self._compressed else contextlib.nullcontext(spool) as content:
-                        upload(client, self._storage, file.key, content, self._content_type)
-                self._post(FileUploaded(file))
-        finally:
-            client.close()
-
-    def _discard_rest(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                if file := self._files.get_nowait():
-                    _discard(file)
-
-
-def _open_spool() -> IO[bytes]:
-    spool = tempfile.SpooledTemporaryFile(max_size=_MEMORY_BYTES_PER_FILE)  # noqa: SIM115 - closed when uploaded
-    return cast("IO[bytes]", spool)
-
-
-def _compress(content: IO[bytes]) -> IO[bytes]:
-    compressed = _open_spool()
-    with gzip.GzipFile(fileobj=compressed, mode="wb", mtime=0) as packed:
-        shutil.copyfileobj(content, packed, 1024 * 1024)
-    compressed.seek(0)
-    return compressed
-
-
-def _content_type(storage: S3Storage) -> str:
-    if isinstance(storage.compression, GzipCompression):
-        return "application/gzip"
-    return "application/x-ndjson" if isinstance(storage.format, JsonlFormat) else "text/csv; charset=utf-8"
-
-
-def _discard(file: _File) -> None:
-    # What was never uploaded is not acknowledged either, so nothing depends on its being written out.
-    with contextlib.suppress(OSError):
-        file.spool.close()

@@ -9,14 +9,15 @@ from uuid import uuid4
 
 from destination_customerio.dead_letter_paths import DeadLetterKeys, bucket_prefix
 from destination_customerio.errors import ConfigError, SyncError
-from destination_customerio.s3 import explain, make_client
+from destination_customerio.s3 import make_client
+from destination_customerio.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_s3.client import S3Client
 
-    from destination_customerio.config import S3Storage
+    from destination_customerio.storage_config import S3Storage
 
 _TEST_NAME = "_check_test"
 _CONTENT = b"Written by the connection check of destination-customerio; safe to delete.\n"

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from destination_customerio import dead_letter
+from destination_customerio import dead_letter, dead_letter_upload
 from destination_customerio.catalog import Stream
 from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters, FileUploaded
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
@@ -406,7 +406,7 @@ def test_a_fault_of_our_own_is_told_of(
     def broken(*_: object) -> None:
         raise KeyError("row value")
 
-    monkeypatch.setattr(dead_letter, "upload", broken)
+    monkeypatch.setattr(dead_letter_upload, "upload", broken)
     letters = coordinator.with_bucket(bucket.url)
     letters.add(USERS, line(1), REJECTION, epoch())
     letters.seal()
