@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from destination_customerio import limits
@@ -11,6 +12,7 @@ from destination_customerio.json_text import JsonObject, NestedTooDeeply, encode
 
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
+    from destination_customerio.field_mapping import FieldMapping
     from destination_customerio.identifiers import OrderKey
     from destination_customerio.operations import DestinationObject
 
@@ -88,3 +90,41 @@ class Assembler:
     def _note_ignored_columns(self, rest: JsonObject) -> None:
         if rest and len(self.ignored_columns) < _MAX_IGNORED_NAMES:
             self.ignored_columns |= rest.keys()
+
+
+class MappedAssembler(Assembler):
+    """Assembles the rows of a stream whose columns are renamed first; see `Assembler`."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        target: DestinationObject,
+        settings: AssemblySettings,
+        field_mapping: FieldMapping,
+    ) -> None:
+        stream = replace(stream, properties=field_mapping.of_schema(stream.properties))
+        super().__init__(stream, target, settings)
+        self._rename = field_mapping
+        self._columns: _ColumnsOfRenamedRows = _ColumnsOfRenamedRows(stream, settings)
+
+    def assemble(self, data: JsonObject) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
+        """See `Assembler.assemble`. A rejection names the column as the row spells it, not as it was renamed."""
+        self._columns.row = data
+        try:
+            return super().assemble(self._rename(data))
+        except Rejection as rejection:
+            if source := self._rename.sources.get(rejection.field):
+                message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"
+                raise Rejection(rejection.reason, source, message) from None
+            raise
+
+
+class _ColumnsOfRenamedRows(Columns):
+    """Reads renamed columns, but makes ids of the row as it came: two rows that differ stay two, whatever is dropped."""
+
+    row: JsonObject
+
+    def row_id(self, data: JsonObject) -> str | None:
+        """See `Columns.row_id`."""
+        del data
+        return super().row_id(self.row)

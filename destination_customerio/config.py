@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator
 
 from destination_customerio.config_model import HIDDEN, SECRET, Model, Secret, Text, checked_url
+from destination_customerio.mapping_config import StreamMapping, each_stream_once
 from destination_customerio.storage_config import NoStorage, S3Storage
 
 US_TRACK_URL = "https://track.customer.io"
@@ -109,11 +110,21 @@ class Config(Model):
         ),
         json_schema_extra={"order": 6, "examples": [False]},
     )
+    stream_mappings: Annotated[tuple[StreamMapping, ...], AfterValidator(each_stream_once)] = Field(
+        default=(),
+        title="Stream mappings",
+        description=(
+            "Which destination object a stream goes to, and which columns are renamed. Needed only where the connection "
+            "itself can't say so: in PyAirbyte, and on platforms without data activation. Where the connection maps a "
+            "stream to another object, that wins."
+        ),
+        json_schema_extra={"order": 7},
+    )
     track_api_url: Text = Field(
         default="",
         title="Track API URL",
         description="Another base URL for the Track API, for tests against a local server.",
-        json_schema_extra={**HIDDEN, "order": 7, "examples": ["http://127.0.0.1:8080"]},
+        json_schema_extra={**HIDDEN, "order": 8, "examples": ["http://127.0.0.1:8080"]},
     )
     max_concurrent_requests: int = Field(
         default=8,
@@ -121,14 +132,14 @@ class Config(Model):
         le=64,
         title="Concurrent requests",
         description="How many requests may be under way at once. Rows of one person are never under way in two.",
-        json_schema_extra={**HIDDEN, "order": 8, "examples": [8]},
+        json_schema_extra={**HIDDEN, "order": 9, "examples": [8]},
     )
     retry_timeout_seconds: int = Field(
         default=900,
         ge=1,
         title="Retry timeout in seconds",
         description="How long one request is tried again before the sync fails, to be resumed by Airbyte.",
-        json_schema_extra={**HIDDEN, "order": 9, "examples": [900]},
+        json_schema_extra={**HIDDEN, "order": 10, "examples": [900]},
     )
 
     @field_validator("track_api_url", mode="after")

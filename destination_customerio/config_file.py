@@ -25,6 +25,7 @@ _WORDS = {
     "string_type": "must be text",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
+    "tuple_type": "must be a list",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
@@ -96,7 +97,7 @@ def _check_for_cloud(config: Config) -> None:
 def _problem(details: ErrorDetails) -> str:
     """One broken rule: the key as the file spells it, and what is wrong with it."""
     # Inside one of several options pydantic puts the option's tag into the path; the file has no such key.
-    tags = {"S3", "None", "CSV", "JSONL", "GZIP", "No Compression"}
+    tags = {"S3", "None", "CSV", "JSONL", "GZIP", "No Compression", "column", "constant"}
     key = ".".join(str(part) for part in details["loc"] if part not in tags) or "the configuration"
     kind = details["type"]
     context = details.get("ctx", {})

@@ -48,22 +48,26 @@ class DestinationObject:
     joins_two: bool = False
     destructive: bool = False
 
+    def named_columns(self, kind: IdentifierKind) -> tuple[Column, ...]:
+        """All named columns, those of the identity first; the person's by the name that the configuration gives it."""
+        identity = (
+            Column(kind.column if name == "identifier" else name, required=True) for name in self.identity
+        )
+        return (*identity, *self.columns)
+
     def catalog_operation(self, kind: IdentifierKind) -> dict[str, Any]:
         """This object as an operation of the destination catalog.
 
         What an upsert or a deletion matches by is not listed as required: the platform asks for it by `matching_keys`.
         """
         matches = self.sync_mode != "append"
-        identity = [
-            Column(kind.column if name == "identifier" else name, required=not matches)
-            for name in self.identity
-        ]
-        columns = (*identity, *self.columns)
+        columns = self.named_columns(kind)
+        identity = columns[: len(self.identity)]
         json_schema: dict[str, Any] = {
             "type": "object",
             "properties": {column.name: {"type": column.json_type} for column in columns},
         }
-        if required := [column.name for column in columns if column.required]:
+        if required := [column.name for column in (self.columns if matches else columns) if column.required]:
             json_schema["required"] = required
         json_schema["additionalProperties"] = True
         return {

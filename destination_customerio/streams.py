@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from destination_customerio.assembler import Assembler
+from destination_customerio.assembler import Assembler, MappedAssembler
 from destination_customerio.ledger import Track
 
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
     from destination_customerio.columns import AssemblySettings
     from destination_customerio.errors import Rejection
+    from destination_customerio.field_mapping import FieldMapping
     from destination_customerio.operations import DestinationObject
 
 
@@ -38,10 +39,20 @@ class StreamSync:
 
     __slots__ = ("assembler", "columns_told_of", "counts", "stream", "target", "track")
 
-    def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        target: DestinationObject,
+        settings: AssemblySettings,
+        field_mapping: FieldMapping | None = None,
+    ) -> None:
         self.stream = stream
         self.target = target
-        self.assembler = Assembler(stream, target, settings)
+        self.assembler = (
+            MappedAssembler(stream, target, settings, field_mapping)
+            if field_mapping
+            else Assembler(stream, target, settings)
+        )
         self.track = Track(str(stream))
         self.counts = RowCounts()
         self.columns_told_of: set[str] = set()

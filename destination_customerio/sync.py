@@ -12,11 +12,12 @@ from destination_customerio.columns import AssemblySettings
 from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.dry_run import DryLanes
 from destination_customerio.event_ids import FreshIds
+from destination_customerio.field_mapping import resolve_mappings
 from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.ledger import Ledger
 from destination_customerio.pipeline import Pipeline
 from destination_customerio.region import read_timeout_seconds, resolve_track_url
-from destination_customerio.router import route
+from destination_customerio.router import route, unused_mapping_lines
 from destination_customerio.sender import Sender
 from destination_customerio.storage_config import S3Storage
 from destination_customerio.streams import StreamSync
@@ -41,7 +42,7 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't begin; nothing was read.
     """
-    syncs = _stream_syncs(config, streams)
+    syncs = _stream_syncs(config, streams, output)
     ledger = Ledger()
     dead_letters = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
@@ -68,7 +69,7 @@ def prepare_dry_run(
     Raises:
         SyncError: the sync could not begin; nothing was read.
     """
-    syncs = _stream_syncs(config, streams)
+    syncs = _stream_syncs(config, streams, output)
     ledger = Ledger()
     sender = DryLanes(config.max_concurrent_requests, inbox.post)
     for line in report.stream_lines(syncs):
@@ -87,15 +88,28 @@ def prepare_dry_run(
     return pipeline, sender
 
 
-def _stream_syncs(config: Config, streams: Sequence[Stream]) -> list[StreamSync]:
+def _stream_syncs(config: Config, streams: Sequence[Stream], output: Output) -> list[StreamSync]:
+    kind = IDENTIFIER_KINDS[config.identifier_type]
     settings = AssemblySettings(
-        identifier_kind=IDENTIFIER_KINDS[config.identifier_type],
+        identifier_kind=kind,
         event_id_strategy=config.event_id_strategy,
         convert_timestamps=config.convert_timestamps,
         fresh_ids=FreshIds(),
     )
-    routes = route(streams, allow_destructive_operations=config.allow_destructive_operations)
-    return [StreamSync(stream, target, settings) for stream, target in routes]
+    routes = route(
+        streams,
+        config.stream_mappings,
+        allow_destructive_operations=config.allow_destructive_operations,
+    )
+    field_mappings = resolve_mappings(routes, kind)
+    for line in unused_mapping_lines(routes, config.stream_mappings):
+        output.warn(line)
+    syncs = []
+    for (stream, target, _), field_mapping in zip(routes, field_mappings, strict=True):
+        for line in field_mapping.warning_lines(stream) if field_mapping else ():
+            output.warn(line)
+        syncs.append(StreamSync(stream, target, settings, field_mapping))
+    return syncs
 
 
 def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:

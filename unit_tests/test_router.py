@@ -6,13 +6,14 @@ import pytest
 
 from destination_customerio.catalog import Stream
 from destination_customerio.errors import ConfigError
+from destination_customerio.mapping_config import StreamMapping
 from destination_customerio.operations import DESTINATION_OBJECTS
-from destination_customerio.router import route
+from destination_customerio.router import Route, route, unused_mapping_lines
 
 
 def routes(*streams: Stream) -> list[str]:
     """The names of the objects that streams go to."""
-    return [target.name for _, target in route(streams, allow_destructive_operations=False)]
+    return [found.target.name for found in route(streams, allow_destructive_operations=False)]
 
 
 def test_the_catalogs_object_name_decides() -> None:
@@ -37,7 +38,7 @@ def test_streams_that_differ_only_in_namespace_are_two() -> None:
         Stream(name="rows", namespace="a", object_name="person_identify"),
         Stream(name="rows", namespace="b", object_name="person_event"),
     ]
-    assert [stream for stream, _ in route(streams, allow_destructive_operations=False)] == streams
+    assert [found.stream for found in route(streams, allow_destructive_operations=False)] == streams
     assert routes(*streams) == ["person_identify", "person_event"]
 
 
@@ -78,4 +79,65 @@ def test_what_cannot_be_undone_has_to_be_allowed(name: str) -> None:
     assert f"stream gone goes to {name}" in str(caught.value)
     assert "users" not in str(caught.value)
     assert "allow_destructive_operations" in str(caught.value)
-    assert route([stream], allow_destructive_operations=True) == [(stream, DESTINATION_OBJECTS[name])]
+    assert route([stream], allow_destructive_operations=True) == [Route(stream, DESTINATION_OBJECTS[name])]
+
+
+def mapping(stream_name: str, object_name: str = "person_identify", namespace: str = "") -> StreamMapping:
+    """A mapping without columns."""
+    return StreamMapping(
+        stream_name=stream_name, namespace=namespace, destination_object_name=object_name, field_mappings=()
+    )
+
+
+def mapped(*streams: Stream, by: list[StreamMapping]) -> list[tuple[str, StreamMapping | None]]:
+    """The object and the applied mapping of each stream."""
+    return [
+        (found.target.name, found.mapping) for found in route(streams, by, allow_destructive_operations=False)
+    ]
+
+
+def test_a_mapping_decides_where_the_catalog_is_silent() -> None:
+    """It wins over the stream's own name, which may be another object's."""
+    users, events = mapping("users"), mapping("person_identify", "person_event")
+    assert mapped(Stream("users"), Stream("person_identify"), by=[users, events]) == [
+        ("person_identify", users),
+        ("person_event", events),
+    ]
+
+
+def test_the_catalogs_object_wins_and_a_mapping_for_it_keeps_its_columns() -> None:
+    """A mapping for another object is left out as a whole, and the log says so."""
+    users = mapping("users")
+    assert mapped(Stream("users", object_name="person_identify"), by=[users]) == [("person_identify", users)]
+
+    other = Stream("users", object_name="person_event")
+    assert mapped(other, by=[users]) == [("person_event", None)]
+    (line,) = unused_mapping_lines(route([other], [users], allow_destructive_operations=False), [users])
+    assert line.startswith("Stream users goes to person_event, as the connection says.")
+    assert "person_identify" in line
+
+
+def test_the_mapping_with_the_streams_namespace_wins() -> None:
+    """One without fits in every namespace; one with another fits nowhere else."""
+    anywhere, shop = mapping("users"), mapping("users", "person_event", "shop")
+    for order in ([anywhere, shop], [shop, anywhere]):
+        assert mapped(
+            Stream("users", namespace="shop"), Stream("users", namespace="crm"), Stream("users"), by=order
+        ) == [("person_event", shop), ("person_identify", anywhere), ("person_identify", anywhere)]
+    with pytest.raises(ConfigError, match=r"stream crm\.users names none"):
+        mapped(Stream("users", namespace="crm"), by=[shop])
+
+
+def test_a_mapping_for_a_stream_that_is_not_synced_is_told_of() -> None:
+    """The sync goes on: one configuration may serve several connections."""
+    mappings = [mapping("users"), mapping("orders", namespace="shop"), mapping("users", namespace="crm")]
+    routes = route([Stream("users", namespace="crm")], mappings, allow_destructive_operations=False)
+    (line,) = unused_mapping_lines(routes, mappings)
+    assert "maps the stream shop.orders, which this sync does not write" in line
+    assert list(unused_mapping_lines(routes, mappings[2:])) == []
+
+
+def test_a_mapping_does_not_allow_what_the_configuration_forbids() -> None:
+    """A destructive object is refused whichever way a stream comes to it."""
+    with pytest.raises(ConfigError, match="stream gone goes to person_delete"):
+        mapped(Stream("gone"), by=[mapping("gone", "person_delete")])

@@ -39,6 +39,8 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
         yield from fields(field, f"{path}{name}.")
     for option in schema.get("oneOf", []):
         yield from fields(option, path)
+    if "items" in schema:
+        yield from fields(schema["items"], path)
 
 
 def test_spec_is_the_golden_one() -> None:
@@ -83,8 +85,8 @@ def test_every_field_is_titled_described_and_in_its_place() -> None:
 
 def test_every_option_has_a_name_and_a_constant() -> None:
     """The UI shows the one and writes the other."""
-    for _, field in fields(connection_specification()):
-        for option in field.get("oneOf", []):
+    for node in objects(connection_specification()):
+        for option in node.get("oneOf", []):
             assert option["title"]
             assert [name for name, inner in option["properties"].items() if "const" in inner]
 
@@ -135,6 +137,23 @@ def test_examples_and_defaults_are_accepted() -> None:
                 "path_format": "{sync_id}/",
                 "file_name_format": "{part_number}{format_extension}",
             }
+        },
+        {
+            "stream_mappings": [
+                {
+                    "stream_name": "users",
+                    "namespace": "public",
+                    "destination_object_name": "person_identify",
+                    "field_mappings": [
+                        {"source": "email", "destination": "person_email"},
+                        {"kind": "column", "source": "address.city", "destination": "city"},
+                        {"value": "website", "destination": "origin"},
+                        {"kind": "constant", "value": "1", "destination": "version"},
+                    ],
+                    "unmapped_fields": "drop",
+                },
+                {"stream_name": "orders", "destination_object_name": "person_event"},
+            ]
         },
         {"somebody_elses": 1},
     ],
