@@ -20,7 +20,7 @@ from integration_tests.track_api.contract import MAX_BODY_BYTES, check_entry
 from integration_tests.track_api.faults import FaultPlan, Rule
 from integration_tests.track_api.order import SEQUENCE_ATTRIBUTE, OrderWatch, RequestUnderWay
 from integration_tests.track_api.traffic import Traffic
-from integration_tests.track_api.world import World, person_key, persons_of
+from integration_tests.track_api.world import World, person_key, subjects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +203,7 @@ class TrackService:
 
     def _begin_order(self, exchange: Exchange, entries: list[SentEntry]) -> None:
         persons = {
-            person for entry in entries if type(entry.value) is dict for person in persons_of(entry.value)
+            person for entry in entries if type(entry.value) is dict for person in subjects_of(entry.value)
         }
         with self.lock:
             exchange.state.order.begin(exchange.under_way, persons)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 ObjectKey = tuple[str, str]
 
+_OBJECT_IDENTIFIERS = {"object_type_id", "object_id"}
+
 
 def person_key(identifiers: JsonObject) -> str:
     """The person that one identifier names, as Customer.io compares it: `email:ada@example.com`."""
@@ -31,14 +33,16 @@ def person_key(identifiers: JsonObject) -> str:
     return f"{kind}:{value.casefold() if kind == 'email' else value}"
 
 
-def persons_of(entry: JsonObject) -> Iterator[str]:
-    """The keys of everybody whose order an entry concerns; none for a malformed entry."""
+def subjects_of(entry: JsonObject) -> Iterator[str]:
+    """The keys of all people and objects whose order an entry concerns; none for a malformed entry."""
     sources = [entry.get("identifiers"), entry.get("primary"), entry.get("secondary")]
     relationships = entry.get("cio_relationships")
     if type(relationships) is list:
         sources += [item.get("identifiers") for item in relationships if type(item) is dict]
     for identifiers in sources:
-        if type(identifiers) is dict and len(identifiers) == 1:
+        if type(identifiers) is dict and identifiers.keys() == _OBJECT_IDENTIFIERS:
+            yield f"object:{identifiers['object_type_id']}:{identifiers['object_id']}"
+        elif type(identifiers) is dict and len(identifiers) == 1:
             kind, value = next(iter(identifiers.items()))
             if type(value) is str:
                 yield person_key({kind: value})
