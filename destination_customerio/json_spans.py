@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb'[^\[\]{}",:\s]+')
-# Strings as wholes, so that brackets inside them do not count.
-_STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+# Up to the next bracket outside of strings.
+_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([\[\]{}])', re.DOTALL)
 
 
 class Member(NamedTuple):
@@ -49,12 +49,20 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
         value_end = _value_end(text, value_start)
         if text[colon : colon + 1] != b":":
             raise ValueError("not a JSON object")
-        yield Member(json.loads(name.group()), at, value_start, value_end)
+        yield Member(_decoded(name.group()), at, value_start, value_end)
         at = _skip_space(text, value_end)
         if text[at : at + 1] == b",":
             at = _skip_space(text, at + 1)
         elif text[at : at + 1] != b"}":
             raise ValueError("not a JSON object")
+
+
+def _decoded(string: bytes) -> str:
+    """The text of a JSON string."""
+    if b"\\" in string:
+        text: str = json.loads(string)
+        return text
+    return string[1:-1].decode()
 
 
 def _value_end(text: bytes, start: int) -> int:
@@ -64,14 +72,11 @@ def _value_end(text: bytes, start: int) -> int:
     if first not in (b"{", b"["):
         return _match(_SCALAR, text, start).end()
     depth = 0
-    for token in _STRING_OR_BRACKET.finditer(text, start):
-        match token.group():
-            case b"{" | b"[":
-                depth += 1
-            case b"}" | b"]":
-                depth -= 1
-                if not depth:
-                    return token.end()
+    while bracket := _TO_BRACKET.match(text, start):
+        depth += 1 if bracket[1] in b"{[" else -1
+        start = bracket.end()
+        if not depth:
+            return start
     raise ValueError("the JSON text breaks off")
 
 

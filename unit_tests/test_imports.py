@@ -18,6 +18,8 @@ PURE = [
     "columns",
     "config",
     "config_file",
+    "dead_letter_format",
+    "dead_letter_paths",
     "config_model",
     "errors",
     "entries",
