@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from destination_customerio.assembler import Assembler
+from destination_customerio.assembler import Assembler, MappedAssembler
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
 from destination_customerio.event_ids import FreshIds
+from destination_customerio.field_mapping import FieldMapping
 from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.json_text import parse_exactly
+from destination_customerio.mapping_config import StreamMapping
 from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.spec import connection_specification
 from unit_tests.generated_docs import documents
@@ -23,6 +25,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 _EXAMPLE = re.compile(r"<!-- row: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL)
+_MAPPING = re.compile(
+    r"<!-- mapping: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL
+)
 _SETTINGS = AssemblySettings(
     identifier_kind=IDENTIFIER_KINDS["email"],
     event_id_strategy="none",
@@ -39,8 +44,28 @@ def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: 
     assert json.loads(encoded) == json.loads(entry)
 
 
+@pytest.mark.parametrize(("stream_name", "mapping", "row", "entry"), _MAPPING.findall(README))
+def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
+    stream_name: str, mapping: str, row: str, entry: str
+) -> None:
+    """The example of "Without data activation" is what the connector does."""
+    read = StreamMapping.model_validate_json(mapping)
+    target = DESTINATION_OBJECTS[read.destination_object_name]
+    renaming = FieldMapping(read, target, _SETTINGS.identifier_kind)
+    assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
+
+
+def test_the_table_of_stream_mappings_names_all_keys_and_no_others() -> None:
+    """Each key of a mapping stands in the table."""
+    items = connection_specification()["properties"]["stream_mappings"]["items"]
+    assert _first_cells("## Without data activation") == list(items["properties"])
+
+
 def test_the_readme_has_examples_to_run() -> None:
-    """The two objects that everybody uses are shown."""
+    """The two objects that everybody uses are shown, and one mapping."""
+    assert len(_MAPPING.findall(README)) == 1
     assert {example[0] for example in _EXAMPLE.findall(README)} == {"person_identify", "person_event"}
 
 
