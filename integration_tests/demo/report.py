@@ -21,9 +21,9 @@ def lines(outcome: Outcome) -> Iterator[str]:
     sizes = outcome.traffic["body_bytes"]
     yield (
         f"  {outcome.traffic['requests']['batch']} batches with {outcome.traffic['entries']:,} rows, "
-        f"up to {outcome.traffic['max_concurrent_requests']} at once; the fullest {sizes['max']:,} of 500,000 bytes, "
-        f"on average {sizes['mean']:,.0f}"
+        f"up to {outcome.traffic['max_concurrent_requests']} at once"
     )
+    yield (f"  the fullest of them has {sizes['max']:,} of 500,000 bytes, the average {sizes['mean']:,.0f}")
     yield from _section(f"People, as the server has them: {len(outcome.people):,}")
     for person in outcome.people[:_SHOWN]:
         yield _cut(f"  {person['identifiers']['email']:<22} {_json(person['attributes'])}")
