@@ -8,6 +8,7 @@ import queue
 import subprocess
 import sysconfig
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "destination-customerio"
@@ -60,6 +61,12 @@ class Finished:
         """The one TRACE ERROR of a failed command."""
         (error,) = self.errors
         return error
+
+    def failure(self, failure_type: str) -> str:
+        """The message of a command that failed as one has to: exit code 1, one TRACE ERROR, nothing on stderr."""
+        assert (self.exit_code, self.error["failure_type"], self.stderr) == (1, failure_type, "")
+        message: str = self.error["message"]
+        return message
 
 
 class Connector:
@@ -118,6 +125,12 @@ class Connector:
         except BrokenPipeError:
             return
 
+    def send_piece(self, piece: bytes) -> None:
+        """Write bytes to stdin as they are, and let the connector have them now."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(piece)
+        self.process.stdin.flush()
+
     def close_stdin(self) -> None:
         """Say that nothing more will come."""
         assert self.process.stdin is not None
@@ -173,6 +186,14 @@ class Connector:
     def _read_stderr(self) -> None:
         assert self.process.stderr is not None
         self._stderr.extend(self.process.stderr)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread or process."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "what the test waits for has not happened"
+        time.sleep(0.01)
 
 
 def run_connector(
