@@ -142,7 +142,8 @@ def test_a_catalog_that_is_none_is_not_the_users_fault(api: LocalTrackApi, catal
 
 def test_a_configuration_that_cannot_be_read_is_one_trace(tmp_path: Path) -> None:
     """Where `check` answers with a status, `write` has only its trace."""
-    command = [SCRIPT, "write", "--config", tmp_path / "none.json", "--catalog", tmp_path / "none.json"]
+    missing = str(tmp_path / "none.json")
+    command = [str(SCRIPT), "write", "--config", missing, "--catalog", missing]
     done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stdout.count(b"\n") == 1
