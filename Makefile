@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PYAIRBYTE := $(VENV)/.pyairbyte-installed
 IMAGE := airbyte/destination-customerio:dev
 
 # --universal: one file holds for every supported Python and platform, by markers.
@@ -12,10 +13,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test demo docs lock image clean
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv with the locked dependencies and this project (editable)
 
@@ -30,6 +31,11 @@ types: $(STAMP) ## Check types with mypy, tests included
 test: lint types ## Run lint, types and all tests
 	$(BIN)/python -m pytest
 
+pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, which the tests of PyAirbyte need (800 MB)
+
+test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a local Track API
+	$(BIN)/python -m pytest integration_tests/test_pyairbyte.py
+
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m integration_tests.demo
 
@@ -40,6 +46,8 @@ lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
 	$(COMPILE) pyproject.toml --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
 	$(COMPILE) --group build --constraints requirements-dev.lock --output-file requirements-build.lock
+	$(COMPILE) --group pyairbyte --output-file requirements-pyairbyte.lock
+	$(COMPILE) --group source-faker --output-file requirements-source-faker.lock
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
@@ -60,3 +68,15 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Neither runs on Python 3.13 yet; its tests then say that they are skipped.
+$(PYAIRBYTE): $(STAMP) requirements-pyairbyte.lock requirements-source-faker.lock
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
+		{ echo "PyAirbyte needs Python 3.12 or older, and $(VENV) has a newer one: it was not installed."; exit 0; }; \
+	echo "Installing PyAirbyte and its source-faker into $(VENV) ..."; \
+	for name in pyairbyte source-faker; do \
+		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/$$name && \
+		$(BIN)/uv pip install --quiet --python $(VENV)/$$name/bin/python --require-hashes \
+			-r requirements-$$name.lock || exit 1; \
+	done; \
+	touch $@

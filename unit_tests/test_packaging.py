@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "destination_customerio"
-LOCK_FILES = ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"]
+LOCK_FILES = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "requirements-build.lock",
+    "requirements-pyairbyte.lock",
+    "requirements-source-faker.lock",
+]
 # Parts of a declared dependency that are packaged apart: their own authors pin the pair to each other.
 RELEASED_WITH = {"botocore": "boto3", "pydantic-core": "pydantic"}
 SUPPORTED_PYTHONS = ["3.11", "3.12", "3.13"]
@@ -144,8 +150,10 @@ def test_every_pin_has_hashes_and_no_origin(lock_file: str) -> None:
         ("requirements.lock", declared()),
         ("requirements-dev.lock", declared() + declared("dev")),
         ("requirements-build.lock", declared("build")),
+        ("requirements-pyairbyte.lock", declared("pyairbyte")),
+        ("requirements-source-faker.lock", declared("source-faker")),
     ],
-    ids=["runtime", "dev", "build"],
+    ids=["runtime", "dev", "build", "pyairbyte", "source-faker"],
 )
 def test_lock_files_satisfy_what_is_declared(
     lock_file: str, requirements: list[Requirement], python: str
