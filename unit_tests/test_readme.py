@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from destination_customerio.assembler import Assembler, MappedAssembler
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
+from destination_customerio.config_file import parse_config
 from destination_customerio.event_ids import FreshIds
 from destination_customerio.field_mapping import FieldMapping
 from destination_customerio.identifiers import IDENTIFIER_KINDS
@@ -20,6 +23,9 @@ from destination_customerio.mapping_config import StreamMapping
 from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.spec import connection_specification
 from unit_tests.generated_docs import documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -55,6 +61,24 @@ def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
     assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
     _, encoded = assembler.assemble(parse_exactly(row.encode()))
     assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *re.findall(r"```python\n(.*?)```", README, re.DOTALL),
+        (ROOT / "examples/pyairbyte_sync.py").read_text(),
+    ],
+)
+def test_the_mappings_of_python_examples_fit_the_form_and_are_accepted(code: str) -> None:
+    """They are read from the code, as PyAirbyte is not installed for most tests."""
+    (mappings,) = _stream_mappings(code)
+    config = {
+        "credentials": {"siteId": "site", "apiKey": "key"},
+        "stream_mappings": mappings,
+    }
+    jsonschema.validate(config, connection_specification())
+    assert parse_config(config, {}).stream_mappings
 
 
 def test_the_table_of_stream_mappings_names_all_keys_and_no_others() -> None:
@@ -116,3 +140,19 @@ def _first_cells(heading: str) -> list[str]:
     section = re.split(rf"\n#{{1,{len(level)}}} ", README.split(heading, 1)[1])[0]
     cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     return [word for cell in cells for word in re.findall(r"`([^`]*)`", cell)]
+
+
+def _stream_mappings(code: str) -> Iterator[Any]:
+    """The lists that Python code gives the name `stream_mappings` or puts under that key."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Dict):
+            named = [
+                (ast.unparse(key), value) for key, value in zip(node.keys, node.values, strict=True) if key
+            ]
+        elif isinstance(node, ast.Assign):
+            named = [(ast.unparse(target), node.value) for target in node.targets]
+        else:
+            continue
+        for name, value in named:
+            if name.strip("'").lower() == "stream_mappings" and isinstance(value, ast.List):
+                yield ast.literal_eval(value)
