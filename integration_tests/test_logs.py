@@ -1,0 +1,189 @@
+"""What a sync says of itself: what goes where, how it gets on, what became of the rows; counts, never values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.connector import (
+    Connector,
+    Finished,
+    catalog_of,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
+from integration_tests.s3_proxy import proxy_to
+from integration_tests.track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from integration_tests.conftest import Bucket
+
+SITE_ID = "canary-site-7f3a"
+API_KEY = "canary-key-7f3a"
+# Everything that must never be said contains this.
+CANARY = "canary"
+CATALOG = catalog_of(
+    stream("users", "person_identify", namespace="shop", sync_id=42),
+    stream("orders", "person_event", sync_id=42),
+)
+ADA = {"person_email": f"ada@{CANARY}.example.com"}
+LINES = [
+    record("users", {**ADA, "plan": CANARY}, namespace="shop"),
+    record("users", {"person_email": {CANARY: 1}}, namespace="shop"),
+    record("users", {**ADA, "bio": CANARY * 200}, namespace="shop"),
+    record("users", {**ADA, "bio": CANARY * 300}, namespace="shop"),
+    record("orders", {**ADA, "event_name": CANARY, "reply_to": CANARY}),
+    record("orders", {**ADA, "event_name": CANARY, "timestamp": f"{CANARY} Europe/Berlin"}),
+    stream_state("users", 1, namespace="shop"),
+    stream_state("orders", 1),
+]
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API with credentials that can be looked for."""
+    with LocalTrackApi(SITE_ID, API_KEY) as server:
+        yield server
+
+
+def config(api: LocalTrackApi, **more: Any) -> dict[str, Any]:
+    """A configuration for it."""
+    return {"credentials": {"siteId": SITE_ID, "apiKey": API_KEY}, "track_api_url": api.url, **more}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long_sync() -> Iterator[Connector]:
+    """A sync that begins before the tests of this module and idles beside them, as the last one waits half a minute."""
+    with (
+        LocalTrackApi(SITE_ID, API_KEY) as server,
+        Connector("write", config(server), CATALOG) as connector,
+    ):
+        connector.send(LINES[:-2])
+        yield connector
+
+
+def secret_storage(bucket: Bucket, **more: Any) -> dict[str, Any]:
+    """A bucket with keys that can be looked for."""
+    return bucket.config(access_key_id="AKIACANARY", secret_access_key=f"{CANARY}-secret", **more)
+
+
+def said(done: Finished) -> str:
+    """Everything that a run wrote, but for the states, which are the source's own."""
+    lines = [line for line in done.lines if b'"type": "STATE"' not in line]
+    return b"".join(lines).decode() + done.stderr
+
+
+def assert_tells_no_value(done: Finished) -> None:
+    """No credential and no value, in any output, in clear or as they are sent."""
+    text = said(done).lower()
+    assert text
+    assert CANARY not in text
+    # base64 of the first letters of `site:key`, as in an Authorization header.
+    assert "y2fuyx" not in text
+
+
+def test_the_log_says_what_goes_where_and_what_became_of_it(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Host, lanes, identifiers and bucket first; a line for each stream; at the end the counts, by reason."""
+    api.inject({"status": 503, "request": 1})
+    storage = secret_storage(bucket)
+    done = run_connector(
+        "write",
+        config(api, object_storage_config=storage, max_concurrent_requests=1),
+        CATALOG,
+        LINES,
+    )
+    assert (done.exit_code, done.stderr) == (0, "")
+    first, second, third, *others = done.logs
+    for words in (
+        api.url,
+        "up to 1 requests",
+        "identified by email",
+        f"s3://{bucket.name}/customerio/rejected",
+    ):
+        assert words in first
+    assert (second, third) == (
+        "Stream shop.users goes to person_identify.",
+        "Stream orders goes to person_event.",
+    )
+    users = next(line for line in others if line.startswith("Stream shop.users:"))
+    assert "4 rows read, 1 delivered, 3 rejected" in users
+    assert "invalid (person_email): 1" in users
+    assert "too_large (bio): 2" in users
+    orders = next(line for line in others if line.startswith("Stream orders:"))
+    assert "2 rows read, 1 delivered, 1 rejected [invalid (timestamp): 1]" in orders
+    assert others[-1] == "2 requests to Customer.io, 1 retries [HTTP 503: 1]."
+    # Told once, as a warning: it changes where mails go.
+    (warning,) = [log["message"] for log in done.of_type("LOG") if log["level"] == "WARN"]
+    assert "reply_to" in warning
+    assert "orders" in warning
+    assert_tells_no_value(done)
+
+
+FAILURES: dict[str, dict[str, Any]] = {
+    "refused credentials": {"status": 401, "body": CANARY},
+    "an outage": {"status": 503, "body": {"message": CANARY}},
+    "an answer nobody knows": {"status": 418, "body": CANARY},
+    "a redirect": {"status": 307, "headers": {"Location": f"http://{CANARY}:{CANARY}@127.0.0.1:1/{CANARY}"}},
+    "a reset": {"reset_before": True},
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failed_sync_tells_no_value_either(api: LocalTrackApi, name: str) -> None:
+    """Whatever the server says, and whatever a library's exception holds; the counts are there all the same."""
+    api.inject(FAILURES[name])
+    done = run_connector("write", config(api, retry_timeout_seconds=1), CATALOG, LINES)
+    assert (done.exit_code, len(done.errors)) == (1, 1)
+    assert (
+        "Stream orders: 2 rows read, 0 delivered, 1 rejected [invalid (timestamp): 1], 1 not settled."
+        in done.logs
+    )
+    assert_tells_no_value(done)
+
+
+def test_customer_ios_words_about_a_row_are_kept_for_the_file(api: LocalTrackApi) -> None:
+    """A message may quote the row, and so may a reason that is no word; the log counts it under a word of its own."""
+    errors = [{"batch_index": 0, "reason": f"{CANARY} is bad!", "message": f"bad: {CANARY}"}]
+    api.inject({"errors207": errors, "request": 1})
+    done = run_connector("write", config(api, max_concurrent_requests=1), CATALOG, LINES)
+    assert done.exit_code == 0
+    assert "refused: 1" in "\n".join(done.logs)
+    assert_tells_no_value(done)
+
+
+def test_a_bucket_that_repeats_the_keys_does_not_make_us_repeat_them(
+    api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """Stores put the key id, and what was signed, into the text of their errors."""
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = lambda _: f"SignatureDoesNotMatch</Code><Message>{CANARY} AKIACANARY</Message><Code>"
+        storage = secret_storage(bucket, s3_endpoint=proxy.url)
+        for command, catalog in (("write", CATALOG), ("check", None)):
+            done = run_connector(command, config(api, object_storage_config=storage), catalog, LINES)
+            assert "bucket" in said(done)
+            assert_tells_no_value(done)
+
+
+def test_a_wrong_configuration_is_named_by_its_keys_and_not_its_values(api: LocalTrackApi) -> None:
+    """A secret that was put into the wrong field is still a secret."""
+    wrong = config(api, identifierType=CANARY, region=CANARY, max_concurrent_requests=CANARY)
+    wrong["track_api_url"] = f"https://{CANARY}@example.com"
+    for command, catalog in (("check", None), ("discover", None), ("write", CATALOG)):
+        done = run_connector(command, wrong, catalog)
+        for key in ("identifierType", "region", "max_concurrent_requests", "track_api_url"):
+            assert key in said(done)
+        assert_tells_no_value(done)
+
+
+def test_a_long_sync_says_every_half_minute_how_it_gets_on(long_sync: Connector) -> None:
+    """Rows and their rate, requests, rejected by reason, retries, rows that wait; also while nothing comes in."""
+    line = next(log["message"] for log in long_sync.messages("LOG") if "rows/s" in log["message"])
+    assert long_sync.finish().exit_code == 0
+    assert line.startswith("6 rows read (")
+    for words in ("2 delivered in", "4 rejected [", "too_large (bio): 2", "0 retries", "0 rows waiting."):
+        assert words in line
