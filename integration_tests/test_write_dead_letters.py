@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import re
+from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ from integration_tests.connector import (
     config_for,
     cursors,
     record,
+    run_at_once,
     run_connector,
     stream,
     stream_state,
@@ -51,12 +54,12 @@ ERRORS = [
     {"batch_index": 1, "reason": "required", "field": "name", "message": "name is needed"},
     {"batch_index": 1, "reason": "other", "message": "and so is age"},
 ]
-FORMS = [
-    (file_format, flattening, compression)
-    for file_format in ("CSV", "JSONL")
-    for flattening in ("No flattening", "Root level flattening")
-    for compression in ("No Compression", "GZIP")
-]
+FORMS = {
+    f"rejected-{number}": form
+    for number, form in enumerate(
+        product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
+    )
+}
 
 
 @pytest.fixture
@@ -118,29 +121,39 @@ def original(row: dict[str, Any], flattening: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.startswith("_airbyte_")}
 
 
-@pytest.mark.parametrize(("file_format", "flattening", "compression"), FORMS)
-def test_rejected_rows_lie_in_the_bucket_as_they_came(
-    api: LocalTrackApi, bucket: Bucket, file_format: str, flattening: str, compression: str
-) -> None:
+def test_rejected_rows_lie_in_the_bucket_as_they_came(bucket: Bucket) -> None:
     """Those rejected here and those rejected by Customer.io, with the reason, where Airbyte's link points to."""
-    api.inject({"errors207": ERRORS, "request": 1})
-    storage = bucket.config(
-        format={"format_type": file_format, "flattening": flattening},
-        compression={"compression_type": compression},
-    )
     lines = [
         record("users", {"person_email": "ada@example.com"}, namespace="shop"),
         record("users", NAMELESS, namespace="shop", emitted_at=1_764_000_000_123),
         record("users", SPURNED, namespace="shop"),
         stream_state("users", 1, namespace="shop"),
     ]
-    done = write(api, storage, lines)
-    assert (done.exit_code, done.errors, done.stderr) == (0, [], "")
-    assert counts(done.states) == [("users", 1.0, 2.0)]
 
-    (key,) = bucket.keys()
+    def write_as(path: str, file_format: str, flattening: str, compression: str) -> Finished:
+        storage = bucket.config(
+            bucket_path=path,
+            format={"format_type": file_format, "flattening": flattening},
+            compression={"compression_type": compression},
+        )
+        with LocalTrackApi() as api:
+            api.inject({"errors207": ERRORS, "request": 1})
+            return write(api, storage, lines)
+
+    done = run_at_once({path: partial(write_as, path, *form) for path, form in FORMS.items()})
+    for path, form in FORMS.items():
+        assert (done[path].exit_code, done[path].errors, done[path].stderr) == (0, [], "")
+        assert counts(done[path].states) == [("users", 1.0, 2.0)]
+        check_file(bucket, path, *form)
+    assert len(bucket.keys()) == len(FORMS)
+
+
+def check_file(bucket: Bucket, path: str, file_format: str, flattening: str, compression: str) -> None:
+    """The one file under a path holds `NAMELESS` and `SPURNED`."""
+    keys = bucket.keys()
+    (key,) = (key for key in keys if key.startswith(f"{path}/"))
     ending = {"CSV": r"\.csv", "JSONL": r"\.jsonl"}[file_format] + (r"\.gz" if compression == "GZIP" else "")
-    assert re.fullmatch(r"customerio/rejected/42/shop/users/\d{4}_\d\d_\d\d_\d{13}_0" + ending, key)
+    assert re.fullmatch(path + r"/42/shop/users/\d{4}_\d\d_\d\d_\d{13}_0" + ending, key)
     local, remote = rows_of(bucket.read(key), file_format, compression)
     assert local["_airbyte_extracted_at"] == 1_764_000_000_123
     assert local["_airbyte_generation_id"] == remote["_airbyte_generation_id"] == 7
