@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from integration_tests.connector import (
     Finished,
     catalog_of,
     record,
+    run_at_once,
     run_connector,
     stream,
     stream_state,
@@ -19,7 +21,7 @@ from integration_tests.s3_proxy import proxy_to
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from integration_tests.conftest import Bucket
 
@@ -78,6 +80,14 @@ def said(done: Finished) -> str:
     return b"".join(lines).decode() + done.stderr
 
 
+def commands(settings: dict[str, Any], *names: str) -> dict[str, Callable[[], Finished]]:
+    """These commands, to be run with one configuration."""
+    return {
+        name: partial(run_connector, name, settings, CATALOG if name == "write" else None, LINES)
+        for name in names
+    }
+
+
 def assert_tells_no_value(done: Finished) -> None:
     """No credential and no value, in any output, in clear or as they are sent."""
     text = said(done).lower()
@@ -133,17 +143,20 @@ FAILURES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAILURES)
-def test_a_failed_sync_tells_no_value_either(api: LocalTrackApi, name: str) -> None:
+def test_a_failed_sync_tells_no_value_either() -> None:
     """Whatever the server says, and whatever a library's exception holds; the counts are there all the same."""
-    api.inject(FAILURES[name])
-    done = run_connector("write", config(api, retry_timeout_seconds=1), CATALOG, LINES)
-    assert (done.exit_code, len(done.errors)) == (1, 1)
-    assert (
-        "Stream orders: 2 rows read, 0 delivered, 1 rejected [invalid (timestamp): 1], 1 not settled."
-        in done.logs
-    )
-    assert_tells_no_value(done)
+
+    def write(fault: dict[str, Any]) -> Finished:
+        with LocalTrackApi(SITE_ID, API_KEY) as api:
+            api.inject(fault)
+            return run_connector("write", config(api, retry_timeout_seconds=1), CATALOG, LINES)
+
+    done = run_at_once({name: partial(write, fault) for name, fault in FAILURES.items()})
+    orders = "Stream orders: 2 rows read, 0 delivered, 1 rejected [invalid (timestamp): 1], 1 not settled."
+    for name in FAILURES:
+        assert (done[name].exit_code, len(done[name].errors)) == (1, 1), name
+        assert orders in done[name].logs
+        assert_tells_no_value(done[name])
 
 
 def test_customer_ios_words_about_a_row_are_kept_for_the_file(api: LocalTrackApi) -> None:
@@ -163,8 +176,8 @@ def test_a_bucket_that_repeats_the_keys_does_not_make_us_repeat_them(
     with proxy_to(bucket.endpoint) as proxy:
         proxy.refuse = lambda _: f"SignatureDoesNotMatch</Code><Message>{CANARY} AKIACANARY</Message><Code>"
         storage = secret_storage(bucket, s3_endpoint=proxy.url)
-        for command, catalog in (("write", CATALOG), ("check", None)):
-            done = run_connector(command, config(api, object_storage_config=storage), catalog, LINES)
+        settings = config(api, object_storage_config=storage)
+        for done in run_at_once(commands(settings, "write", "check")).values():
             assert "bucket" in said(done)
             assert_tells_no_value(done)
 
@@ -173,8 +186,7 @@ def test_a_wrong_configuration_is_named_by_its_keys_and_not_its_values(api: Loca
     """A secret that was put into the wrong field is still a secret."""
     wrong = config(api, identifierType=CANARY, region=CANARY, max_concurrent_requests=CANARY)
     wrong["track_api_url"] = f"https://{CANARY}@example.com"
-    for command, catalog in (("check", None), ("discover", None), ("write", CATALOG)):
-        done = run_connector(command, wrong, catalog)
+    for done in run_at_once(commands(wrong, "check", "discover", "write")).values():
         for key in ("identifierType", "region", "max_concurrent_requests", "track_api_url"):
             assert key in said(done)
         assert_tells_no_value(done)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from integration_tests.connector import (
     Connector,
+    Finished,
     catalog_of,
     config_for,
     cursors,
     record,
+    run_at_once,
     run_connector,
     stream,
     stream_state,
@@ -88,11 +92,27 @@ BROKEN = {
 }
 
 
+@pytest.fixture(scope="module")
+def broken() -> dict[str, tuple[LocalTrackApi, Finished]]:
+    """A sync for each broken line, with the server it wrote to."""
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(LocalTrackApi()) for name in BROKEN}
+        done = run_at_once({name: partial(write_around, servers[name], BROKEN[name]) for name in BROKEN})
+    return {name: (servers[name], done[name]) for name in BROKEN}
+
+
+def write_around(api: LocalTrackApi, line: bytes) -> Finished:
+    """A sync with this as its fifth line."""
+    lines = [user(1), stream_state("users", 1), b"", user(2), line, user(3), stream_state("users", 2)]
+    return run_connector("write", config_for(api.url), CATALOG, lines)
+
+
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_line_that_is_no_message_of_the_sync_ends_it(api: LocalTrackApi, name: str) -> None:
+def test_a_line_that_is_no_message_of_the_sync_ends_it(
+    broken: dict[str, tuple[LocalTrackApi, Finished]], name: str
+) -> None:
     """With the line's number and nothing of its content; what came before is written and acknowledged, nothing after."""
-    lines = [user(1), stream_state("users", 1), b"", user(2), BROKEN[name], user(3), stream_state("users", 2)]
-    done = run_connector("write", config_for(api.url), CATALOG, lines)
+    api, done = broken[name]
     message = done.failure("system_error")
     assert "Line 5 " in message
     assert "catalog" in message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from integration_tests.connector import (
     catalog_of,
     config_for,
     record,
+    run_at_once,
     run_connector,
     stream,
     stream_state,
@@ -89,27 +91,28 @@ def test_streams_without_an_object_fail_the_sync_before_its_first_row(api: Local
     assert api.report()["requests"].get("batch", 0) == 0
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"credentials": {"siteId": "site"}}, "credentials.apiKey is missing"),
-        ({"credentials": {"siteId": "site", "apiKey": "wrong"}}, "Tracking API Keys"),
-        ({"region": "eu"}, "this Customer.io account is in the region US"),
-        ({"track_api_url": "http://track.example.com"}, "track_api_url"),
-        ({"max_concurrent_requests": 65}, "max_concurrent_requests must be at most 64"),
-    ],
-    ids=["a key missing", "a key wrong", "another region", "clear text", "too many lanes"],
-)
-def test_a_wrong_configuration_fails_the_sync_before_its_first_row(
-    api: LocalTrackApi, config: dict[str, Any], words: str
-) -> None:
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a key missing": ({"credentials": {"siteId": "site"}}, "credentials.apiKey is missing"),
+    "a key wrong": ({"credentials": {"siteId": "site", "apiKey": "wrong"}}, "Tracking API Keys"),
+    "another region": ({"region": "eu"}, "this Customer.io account is in the region US"),
+    "clear text": ({"track_api_url": "http://track.example.com"}, "track_api_url"),
+    "too many lanes": ({"max_concurrent_requests": 65}, "max_concurrent_requests must be at most 64"),
+}
+
+
+def test_a_wrong_configuration_fails_the_sync_before_its_first_row(api: LocalTrackApi) -> None:
     """As a config_error, so that nobody tries again in vain."""
     lines = [record("users", ADA), stream_state("users", 1)]
-    done = run_connector(
-        "write", {**config_for(api.url), **config}, catalog_of(stream("users", "person_identify")), lines
+    catalog = catalog_of(stream("users", "person_identify"))
+    done = run_at_once(
+        {
+            name: partial(run_connector, "write", {**config_for(api.url), **config}, catalog, lines)
+            for name, (config, _) in WRONG.items()
+        }
     )
-    assert words in done.failure("config_error")
-    assert done.states == []
+    for name, (_, words) in WRONG.items():
+        assert words in done[name].failure("config_error"), name
+        assert done[name].states == []
     assert api.report()["requests"].get("batch", 0) == 0
 
 
@@ -124,19 +127,24 @@ def test_a_server_that_does_not_answer_fails_the_sync_as_transient() -> None:
     assert done.states == []
 
 
-@pytest.mark.parametrize(
-    "catalog",
-    [
-        {"streams": [{"stream": {}}]},
-        {},
-        catalog_of(stream("users", "person_identify"), stream("users", "person_event")),
-    ],
-    ids=["nameless", "no streams", "one stream twice"],
-)
-def test_a_catalog_that_is_none_is_not_the_users_fault(api: LocalTrackApi, catalog: dict[str, Any]) -> None:
+CATALOGS: dict[str, dict[str, Any]] = {
+    "nameless": {"streams": [{"stream": {}}]},
+    "no streams": {},
+    "one stream twice": catalog_of(stream("users", "person_identify"), stream("users", "person_event")),
+}
+
+
+def test_a_catalog_that_is_none_is_not_the_users_fault(api: LocalTrackApi) -> None:
     """Airbyte writes it, so it is a system_error."""
-    done = run_connector("write", config_for(api.url), catalog, [record("users", ADA)])
-    assert "catalog" in done.failure("system_error")
+    lines = [record("users", ADA)]
+    done = run_at_once(
+        {
+            name: partial(run_connector, "write", config_for(api.url), catalog, lines)
+            for name, catalog in CATALOGS.items()
+        }
+    )
+    for name in CATALOGS:
+        assert "catalog" in done[name].failure("system_error"), name
     assert api.report()["requests"].get("batch", 0) == 0
 
 
