@@ -52,29 +52,33 @@ def counts(done: Finished) -> list[tuple[float, float]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        *({"status": status} for status in (408, 429, 500, 502, 503, 504, 522, 524)),
-        {"status": 503, "retry_after": 1},
-        {"status": 429, "retry_after": {"http_date": 2}},
-        {"status": 500, "apply": True},
-        {"garbage": True},
-        {"truncate": True},
-        {"reset_before": True},
-        {"reset_after_apply": True},
-    ],
-    ids=str,
-)
-def test_what_may_pass_is_tried_again_without_a_double(api: LocalTrackApi, fault: dict[str, Any]) -> None:
-    """The first request fails; the second carries the same bytes, so what was applied already counts once."""
-    api.inject({**fault, "request": 1})
-    done = write(api, rows(50))
-    assert (done.exit_code, counts(done)) == (0, [(50.0, 0.0)])
-    assert len(api.world.events) == 50
-    assert api.report()["requests"]["batch"] == 2
-    assert api.report()["ignored"]["repeated_events_with_other_content"] == 0
-    assert "1 retries [" in done.logs[-1]
+FAULTS: list[dict[str, Any]] = [
+    *({"status": status} for status in (408, 429, 500, 502, 503, 504, 522, 524)),
+    {"status": 503, "retry_after": 1},
+    {"status": 429, "retry_after": {"http_date": 2}},
+    {"status": 500, "apply": True},
+    {"garbage": True},
+    {"truncate": True},
+    {"reset_before": True},
+    {"reset_after_apply": True},
+]
+
+
+def test_what_may_pass_is_tried_again_without_a_double(api: LocalTrackApi) -> None:
+    """Each lane's first request fails in its own way; sent again with the same bytes, what was applied counts once."""
+    api.inject(*({**fault, "request": number} for number, fault in enumerate(FAULTS, 1)))
+    people = [f"u{number}@b.c" for number in range(400)]
+    lines = [record("orders", {"person_email": person, "event_name": "paid", "_seq": 1}) for person in people]
+    done = write(api, [*lines, stream_state("orders", 1)], max_concurrent_requests=20)
+    assert (done.exit_code, counts(done)) == (0, [(400.0, 0.0)])
+    assert sorted(event.person.identifiers["email"] for event in api.world.events) == sorted(people)
+    report = api.report()
+    assert report["requests"]["batch"] == 20 + len(FAULTS)
+    assert report["ignored"]["repeated_events"] > 0
+    assert report["ignored"]["repeated_events_with_other_content"] == 0
+    assert f"{len(FAULTS)} retries [" in done.logs[-1]
+    for reason, times in {"HTTP 408": 1, "HTTP 429": 2, "HTTP 500": 2, "HTTP 503": 2, "HTTP 524": 1}.items():
+        assert f"{reason}: {times}" in done.logs[-1]
 
 
 def test_retry_after_is_the_least_to_wait(api: LocalTrackApi) -> None:
@@ -102,28 +106,46 @@ def test_a_207_rejects_the_rows_it_names_and_no_others(api: LocalTrackApi) -> No
     assert api.report()["requests"]["batch"] == 1
 
 
-@pytest.mark.parametrize("index", [None, -1, 10, 10**30, "3", 1.5, True])
-def test_an_error_that_names_no_row_is_never_success(api: LocalTrackApi, index: Any) -> None:
+NO_ROW = ({}, *({"batch_index": index} for index in (None, -1, 10_000, 10**30, "3", 1.5, True)))
+
+
+def test_an_error_that_names_no_row_is_never_success(api: LocalTrackApi) -> None:
     """The request is halved until the answers can be tied to rows; nothing is acknowledged on a guess."""
     error = {"reason": "invalid", "message": "somebody is wrong"}
-    api.inject({"errors207": [error if index is None else {**error, "batch_index": index}], "request": 1})
-    done = write(api, rows(10))
-    assert (done.exit_code, counts(done)) == (0, [(10.0, 0.0)])
-    assert api.report()["requests"]["batch"] == 3
-    assert len(api.world.events) == 10
-
-
-@pytest.mark.parametrize("envelope", ["errors", "meta.error", "meta.errors", "message"])
-def test_a_poisonous_row_is_found_by_halving(api: LocalTrackApi, envelope: str) -> None:
-    """A request refused as a whole costs its neighbours nothing, whatever form the refusal has."""
-    lines = rows(64)
-    lines[20] = record(
-        "orders", {"person_email": "a@b.c", "event_name": "paid", "_seq": 20, "_poison_request": envelope}
+    api.inject(
+        *(
+            {"errors207": [{**error, **index}], "contains": f'"case":{case}', "times": 1}
+            for case, index in enumerate(NO_ROW)
+        )
     )
+    # Thirty rows for each case: enough to be halved by others too, should they share a request.
+    lines = [
+        record("orders", {"person_email": f"u{case}@b.c", "event_name": "paid", "case": case, "_seq": number})
+        for case in range(len(NO_ROW))
+        for number in range(30)
+    ]
+    done = write(api, [*lines, stream_state("orders", 1)])
+    assert (done.exit_code, counts(done)) == (0, [(240.0, 0.0)])
+    assert len(api.world.events) == 240
+    assert api.report()["requests_by_status"]["207"] == len(NO_ROW)
+    # What the 207 had applied came again with its halves.
+    assert api.report()["ignored"]["repeated_events"] >= len(NO_ROW) * 30
+
+
+def test_poisonous_rows_are_found_by_halving(api: LocalTrackApi) -> None:
+    """A request refused as a whole costs its neighbours nothing, whatever form the refusal has."""
+    poisonous = dict(zip((3, 20, 21, 63), ("errors", "meta.error", "meta.errors", "message"), strict=True))
+    lines = rows(64)
+    for number, envelope in poisonous.items():
+        event = {"person_email": "a@b.c", "event_name": "paid", "_seq": number, "_poison_request": envelope}
+        lines[number] = record("orders", event)
     done = write(api, lines)
-    assert (done.exit_code, counts(done)) == (0, [(63.0, 1.0)])
-    assert [event.attributes["_seq"] for event in api.world.events] == [n for n in range(64) if n != 20]
-    assert api.report()["requests"]["batch"] <= 1 + 2 * 6
+    assert (done.exit_code, counts(done)) == (0, [(60.0, 4.0)])
+    assert [event.attributes["_seq"] for event in api.world.events] == [
+        n for n in range(64) if n not in poisonous
+    ]
+    # Two halves on each of six levels for each row at fault, and some of these are the same.
+    assert api.report()["requests"]["batch"] < 1 + 2 * 6 * 4
 
 
 def test_a_request_that_is_too_large_for_the_server_is_halved(api: LocalTrackApi) -> None:
@@ -147,20 +169,52 @@ def test_refused_credentials_end_the_sync_at_once(api: LocalTrackApi, status: in
 
 
 def test_states_before_a_failure_are_acknowledged_and_none_after(api: LocalTrackApi) -> None:
-    """What is true goes out, though the sync fails."""
+    """What is true goes out, though the sync fails: the first request is taken, the second is not."""
     api.inject({"status": 401, "contains": '"late"'})
-    first = [
-        record("orders", {"person_email": "a@b.c", "event_name": "early", "x": "y" * 900}) for _ in range(600)
-    ]
+    early = {"person_email": "a@b.c", "event_name": "early", "x": "y" * 30_000}
     lines = [
-        *first,
+        *[record("orders", early)] * 10,
         stream_state("orders", 1),
+        *[record("orders", early)] * 10,
         record("orders", {"person_email": "a@b.c", "event_name": "late"}),
+        stream_state("orders", 2),
     ]
-    done = write(api, [*lines, stream_state("orders", 2)])
-    assert done.exit_code == 1
-    assert cursors(done.states) in ([], [1])
-    assert len(api.world.events) < 601
+    done = write(api, lines)
+    assert "Tracking API Keys" in done.failure("config_error")
+    assert (cursors(done.states), counts(done)) == ([1], [(10.0, 0.0)])
+    assert len(api.world.events) == 16
+
+
+def test_an_account_that_takes_nothing_is_a_config_error(api: LocalTrackApi) -> None:
+    """Halving everything for ever would mark every row as rejected, for a fault that is not theirs."""
+    api.inject({"status": 400, "body": {"meta": {"error": "workspace is disabled"}}})
+    done = write(api, rows(400))
+    message = done.failure("config_error")
+    assert "refuses every request" in message
+    assert "workspace is disabled" in message
+    assert done.states == []
+    assert api.report()["requests"]["batch"] < 300
+
+
+def test_errors_within_a_success_are_read(api: LocalTrackApi) -> None:
+    """A 200 with errors in it says the same as a 207."""
+    api.inject({"status": 200, "apply": True, "body": {"errors": [{"batch_index": 4}]}, "request": 1})
+    done = write(api, rows(10))
+    assert (done.exit_code, counts(done)) == (0, [(9.0, 1.0)])
+
+
+def test_a_429_slows_every_lane(api: LocalTrackApi) -> None:
+    """While one has been told to wait no other begins a request; those under way by then may end."""
+    lanes = 4
+    api.configure(latency_seconds=0.2)
+    api.inject({"status": 429, "retry_after": 3, "request": 2})
+    event = {"event_name": "paid", "x": "y" * 30_000}
+    lines = [record("orders", {**event, "person_email": f"u{n}@b.c"}) for n in range(200)]
+    done = write(api, [*lines, stream_state("orders", 1)], max_concurrent_requests=lanes)
+    assert (done.exit_code, counts(done)) == (0, [(200.0, 0.0)])
+    report = api.report()
+    assert report["requests"]["batch"] > 2 * lanes
+    assert report["requests_during_retry_after"] < lanes
 
 
 def test_an_outage_longer_than_the_budget_is_a_transient_error(api: LocalTrackApi) -> None:
