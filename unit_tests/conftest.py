@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
 # No time limits, as the machines that run the tests are not equally fast.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# The long run prints how to repeat what it found.
+settings.register_profile(
+    "long", parent=settings.get_profile("unhurried"), max_examples=10_000, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 
 @pytest.fixture

@@ -1,0 +1,298 @@
+"""The real pipeline in a world without threads, sockets or time: a test says what happens next, and looks at everything.
+
+Only the edges are stood in for: lanes that finish a batch when told to, a bucket that takes a file when told to, a clock
+that idle waiting moves, and a stdout that is a list.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from destination_customerio.batcher import Batch, Batcher
+from destination_customerio.catalog import Stream
+from destination_customerio.columns import AssemblySettings
+from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.delivery import Delivered
+from destination_customerio.errors import Rejection, TransientError
+from destination_customerio.event_ids import FreshIds
+from destination_customerio.identifiers import IDENTIFIER_KINDS
+from destination_customerio.inbox import EndOfInput, Failed, Inbox, LaneEnded, Lines, Stop
+from destination_customerio.ledger import Epoch, Ledger
+from destination_customerio.operations import DESTINATION_OBJECTS
+from destination_customerio.output import Output
+from destination_customerio.pipeline import Limits, Pipeline
+from destination_customerio.streams import StreamSync
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STREAMS = ("users", "orders")
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class IdleInbox(Inbox):
+    """Waiting for an event that does not come moves the clock, and takes no time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.time_passes = True
+
+    def take(self, timeout_seconds: float) -> object | None:
+        """See `Inbox`."""
+        event = super().take(0.0)
+        if event is None and self.time_passes:
+            self._clock.now += max(timeout_seconds, 0.0)
+        return event
+
+
+class ToldLanes:
+    """Lanes that finish their oldest batch when told to."""
+
+    def __init__(self, lanes: int, inbox: Inbox) -> None:
+        self.lanes = lanes
+        self.queues: list[deque[Batch]] = [deque() for _ in range(lanes)]
+        self.applied: list[int] = []
+        self.largest_body = 0
+        self.given_up = False
+        self._inbox = inbox
+
+    def send(self, batch: Batch) -> None:
+        """See `Lanes`."""
+        assert not self.given_up, "a batch was sent after the sync was given up"
+        self.queues[batch.lane].append(batch)
+
+    def fence(self, lane: int, awaited: int) -> None:
+        """No row of these streams joins two keys."""
+        raise AssertionError((lane, awaited))
+
+    def give_up(self) -> None:
+        """See `Lanes`."""
+        self.given_up = True
+
+    def close(self) -> None:
+        """See `Lanes`."""
+
+    def busy(self) -> list[int]:
+        """The lanes that have a batch under way."""
+        return [number for number, batches in enumerate(self.queues) if batches]
+
+    def finish(self, lane: int, refused: Sequence[int] = ()) -> None:
+        """The server takes a lane's oldest batch, except for the rows at these places."""
+        batch = self.queues[lane].popleft()
+        body = batch.body(0, len(batch))
+        self.largest_body = max(self.largest_body, len(body))
+        assert len(body) == batch.body_bytes
+        rows = [(entry.get("attributes") or {})["row"] for entry in orjson.loads(body)["batch"]]
+        rejected = {place: Rejection("no", "", "refused") for place in refused if place < len(batch)}
+        self.applied += [row for place, row in enumerate(rows) if place not in rejected]
+        self._inbox.post(Delivered(batch, rejected, requests=1))
+
+    def end(self) -> None:
+        """All lanes notice that the sync was given up; what they had is not heard of again."""
+        for _ in range(self.lanes):
+            self._inbox.post(LaneEnded())
+
+
+@dataclass(eq=False)
+class _LetterFile:
+    opened_at: float
+    rows: list[tuple[int, Epoch]] = field(default_factory=list)
+
+
+class ToldBucket:
+    """Dead letters in one open file at a time, stored when told to."""
+
+    is_full = False
+    stored = ()
+
+    def __init__(self, ledger: Ledger, inbox: Inbox, clock: Clock) -> None:
+        self.sealed: deque[_LetterFile] = deque()
+        self.kept: set[int] = set()
+        self._open: _LetterFile | None = None
+        self._ledger = ledger
+        self._inbox = inbox
+        self._clock = clock
+
+    @property
+    def pending(self) -> int:
+        """See `DeadLetters`."""
+        files = [*self.sealed, *([self._open] if self._open else [])]
+        return sum(len(file.rows) for file in files)
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:  # noqa: ARG002
+        """See `DeadLetters`."""
+        if self._open is None:
+            self._open = _LetterFile(self._clock())
+        self._open.rows.append((orjson.loads(line)["record"]["data"]["row"], epoch))
+
+    def handle(self, event: FileUploaded) -> None:
+        """See `DeadLetters`."""
+        file = cast("_LetterFile", event.file)
+        assert file is self.sealed.popleft()
+        self.kept |= {row for row, _ in file.rows}
+        for epoch, rows in Counter(epoch for _, epoch in file.rows).items():
+            self._ledger.settle(epoch, rejected=rows)
+
+    def seal(self, opened_before: float = math.inf) -> None:
+        """See `DeadLetters`."""
+        if self._open and self._open.opened_at <= opened_before:
+            self.sealed.append(self._open)
+            self._open = None
+
+    def oldest_opened_at(self) -> float | None:
+        """See `DeadLetters`."""
+        return self._open.opened_at if self._open else None
+
+    def close(self) -> None:
+        """See `DeadLetters`."""
+
+    def store(self, number: int = 0) -> None:
+        """The bucket has taken a sealed file."""
+        self._inbox.post(FileUploaded(cast("Any", self.sealed[number])))
+
+
+class Simulation:
+    """One sync, and what a naive reader of its input knows of it.
+
+    rows    (stream, person, is_good) of each row, by its number
+    states  the states sent: how many rows came before, and of which stream, or None for all
+    """
+
+    def __init__(self, lanes: int = 3, limits: Limits | None = None, max_body_bytes: int = 400) -> None:
+        self.clock = Clock()
+        self.inbox = IdleInbox(self.clock)
+        self.ledger = Ledger()
+        self.lanes = ToldLanes(lanes, self.inbox)
+        self.bucket = ToldBucket(self.ledger, self.inbox, self.clock)
+        self.stdout = io.BytesIO()
+        self.max_body_bytes = max_body_bytes
+        settings = AssemblySettings(
+            identifier_kind=IDENTIFIER_KINDS["email"],
+            event_id_strategy="retry_safe",
+            convert_timestamps=False,
+            fresh_ids=FreshIds(),
+        )
+        targets = ("person_identify", "person_event")
+        self.pipeline = Pipeline(
+            [
+                StreamSync(Stream(name), DESTINATION_OBJECTS[target], settings)
+                for name, target in zip(STREAMS, targets, strict=True)
+            ],
+            self.ledger,
+            Batcher(lanes, max_body_bytes),
+            self.lanes,
+            self.bucket,
+            self.inbox,
+            Output(self.stdout),
+            self.clock,
+            limits,
+        )
+        self.rows: list[tuple[str, str, bool]] = []
+        self.states: list[tuple[int, str | None]] = []
+        self._seen = 0
+
+    # What happens
+
+    def row(self, stream: str, person: str, *, is_good: bool = True) -> None:
+        """One row comes in."""
+        data = {
+            "person_email": f"{person}@example.com" if is_good else None,
+            "event_name": "e",
+            "row": len(self.rows),
+        }
+        self.rows.append((stream, person, is_good))
+        self.line({"type": "RECORD", "record": {"stream": stream, "emitted_at": 1, "data": data}})
+
+    def state(self, stream: str | None) -> None:
+        """A state comes in, of one stream or of all."""
+        number = len(self.states)
+        self.states.append((len(self.rows), stream))
+        content: dict[str, Any] = {"type": "GLOBAL", "id": number}
+        if stream is not None:
+            content = {"type": "STREAM", "id": number, "stream": {"stream_descriptor": {"name": stream}}}
+        self.line({"type": "STATE", "state": content})
+
+    def line(self, message: dict[str, Any]) -> None:
+        """One line comes in, as a block of its own."""
+        self.inbox.post(Lines(orjson.dumps(message)))
+
+    def end_of_input(self) -> None:
+        """Stdin is closed."""
+        self.inbox.post(EndOfInput())
+
+    def stop(self) -> None:
+        """The platform sends SIGTERM."""
+        self.inbox.post(Stop(15))
+
+    def fail(self) -> None:
+        """A lane can't go on."""
+        self.inbox.post(Failed(TransientError("the server is gone")))
+
+    def work(self, steps: int = 1) -> None:
+        """Let the coordinator handle so many events."""
+        for _ in range(steps):
+            self.pipeline.step()
+
+    def catch_up(self) -> None:
+        """Let the coordinator handle all that has come in, in no time."""
+        self.inbox.time_passes = False
+        self.work(2 * (len(self.rows) + len(self.states)) + 5)
+        self.inbox.time_passes = True
+
+    # What is there to see
+
+    @property
+    def acknowledged(self) -> list[dict[str, Any]]:
+        """The states on stdout, in order."""
+        messages = [orjson.loads(line) for line in self.stdout.getvalue().splitlines()]
+        return [message["state"] for message in messages if message["type"] == "STATE"]
+
+    def check(self) -> None:
+        """The invariants that must hold after every step."""
+        states = self.acknowledged
+        for state in states[self._seen :]:
+            self._check_state(state, [earlier["id"] for earlier in states[: states.index(state)]])
+        self._seen = len(states)
+        assert self.lanes.largest_body <= self.max_body_bytes
+        assert len(self.lanes.applied) == len(set(self.lanes.applied)), "a row was sent twice"
+        for person in {person for _, person, _ in self.rows}:
+            own = [row for row in self.lanes.applied if self.rows[row][1] == person]
+            assert own == sorted(own), "rows of one person came out of order"
+
+    def _check_state(self, state: dict[str, Any], earlier: list[int]) -> None:
+        number = state["id"]
+        before, stream = self.states[number]
+        concerned = [row for row in range(before) if stream in (None, self.rows[row][0])]
+        settled = set(self.lanes.applied) | self.bucket.kept
+        assert settled.issuperset(concerned), "a state was acknowledged before its rows"
+        assert set(self.lanes.applied).isdisjoint(self.bucket.kept), "a row was both sent and kept"
+        of_the_same = [other for other in earlier if self.states[other][1] == stream]
+        assert of_the_same == sorted(of_the_same), "states came out of order"
+        previous = [other for other, (_, of) in enumerate(self.states[:number]) if of == stream]
+        assert of_the_same == previous, "a state was left out"
+        if all(of == stream for _, of in self.states[:number]):
+            # Counts are since the previous state of this kind; where kinds are mixed they are shared out.
+            since = self.states[previous[-1]][0] if previous else 0
+            rows = [row for row in concerned if row >= since]
+            kept = len(self.bucket.kept.intersection(rows))
+            assert state["destinationStats"] == {
+                "recordCount": float(len(rows) - kept),
+                "rejectedRecordCount": float(kept),
+            }
