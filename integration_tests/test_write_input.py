@@ -102,9 +102,11 @@ def broken() -> dict[str, tuple[LocalTrackApi, Finished]]:
 
 
 def write_around(api: LocalTrackApi, line: bytes) -> Finished:
-    """A sync with this as its fifth line."""
-    lines = [user(1), stream_state("users", 1), b"", user(2), line, user(3), stream_state("users", 2)]
-    return run_connector("write", config_for(api.url), CATALOG, lines)
+    """A sync with this as its fifth line, and so much behind it that it can't all be read in one piece."""
+    message = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "x" * 100_000}}).encode()
+    before = [user(1), stream_state("users", 1), b"", user(2)]
+    after = [*[message] * 8, user(3), stream_state("users", 2)]
+    return run_connector("write", config_for(api.url), CATALOG, [*before, line, *after])
 
 
 @pytest.mark.parametrize("name", BROKEN)
