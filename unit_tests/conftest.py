@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The long run prints how to repeat what it found.
 settings.register_profile(
-    "long", parent=settings.get_profile("unhurried"), max_examples=10_000, print_blob=True
+    "long", parent=settings.get_profile("unhurried"), max_examples=5_000, print_blob=True
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
