@@ -1,0 +1,96 @@
+"""The reader is never far ahead of the coordinator, and every thread's events come through one inbox."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.inbox import EndOfInput, Inbox, Lines, Stop, start_reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_SECONDS = 60.0
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The reading and the writing end of a pipe."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+
+
+def test_lines_are_posted_as_they_come_and_the_end_behind_them(pipe: tuple[int, int]) -> None:
+    """While the writer still writes, too: whole lines do not wait for the next chunk."""
+    inbox = Inbox()
+    reading, writing = pipe
+    start_reading(reading, inbox)
+    os.write(writing, b"one\ntwo\nthr")
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"one\ntwo")
+    inbox.free_slot()
+    os.write(writing, b"ee\n\nlast")
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"three\n")
+    inbox.free_slot()
+    os.close(writing)
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"last")
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+def test_an_empty_input_is_only_an_end(pipe: tuple[int, int]) -> None:
+    """Without a line there is no block."""
+    inbox = Inbox()
+    reading, writing = pipe
+    os.close(writing)
+    start_reading(reading, inbox)
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
+    """A coordinator that takes nothing stops the reader, and by that the writer."""
+    inbox = Inbox()
+    reading, writing = pipe
+    start_reading(reading, inbox)
+    os.set_blocking(writing, False)
+    written, before = 0, -1
+    # Until the reader had time to take more, and did not.
+    while written != before:
+        before = written
+        threading.Event().wait(0.2)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                written += os.write(writing, b"x" * 1_000 + b"\n")
+    assert written < 16 << 20
+    blocks = 0
+    while isinstance(inbox.take(0.2), Lines):
+        blocks += 1
+    assert 0 < blocks <= 8
+    os.close(writing)
+
+
+def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
+    """It runs in the very thread that waits; nothing locks up."""
+    inbox = Inbox()
+    before = signal.signal(signal.SIGUSR1, lambda number, _: inbox.post(Stop(number)))
+    try:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        assert inbox.take(PATIENCE_SECONDS) == Stop(signal.SIGUSR1)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
+    """None, at once or after the wait; order is that of posting."""
+    inbox = Inbox()
+    assert inbox.take(0.0) is None
+    assert inbox.take(0.01) is None
+    inbox.post(1)
+    inbox.post(2)
+    assert [inbox.take(0.0), inbox.take(5.0), inbox.take(0.0)] == [1, 2, None]
