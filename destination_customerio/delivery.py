@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.errors import ConfigError, ProtocolError, Rejection, TransientError
+from destination_customerio.redaction import without_values
 from destination_customerio.region import bad_credentials
 from destination_customerio.retry import (
     MAX_ATTEMPTS,
@@ -112,7 +113,7 @@ class Delivery:
                     self.outside.refusals.accepted()
                 continue
             if self.outside.refusals.refused():
-                raise _everything_is_refused(verdict.rejection)
+                raise _everything_is_refused(verdict.rejection, batch.lines[start:stop])
             if stop - start == 1:
                 rejected[start] = verdict.rejection
             else:
@@ -171,9 +172,9 @@ def _retries_are_spent(verdict: Retry, attempts: int, budget_seconds: float) -> 
     )
 
 
-def _everything_is_refused(rejection: Rejection) -> ConfigError:
+def _everything_is_refused(rejection: Rejection, lines: list[bytes]) -> ConfigError:
     return ConfigError(
         "Customer.io refuses every request, and accepts no row at all, so the fault is in the account or the "
         "configuration and not in the rows. Nothing of the refused requests was written or counted as rejected. "
-        f"Customer.io says: {rejection.message}"
+        f"Customer.io says: {without_values(rejection.message, lines)}"
     )

@@ -232,6 +232,20 @@ def test_a_server_that_refuses_everything_is_not_asked_for_ever() -> None:
     assert len(world.bodies) == MAX_REFUSALS_IN_A_ROW + 1
 
 
+def test_the_servers_words_are_told_without_the_rows_values() -> None:
+    """They end up in a log, where nothing of a row may stand."""
+
+    world = World(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
+    batch = Batch(lane=0, opened_at=0.0)
+    line = b'{"type":"RECORD","record":{"stream":"s","data":{"person_email":" c4nary@example.com "}}}'
+    for number in range(200):
+        batch.add(b'{"n":%d}' % number, line, EPOCH)
+    with pytest.raises(ConfigError) as caught:
+        world.delivery().deliver(batch)
+    assert "Customer.io says: bad address …" in str(caught.value)
+    assert "c4nary" not in str(caught.value)
+
+
 def test_one_accepted_row_shows_that_it_is_the_rows() -> None:
     """Hundreds of bad rows are rejected one by one while others are accepted in between."""
     culprits = [number for number in range(800) if number % 4]

@@ -32,6 +32,7 @@ PURE = [
     "limits",
     "mapping_config",
     "operations",
+    "redaction",
     "retry",
     "router",
     "spec",

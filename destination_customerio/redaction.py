@@ -1,0 +1,49 @@
+"""Takes the values of rows out of a server's words, before these go where values must not: into a trace, and so into a log.
+
+A server that refuses rows likes to quote them. In a dead letter, beside the row itself, its words may stand as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.json_text import encode, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Shorter values (a flag, a small number, a country) would take the words apart, and tell nothing of anybody.
+_MIN_CHARACTERS = 3
+_MAX_CHARACTERS = 500
+_IN_PLACE = "…"
+
+
+def without_values(words: str, lines: Iterable[bytes]) -> str:
+    """The words, cut to 500 characters, without any value that stands in the data of these RECORD lines."""
+    found = {text for line in lines for text in _texts(line) if text in words}
+    # The longest first, as one value may be a part of another.
+    for text in sorted(found, key=len, reverse=True):
+        words = words.replace(text, _IN_PLACE)
+    return words[:_MAX_CHARACTERS]
+
+
+def _texts(line: bytes) -> Iterator[str]:
+    try:
+        data = parse(line)["record"]["data"]
+    except (ValueError, KeyError, TypeError):
+        return
+    pending: list[Any] = [data]
+    while pending:
+        match pending.pop():
+            case dict() as members:
+                pending += members.values()
+            case list() as items:
+                pending += items
+            case str() as text:
+                if len(core := text.strip()) >= _MIN_CHARACTERS:
+                    yield core
+            case bool() | None:
+                continue
+            case number:
+                if len(digits := encode(number).decode()) >= _MIN_CHARACTERS:
+                    yield digits

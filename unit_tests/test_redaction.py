@@ -1,0 +1,56 @@
+"""No value of a row gets into a log by way of a server's words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.redaction import without_values
+
+
+def record(data: Any) -> bytes:
+    """A RECORD line."""
+    return json.dumps({"type": "RECORD", "record": {"stream": "s", "data": data}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "told"),
+    [
+        ("bad email ada@example.com here", {"person_email": " ada@example.com "}, "bad email … here"),
+        ("12345 is no phone", {"x": {"y": [12345]}}, "… is no phone"),
+        (
+            "Grüße, 1.50 and 12345678901234567890123",
+            {"a": "Grüße", "b": 12345678901234567890123},
+            "…, 1.50 and …",
+        ),
+        ("abc abcdef", {"a": "abc", "b": "abcdef"}, "… …"),
+        ("name is required", {"a": True, "b": None, "c": "is", "d": 7}, "name is required"),
+    ],
+)
+def test_values_are_taken_out_and_words_stay(words: str, data: Any, told: str) -> None:
+    """Texts, numbers, nested ones; flags and the shortest values tell nothing of anybody."""
+    assert without_values(words, [record(data)]) == told
+
+
+values = st.text(min_size=3, max_size=40).filter(lambda value: len(value.strip()) >= 3 and "…" not in value)
+
+
+@given(values, st.text(max_size=20), st.text(max_size=20))
+def test_a_quoted_value_never_gets_through(value: str, before: str, after: str) -> None:
+    """Wherever it stands in the words."""
+    told = without_values(f"{before}{value}{after}", [record({"x": value})])
+    assert value.strip() not in told
+
+
+def test_long_words_are_cut() -> None:
+    """A trace is for people to read."""
+    assert len(without_values("x" * 10_000, [])) == 500
+
+
+def test_lines_that_cannot_be_read_do_no_harm() -> None:
+    """There is nothing in them to look for."""
+    assert without_values("bad", [b"{", b"[]", b'{"record":1}']) == "bad"
