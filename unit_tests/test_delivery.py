@@ -234,7 +234,6 @@ def test_a_server_that_refuses_everything_is_not_asked_for_ever() -> None:
 
 def test_the_servers_words_are_told_without_the_rows_values() -> None:
     """They end up in a log, where nothing of a row may stand."""
-
     world = World(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
     batch = Batch(lane=0, opened_at=0.0)
     line = b'{"type":"RECORD","record":{"stream":"s","data":{"person_email":" c4nary@example.com "}}}'
