@@ -17,6 +17,12 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_STATUS_OF = {
+    "NoSuchBucket": HTTPStatus.NOT_FOUND,
+    "ExpiredToken": HTTPStatus.BAD_REQUEST,
+    "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
+    "InternalError": HTTPStatus.INTERNAL_SERVER_ERROR,
+}
 _NOT_FORWARDED = frozenset({"connection", "transfer-encoding", "expect", "content-length"})
 
 
@@ -81,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         proxy.requests.append(request)
         if code := proxy.refuse(request):
             refusal = f"<Error><Code>{code}</Code><Message>refused by the test</Message></Error>"
-            self._answer(HTTPStatus.FORBIDDEN, {}, refusal.encode())
+            self._answer(_STATUS_OF.get(code, HTTPStatus.FORBIDDEN), {}, refusal.encode())
             return
         passed = {name: value for name, value in headers.items() if name not in _NOT_FORWARDED}
         with contextlib.closing(HTTPConnection(self.server.target, timeout=30)) as connection:

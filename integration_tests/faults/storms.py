@@ -1,0 +1,54 @@
+"""A sync of many people's events through a storm of faults, and what is to hold after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from integration_tests.connector import (
+    Finished,
+    catalog_of,
+    config_for,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
+
+if TYPE_CHECKING:
+    from integration_tests.track_api import LocalTrackApi
+
+CATALOG = catalog_of(stream("orders", "person_event"))
+
+
+def weather(api: LocalTrackApi, rows: int, *, given_ids: bool = False, **config: Any) -> Finished:
+    """Sync so many rows, about forty to a request; all must arrive, once, in order per person."""
+    lines = []
+    for number in range(rows):
+        row = {
+            "person_email": f"u{number % 211}@b.c",
+            "event_name": "paid",
+            "_seq": number,
+            "x": "x" * 12_000,
+        }
+        if given_ids:
+            row["event_id"] = f"order {number}"
+        lines.append(record("orders", row))
+        if number % 500 == 499:
+            lines.append(stream_state("orders", number))
+    done = run_connector("write", config_for(api.url, **config), CATALOG, lines)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert sorted(event.attributes["_seq"] for event in api.world.events) == list(range(rows))
+    assert api.order_violations == []
+    report = api.report()
+    # A repeated request carries identical bytes, ids included.
+    assert report["ignored"]["repeated_events_with_other_content"] == 0
+    counts = [state["destinationStats"] for state in done.states]
+    assert sum(count["recordCount"] for count in counts) == rows - rows % 500
+    assert not any(count["rejectedRecordCount"] for count in counts)
+    return done
+
+
+def faults_in(api: LocalTrackApi) -> int:
+    """How many batch requests did not end with a plain 200."""
+    report = api.report()
+    return int(report["requests"]["batch"] - report["requests_by_status"].get("200", 0))

@@ -1,0 +1,96 @@
+"""SIGKILL at random moments, and on from the last acknowledged state."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    stream,
+    stream_state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
+
+SEED = 11
+CATALOG = catalog_of(stream("orders", "person_event", sync_id=7))
+ROWS_PER_STATE = 100
+# Every so many rows one has no event name, and goes to the bucket.
+BAD_ROW_EVERY = 40
+
+
+def lines(first: int, last: int) -> Iterator[bytes]:
+    """Rows by their numbers, with a state after each hundred."""
+    for number in range(first, last):
+        name = None if number % BAD_ROW_EVERY == 0 else "paid"
+        row = {
+            "person_email": f"u{number % 97}@b.c",
+            "event_name": name,
+            "event_id": f"id-{number}",
+            "n": number,
+        }
+        yield record("orders", {**row, "padding": "x" * 1_500})
+        if (number + 1) % ROWS_PER_STATE == 0:
+            yield stream_state("orders", number + 1)
+
+
+def test_no_acknowledged_row_is_missing_after_kills_at_random_moments(
+    api: LocalTrackApi, bucket: Bucket, sized: Callable[[int, int], int], figures: Callable[..., None]
+) -> None:
+    """Each acknowledged row is with the server or in the bucket, and no event counts twice."""
+    kills = sized(3, 20)
+    rng = random.Random(SEED)  # noqa: S311 - the same moments every time
+    print(f"seed {SEED}")
+    api.configure(latency_seconds=0.05)
+    config = config_for(api.url, object_storage_config=bucket.config(), max_concurrent_requests=4)
+    acknowledged = 0
+    for _ in range(kills):
+        with Connector("write", config, CATALOG) as connector:
+            # More than can be written before the kill.
+            feeder = threading.Thread(
+                target=connector.send, args=(lines(acknowledged, acknowledged + 200_000),)
+            )
+            feeder.start()
+            next(connector.messages("LOG"))
+            threading.Event().wait(rng.uniform(0.2, 2.5))
+            connector.signal(signal.SIGKILL)
+            done = connector.wait()
+            feeder.join()
+        assert done.exit_code == -signal.SIGKILL
+        acknowledged = max([acknowledged, *cursors(done.states)])
+        _check(api, bucket, acknowledged)
+        api.new_sync()
+    last = acknowledged + 2 * ROWS_PER_STATE
+    with Connector("write", config, CATALOG) as connector:
+        connector.send(lines(acknowledged, last))
+        done = connector.finish()
+    assert (done.exit_code, cursors(done.states)[-1]) == (0, last)
+    _check(api, bucket, last)
+    figures(faults=f"{kills} kills", rows=last, lost=0, doubled=0)
+
+
+def _check(api: LocalTrackApi, bucket: Bucket, acknowledged: int) -> None:
+    with api.service.lock:
+        events = [event.attributes["n"] for event in api.world.events]
+    kept = {number for key in bucket.keys() for number in _numbers(bucket.read(key))}  # noqa: SIM118 - no mapping
+    assert set(range(acknowledged)) <= set(events) | kept
+    assert len(events) == len(set(events))
+
+
+def _numbers(content: bytes) -> Iterator[int]:
+    for row in csv.DictReader(io.StringIO(content.decode(), newline="")):
+        yield json.loads(row["_airbyte_data"])["n"]

@@ -1,0 +1,36 @@
+"""A second signal, and a reader of our stdout that goes away, on top of what `test_signals.py` shows."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    stream,
+    stream_state,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.track_api import LocalTrackApi
+
+
+def test_a_second_sigterm_changes_nothing(api: LocalTrackApi, figures: Callable[..., None]) -> None:
+    """What is under way is still finished, and its state still goes out."""
+    api.inject({"delay_seconds": 2})
+    with Connector("write", config_for(api.url), catalog_of(stream("users", "person_identify"))) as connector:
+        connector.send([record("users", {"person_email": "a@b.c"}), stream_state("users", 1)])
+        # The batch goes out when it has waited long enough for more rows.
+        wait_until(lambda: api.requests.requests["batch"] == 1)
+        connector.signal(signal.SIGTERM)
+        connector.signal(signal.SIGTERM)
+        done = connector.wait()
+    assert (done.exit_code, done.errors, cursors(done.states)) == (143, [], [1])
+    figures(faults="2 SIGTERMs", rows=1, lost=0, doubled=0)

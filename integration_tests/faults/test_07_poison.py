@@ -1,0 +1,68 @@
+"""Rows that make the server refuse a whole request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
+from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.track_api import LocalTrackApi
+
+CATALOG = catalog_of(stream("orders", "person_event"))
+ROWS = 5_000
+
+
+def lines(poisonous: set[int]) -> list[bytes]:
+    """Five thousand events of many people, some of them poisonous."""
+    made = []
+    for number in range(ROWS):
+        row = {"person_email": f"u{number % 50}@b.c", "event_name": "paid", "_seq": number}
+        if number in poisonous:
+            row["_poison_request"] = "message"
+        made.append(record("orders", row))
+    return [*made, stream_state("orders", ROWS)]
+
+
+@pytest.mark.parametrize(
+    "poisonous",
+    [{0}, {ROWS - 1}, {17, 18}, {2_500 + n for n in range(10)}, {n * 500 for n in range(10)}],
+    ids=["first", "last", "two neighbours", "ten neighbours", "ten apart"],
+)
+def test_exactly_the_poisonous_rows_are_rejected(
+    api: LocalTrackApi, poisonous: set[int], figures: Callable[..., None]
+) -> None:
+    """With a bounded number of requests, and all others in order."""
+    done = run_connector("write", config_for(api.url), CATALOG, lines(poisonous))
+    assert done.exit_code == 0
+    assert done.states[0]["destinationStats"] == {
+        "recordCount": float(ROWS - len(poisonous)),
+        "rejectedRecordCount": float(len(poisonous)),
+    }
+    assert {event.attributes["_seq"] for event in api.world.events} == set(range(ROWS)) - poisonous
+    assert api.order_violations == []
+    requests = api.report()["requests"]["batch"]
+    assert requests <= 10 + 2 * 12 * len(poisonous)
+    figures(faults=f"{len(poisonous)} poisonous rows", rows=ROWS, lost=0, doubled=0, requests=requests)
+
+
+def test_a_400_for_every_request_does_not_burn_the_api(
+    api: LocalTrackApi, figures: Callable[..., None]
+) -> None:
+    """It is the account or the configuration: the sync stops with the server's words, and acknowledges nothing."""
+    api.inject({"status": 400, "body": {"meta": {"error": "workspace is locked, not paid"}}})
+    done = run_connector("write", config_for(api.url), CATALOG, lines(set()))
+    assert (done.exit_code, done.states) == (1, [])
+    assert done.error["failure_type"] == "config_error"
+    assert "workspace is locked" in done.error["message"]
+    # The event's name is a value of the rows.
+    assert "not paid" not in done.error["message"]
+    requests = api.report()["requests"]["batch"]
+    # One more for each lane that was under way.
+    assert requests <= MAX_REFUSALS_IN_A_ROW + 8
+    figures(faults="every request refused", rows=ROWS, lost=0, doubled=0, requests=requests)

@@ -1,0 +1,162 @@
+"""The bucket goes away, says no, says later, or is slow, while rows are rejected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
+from integration_tests.s3_proxy import proxy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from integration_tests.conftest import Bucket
+    from integration_tests.s3_proxy import Proxy, Request
+    from integration_tests.track_api import LocalTrackApi
+
+CATALOG = catalog_of(stream("users", "person_identify", sync_id=7))
+
+
+@pytest.fixture
+def proxy(bucket: Bucket) -> Iterator[Proxy]:
+    """A proxy before the local S3."""
+    with proxy_to(bucket.endpoint) as found:
+        yield found
+
+
+def bad_rows(number: int) -> list[bytes]:
+    """Rows that name nobody, and a state behind them."""
+    return [
+        *(record("users", {"person_email": None, "n": n}) for n in range(number)),
+        stream_state("users", number),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "failure_type"),
+    [
+        ("NoSuchBucket", "config_error"),
+        ("AccessDenied", "config_error"),
+        ("ExpiredToken", "transient_error"),
+        ("SlowDown", "transient_error"),
+        ("InternalError", "transient_error"),
+    ],
+)
+def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
+    api: LocalTrackApi,
+    bucket: Bucket,
+    proxy: Proxy,
+    error: str,
+    failure_type: str,
+    figures: Callable[..., None],
+) -> None:
+    """The file before is acknowledged, the one after is not; one trace, which says what to do."""
+    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    with Connector("write", config, CATALOG) as connector:
+        connector.send(bad_rows(5))
+        assert connector.next_message("STATE")["destinationStats"]["rejectedRecordCount"] == 5.0
+        proxy.refuse = lambda _: error
+        connector.send([record("users", {"person_email": None}), stream_state("users", 6)])
+        done = connector.finish()
+    assert (done.exit_code, cursors(done.states)) == (1, [5])
+    assert done.error["failure_type"] == failure_type
+    assert "could not be stored in the bucket" in done.error["message"]
+    figures(faults=f"S3 answers {error}", rows=6, lost=0, doubled=0)
+
+
+def test_a_store_that_is_busy_for_a_moment_costs_nothing(
+    api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
+) -> None:
+    """boto3's own retries hide it."""
+    answers = iter(["SlowDown"])
+    proxy.refuse = lambda _: next(answers, None)
+    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    done = run_connector("write", config, CATALOG, bad_rows(5))
+    assert (done.exit_code, cursors(done.states)) == (0, [5])
+    assert len(bucket.keys()) == 1
+    figures(faults="1 x SlowDown", rows=5, lost=0, doubled=0)
+
+
+def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
+    api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
+) -> None:
+    """People go on being delivered while a file is being uploaded."""
+    released = threading.Event()
+
+    def hold(_: Request) -> str | None:
+        released.wait(60)
+        return None
+
+    proxy.refuse = hold
+    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    catalog = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
+    with Connector("write", config, catalog) as connector:
+        connector.send([record("users", {"person_email": None}), stream_state("users", 1)])
+        connector.send(
+            [record("orders", {"person_email": "a@b.c", "event_name": "paid"}), stream_state("orders", 1)]
+        )
+        first = connector.next_message("STATE")
+        assert first["stream"]["stream_descriptor"]["name"] == "orders"
+        released.set()
+        done = connector.finish()
+    assert (done.exit_code, len(done.states)) == (0, 2)
+    figures(faults="a slow bucket", rows=2, lost=0, doubled=0)
+
+
+def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
+    api: LocalTrackApi, bucket: Bucket, sized: Callable[[int, int], int], figures: Callable[..., None]
+) -> None:
+    """All rows lie in the bucket, in files that roll, and the process stays small."""
+    rows = sized(20_000, 1_000_000)
+    config = config_for(api.url, object_storage_config=bucket.config())
+    line = record("users", {"person_email": None, "n": 0, "padding": "x" * 300})
+    before, after = line.split(b'"n": 0')
+    with Connector("write", config, CATALOG) as connector:
+        for first in range(0, rows, 10_000):
+            connector.send(before + b'"n": %d' % n + after for n in range(first, first + 10_000))
+        connector.send([stream_state("users", rows)])
+        state = connector.next_message("STATE")
+        peak_kib = _peak_kib(connector.process.pid)
+        done = connector.finish()
+    assert done.exit_code == 0
+    assert state["destinationStats"] == {"recordCount": 0.0, "rejectedRecordCount": float(rows)}
+    numbers: set[int] = set()
+    for key in bucket.keys():  # noqa: SIM118 - no mapping
+        text = io.StringIO(bucket.read(key).decode(), newline="")
+        found = [json.loads(row["_airbyte_data"])["n"] for row in csv.DictReader(text)]
+        assert found
+        assert numbers.isdisjoint(found)
+        numbers.update(found)
+    assert numbers == set(range(rows))
+    # What the process needs at rest, and the budget for rows under way: nothing grows with the rows.
+    assert peak_kib < 300 * 1_024
+    figures(
+        faults="every row rejected",
+        rows=rows,
+        lost=0,
+        doubled=0,
+        peak_mib=round(peak_kib / 1_024),
+        files=len(bucket.keys()),
+    )
+
+
+def _peak_kib(pid: int) -> int:
+    status: dict[str, Any] = {}
+    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - not a file of a folder
+        status = dict(line.split(":", 1) for line in file)
+    return int(status["VmHWM"].split()[0])

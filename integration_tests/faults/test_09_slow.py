@@ -1,0 +1,90 @@
+"""A source that hardly sends anything, and a server that hardly takes anything."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    stream,
+    stream_state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
+
+CATALOG = catalog_of(stream("users", "person_identify"))
+# The contract's: how long a state may wait after its last record, with stdin open and idle.
+LONGEST_WAIT_SECONDS = 15.0
+
+
+def test_a_slow_source_waits_for_no_full_batch(
+    api: LocalTrackApi, bucket: Bucket, sized: Callable[[int, int], int], figures: Callable[..., None]
+) -> None:
+    """Each row's state is out within fifteen seconds, whether the row was delivered or rejected."""
+    rounds = sized(2, 6)
+    config = config_for(api.url, object_storage_config=bucket.config())
+    with Connector("write", config, CATALOG) as connector:
+        next(connector.messages("LOG"))
+        for number in range(rounds):
+            email = "a@b.c" if number % 2 == 0 else None
+            connector.send([record("users", {"person_email": email}), stream_state("users", number)])
+            late = threading.Event()
+            timer = threading.Timer(LONGEST_WAIT_SECONDS, late.set)
+            timer.start()
+            assert cursors([connector.next_message("STATE")]) == [number]
+            assert not late.is_set()
+            timer.cancel()
+        assert connector.finish().exit_code == 0
+    figures(faults="a slow source", rows=rounds, lost=0, doubled=0)
+
+
+def test_a_slow_server_makes_the_source_wait(
+    api: LocalTrackApi, sized: Callable[[int, int], int], figures: Callable[..., None]
+) -> None:
+    """Back-pressure reaches stdin, so memory stays bounded whatever the source could send."""
+    gate = 1_000.0
+    api.inject({"delay_seconds": gate})
+    megabytes = sized(200, 1_000)
+    chunk = [record("users", {"person_email": f"u{n}@b.c", "padding": "x" * 900}) for n in range(1_000)]
+    with Connector("write", config_for(api.url), CATALOG) as connector:
+        sent = [0]
+
+        def feed() -> None:
+            for _ in range(megabytes):
+                connector.send(chunk)
+                sent[0] += 1
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        before = -1
+        while sent[0] != before:  # until nothing more goes in
+            before = sent[0]
+            feeder.join(3)
+        assert feeder.is_alive()
+        peak_kib = _resident_kib(connector.process.pid)
+        connector.process.kill()
+        feeder.join()
+    assert 0 < sent[0] < megabytes
+    assert peak_kib < 300 * 1_024
+    figures(
+        faults="a server that takes nothing",
+        rows=sent[0] * 1_000,
+        lost=0,
+        doubled=0,
+        peak_mib=round(peak_kib / 1_024),
+    )
+
+
+def _resident_kib(pid: int) -> int:
+    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - not a file of a folder
+        status = dict(line.split(":", 1) for line in file)
+    return int(status["VmHWM"].split()[0])
