@@ -1,16 +1,16 @@
-"""Runs spec, check, discover and write of the installed console script over the shipped rows, and reports."""
+"""Runs spec, check, discover and write of the installed console script over the shipped rows, and reports.
+
+Ends with 0 when every row is where it belongs, with 1 and a sentence for each thing that is not.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
+import signal
+import subprocess
 import sys
+import textwrap
 import time
-from typing import TYPE_CHECKING, Any
-
-import boto3
-from moto.server import ThreadedMotoServer
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from integration_tests.connector import (
     Finished,
@@ -22,91 +22,146 @@ from integration_tests.connector import (
     stream_state,
 )
 from integration_tests.demo import report
-from integration_tests.demo.expected import STREAMS
-from integration_tests.demo.outcome import Outcome, problems, read_rejected
-from integration_tests.track_api import LocalTrackApi
+from integration_tests.demo.expected import ROWS_PER_STATE, STREAMS
+from integration_tests.demo.outcome import AcknowledgedState, Outcome, problems, read_rejected
+from integration_tests.demo.servers import BUCKET, DemoError, forget_the_machine, local_s3, local_track_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from mypy_boto3_s3.client import S3Client
-
-_BUCKET = "demo-rejected-rows"
 _SYNC_ID = 42
-_ROWS_PER_STATE = 1_000
+# Two of the usual eight lanes, so that the few rows there are can fill requests.
+_LANES = 2
+# The demo takes some ten seconds; whatever hangs for so long will not come back.
+_GIVE_UP_SECONDS = 300
 
 
 def main() -> int:
-    """Run the demo; returns 1 when anything is missing in the end."""
+    """Run the demo; returns the exit code."""
     started_at = time.monotonic()
-    with LocalTrackApi() as api, _local_s3() as (client, endpoint):
-        print(f"A local Track API listens at {api.url}, a local S3 at {endpoint}.")
-        print("Nothing leaves this machine.")
-        config = config_for(api.url, object_storage_config=_storage(endpoint))
-        _show_commands(config)
-        written = _write(config)
-        outcome = Outcome(
-            exit_code=written.exit_code,
-            people=[person.to_json() for person in api.world.profiles()],
-            events=[event.to_json() for event in api.world.events],
-            traffic=api.report(),
-            states=written.states,
-            rejected=list(read_rejected(client, _BUCKET)),
-        )
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(_GIVE_UP_SECONDS)
+    forget_the_machine()
+    try:
+        outcome = run()
+    except DemoError as error:
+        print(f"\nFAILED: {error}")
+        return 1
+    except subprocess.TimeoutExpired:
+        print("\nFAILED: The connector did not end.")
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The local servers and the connector have ended.")
+        return 130
     for line in report.lines(outcome):
         print(line)
-    found = [*problems(outcome), *(error["message"] for error in written.errors)]
-    seconds = time.monotonic() - started_at
+    return conclude(problems(outcome), time.monotonic() - started_at)
+
+
+def run() -> Outcome:
+    """Start the servers, run the four commands, and collect what they left.
+
+    Raises:
+        DemoError: a command failed.
+    """
+    with local_track_api() as api, local_s3() as (client, endpoint):
+        print(f"Local Track API at {api.url}, local S3 at {endpoint}.")
+        print("Nothing leaves this machine.\n")
+        config = config_for(api.url, max_concurrent_requests=_LANES, object_storage_config=_storage(endpoint))
+        _show_spec()
+        _show_check(config)
+        _show_discover(config)
+        written = _show_write(config)
+        return Outcome(
+            people=api.everything("people"),
+            events=api.everything("events"),
+            traffic=api.report(),
+            states=[AcknowledgedState.of(state) for state in written.states],
+            rejected=list(read_rejected(client, BUCKET)),
+        )
+
+
+def conclude(found: list[str], seconds: float) -> int:
+    """Say in the end what is missing, or that nothing is; returns the exit code."""
     print()
-    for problem in found:
-        print(f"MISSING: {problem}")
     if found:
+        for problem in found:
+            print(textwrap.fill(f"MISSING: {problem}", report.WIDTH, subsequent_indent=" " * 9))
         return 1
-    print(f"Nothing is missing: every row is either with the server or in the bucket ({seconds:.0f} s).")
+    rows = sum(len(each.rows) for each in STREAMS)
+    print(f"Nothing is missing: each of {rows:,} rows is at the server or in the bucket, as it should be.")
+    print(f"Took {seconds:.0f} s. Everything has been stopped.")
     return 0
 
 
-def _show_commands(config: dict[str, Any]) -> None:
-    spec = run_connector("spec").of_type("SPEC")[0]
-    fields = spec["connectionSpecification"]["properties"]
+def _show_spec() -> None:
+    specification = _only(_run("spec"), "SPEC")["connectionSpecification"]
     print(
-        f"\nspec      {len(fields)} settings, of which {', '.join(spec['connectionSpecification']['required'])} is required"
+        f"spec      {len(specification['properties'])} settings, "
+        f"required: {', '.join(specification['required'])}"
     )
-    check = run_connector("check", config).of_type("CONNECTION_STATUS")[0]
-    print(f"check     {check['status']} {check.get('message', '')}".rstrip())
-    catalog = run_connector("discover", config).of_type("DESTINATION_CATALOG")[0]
-    names = [operation["object_name"] for operation in catalog["operations"]]
+
+
+def _show_check(config: Mapping[str, Any]) -> None:
+    status = _only(_run("check", config), "CONNECTION_STATUS")
+    if status["status"] != "SUCCEEDED":
+        raise DemoError(f"The check failed: {status['message']}")
+    print("check     SUCCEEDED: credentials, region and bucket are fine")
+
+
+def _show_discover(config: Mapping[str, Any]) -> None:
+    operations = _only(_run("discover", config), "DESTINATION_CATALOG")["operations"]
+    names = [operation["object_name"] for operation in operations]
     print(f"discover  {len(names)} destination objects: {', '.join(names[:3])}, ...")
 
 
-def _write(config: dict[str, Any]) -> Finished:
+def _show_write(config: Mapping[str, Any]) -> Finished:
     catalog = catalog_of(*(stream(each.name, each.object_name, sync_id=_SYNC_ID) for each in STREAMS))
-    print("write     ", end="", flush=True)
-    finished = run_connector("write", config, catalog, _messages())
-    for line in finished.logs:
-        if line.startswith("Stream") and "rows read" in line:
-            print(line.partition(" [")[0].rstrip("."), end="\n          ")
-    print(f"exit code {finished.exit_code}")
+    title = "write"
+    for each in STREAMS:
+        print(f"{title:<10}stream {each.name} to {each.object_name}: {len(each.rows):,} rows")
+        title = ""
+    print(f"          over {_LANES} lanes; 8 are usual, which these few rows would not fill")
+    return _run("write", config, catalog, _messages())
+
+
+def _run(
+    command: str,
+    config: Mapping[str, Any] | None = None,
+    catalog: Mapping[str, Any] | None = None,
+    lines: Iterable[bytes] = (),
+) -> Finished:
+    """Run one command of the console script, which must end well."""
+    finished = run_connector(command, config, catalog, lines)
+    if finished.exit_code != 0:
+        said = [error["message"] for error in finished.errors] or [finished.stderr]
+        raise DemoError(f"'{command}' ended with exit code {finished.exit_code}. {' '.join(said)}")
     return finished
+
+
+def _only(finished: Finished, kind: str) -> dict[str, Any]:
+    messages = finished.of_type(kind)
+    if len(messages) != 1:
+        raise DemoError(f"A command wrote {len(messages)} messages of type {kind}, not one.")
+    return messages[0]
 
 
 def _messages() -> Iterator[bytes]:
     """Both streams' rows, by turns as a busy source sends them, with a state after each thousand of a stream."""
-    waiting = {each.name: each.rows() for each in STREAMS}
-    sent = dict.fromkeys(waiting, 0)
-    while any(waiting.values()):
-        for name, rows in waiting.items():
-            chunk, waiting[name] = rows[:_ROWS_PER_STATE], rows[_ROWS_PER_STATE:]
-            yield from (record(name, row) for row in chunk)
-            sent[name] += len(chunk)
-            if chunk:
-                yield stream_state(name, sent[name])
+    most = max(len(each.rows) for each in STREAMS)
+    for start in range(0, most, ROWS_PER_STATE):
+        for each in STREAMS:
+            rows = each.rows[start : start + ROWS_PER_STATE]
+            yield from (record(each.name, row) for row in rows)
+            if rows:
+                yield stream_state(each.name, start + len(rows))
 
 
 def _storage(endpoint: str) -> dict[str, Any]:
     return {
         "storage_type": "S3",
-        "s3_bucket_name": _BUCKET,
+        "s3_bucket_name": BUCKET,
         "s3_bucket_region": "us-east-1",
         "bucket_path": "customerio/rejected",
         "access_key_id": "demo",
@@ -116,30 +171,14 @@ def _storage(endpoint: str) -> dict[str, Any]:
     }
 
 
-@contextlib.contextmanager
-def _local_s3() -> Iterator[tuple[S3Client, str]]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="demo",
-        aws_secret_access_key="demo",
-    )
-    try:
-        client.create_bucket(Bucket=_BUCKET)
-        yield client, endpoint
-    finally:
-        client.close()
-        server.stop()
+def _stop(*_: object) -> NoReturn:
+    """As Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _give_up(*_: object) -> NoReturn:
+    raise DemoError(f"The demo did not end within {_GIVE_UP_SECONDS} s, and was stopped.")
 
 
 if __name__ == "__main__":
-    # The local S3 would log each request.
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    # Proxies and profiles of the machine have no business with servers on loopback.
-    os.environ.update(NO_PROXY="127.0.0.1", AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull)
     sys.exit(main())
