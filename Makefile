@@ -12,8 +12,10 @@ IMAGE := airbyte/destination-customerio:dev
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
+PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
+
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean chaos
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +40,13 @@ test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a loca
 
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m integration_tests.demo
+
+# About fifteen minutes. The figures are written only when every test has passed.
+chaos: $(STAMP) ## Run the fault suite at length, and write its figures into docs/reliability.md
+	@rm -f $(VENV)/fault-figures.jsonl
+	FAULT_SUITE=long FAULT_FIGURES=$(CURDIR)/$(VENV)/fault-figures.jsonl HYPOTHESIS_PROFILE=long \
+		$(BIN)/python -m pytest integration_tests/faults $(PROPERTY_SUITES)
+	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
 docs: $(STAMP) ## Write the parts of the documentation that are made of the code
 	$(BIN)/python -m unit_tests.generated_docs
