@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean chaos
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean chaos audit
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ chaos: $(STAMP) ## Run the fault suite at length, and write its figures into doc
 	FAULT_SUITE=long FAULT_FIGURES=$(CURDIR)/$(VENV)/fault-figures.jsonl HYPOTHESIS_PROFILE=long \
 		$(BIN)/python -m pytest integration_tests/faults $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
+
+# --strict: a package that can't be looked up is a failure, not a clean bill.
+audit: $(STAMP) ## Look the locked dependencies up in the advisory database (needs the internet)
+	@$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+		--requirement requirements.lock || { \
+		echo "Either an advisory stands above, or the database could not be asked: see docs/security.md."; exit 1; }
 
 docs: $(STAMP) ## Write the parts of the documentation that are made of the code
 	$(BIN)/python -m unit_tests.generated_docs
