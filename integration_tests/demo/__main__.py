@@ -136,7 +136,7 @@ def _run(
     finished = run_connector(command, config, catalog, lines)
     if finished.exit_code != 0:
         said = [error["message"] for error in finished.errors] or [finished.stderr]
-        raise DemoError(f"'{command}' ended with exit code {finished.exit_code}. {' '.join(said)}")
+        raise DemoError(f"'{command}' ended with exit code {finished.exit_code}. {' '.join(said)}".rstrip())
     return finished
 
 

@@ -152,8 +152,7 @@ def _known(thing: Row, *names: str) -> Row:
 
 
 def _as_text(value: Row) -> str:
-    """The same text for the same content; addresses in lower case, as they name the same person."""
-    email = value.get("identifiers", {}).get("email")
-    if email is not None:
-        value = {**value, "identifiers": {"email": email.lower()}}
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    """The same text for the same content; an address in lower case, as it names the same person, and first."""
+    rest = dict(value)
+    email = rest.pop("identifiers", {}).get("email", "")
+    return f"{email.lower()} {json.dumps(rest, ensure_ascii=False, sort_keys=True)}".lstrip()
