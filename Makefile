@@ -12,6 +12,8 @@ IMAGE := airbyte/destination-customerio:dev
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
+# Printed with the command; `make chaos SEED=...` repeats a run's generated inputs.
+SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
 
 .DEFAULT_GOAL := help
@@ -45,7 +47,7 @@ demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 chaos: $(STAMP) ## Run the fault suite at length, and write its figures into docs/reliability.md
 	@rm -f $(VENV)/fault-figures.jsonl
 	FAULT_SUITE=long FAULT_FIGURES=$(CURDIR)/$(VENV)/fault-figures.jsonl HYPOTHESIS_PROFILE=long \
-		$(BIN)/python -m pytest integration_tests/faults $(PROPERTY_SUITES)
+		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
 # --strict: a package that can't be looked up is a failure, not a clean bill.

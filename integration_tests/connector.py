@@ -70,6 +70,10 @@ class Finished:
         return message
 
 
+# All runs of this process so far, for checks that hold of every run. Whoever looks at it empties it first.
+finished_runs: list[Finished] = []
+
+
 class Connector:
     """One run of the console script. Its stdin is open until `finish` or `close_stdin`."""
 
@@ -163,7 +167,9 @@ class Connector:
         """Wait for the end without closing stdin."""
         exit_code = self.process.wait(PATIENCE_SECONDS)
         self._collect()
-        return Finished(self._messages, exit_code, b"".join(self._stderr).decode(), self._lines)
+        finished = Finished(self._messages, exit_code, b"".join(self._stderr).decode(), self._lines)
+        finished_runs.append(finished)
+        return finished
 
     def _collect(self) -> None:
         self.process.wait(PATIENCE_SECONDS)

@@ -6,6 +6,8 @@ moto grants everything to everybody; what AWS would refuse is refused here.
 from __future__ import annotations
 
 import contextlib
+import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+RESET = "a reset connection instead of an answer"
 _STATUS_OF = {
     "NoSuchBucket": HTTPStatus.NOT_FOUND,
     "ExpiredToken": HTTPStatus.BAD_REQUEST,
@@ -43,7 +46,7 @@ class Request:
 
 @dataclass
 class Proxy:
-    """`refuse` names the S3 error that answers a request; `change` rewrites the body of an answer."""
+    """`refuse` names the S3 error that answers a request, or `RESET`; `change` rewrites the body of an answer."""
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
@@ -85,7 +88,14 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
         proxy.requests.append(request)
-        if code := proxy.refuse(request):
+        code = proxy.refuse(request)
+        if code == RESET:
+            # With nothing to wait for, closing sends a reset.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
+            return
+        if code:
             refusal = f"<Error><Code>{code}</Code><Message>refused by the test</Message></Error>"
             self._answer(_STATUS_OF.get(code, HTTPStatus.FORBIDDEN), {}, refusal.encode())
             return

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration_tests.connector import finished_runs
+from integration_tests.faults.storms import API_KEY, SITE_ID
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -18,12 +20,26 @@ if TYPE_CHECKING:
 IS_LONG = os.environ.get("FAULT_SUITE") == "long"
 _FIGURES = os.environ.get("FAULT_FIGURES")
 
+# Credentials, the keys of the bucket, and what the rows of this suite hold: addresses, names of events, padding.
+CANARIES = (SITE_ID, API_KEY, "AKIAINTEGRATIONTEST1", "integration-test-secret", "@b.c", "paid", "xxxxxxxx")
+
 
 @pytest.fixture
 def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
+    """A local Track API with credentials that can be looked for."""
+    with LocalTrackApi(SITE_ID, API_KEY) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_told() -> Iterator[None]:
+    """After every fault: no credential and no value of a row in any output, states excepted, which are the source's."""
+    finished_runs.clear()
+    yield
+    for run in finished_runs:
+        told = run.stderr.encode() + b"".join(line for line in run.lines if b'"type":"STATE"' not in line)
+        for secret in CANARIES:
+            assert secret.encode() not in told
 
 
 @pytest.fixture

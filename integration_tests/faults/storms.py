@@ -17,7 +17,14 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from integration_tests.track_api import LocalTrackApi
 
+SITE_ID = "s1te-c4nary"
+API_KEY = "k3y-c4nary"
 CATALOG = catalog_of(stream("orders", "person_event"))
+
+
+def config_of(api: LocalTrackApi, **more: Any) -> dict[str, Any]:
+    """A configuration for the server of this suite."""
+    return config_for(api.url, credentials={"siteId": SITE_ID, "apiKey": API_KEY}, **more)
 
 
 def weather(api: LocalTrackApi, rows: int, *, given_ids: bool = False, **config: Any) -> Finished:
@@ -35,7 +42,7 @@ def weather(api: LocalTrackApi, rows: int, *, given_ids: bool = False, **config:
         lines.append(record("orders", row))
         if number % 500 == 499:
             lines.append(stream_state("orders", number))
-    done = run_connector("write", config_for(api.url, **config), CATALOG, lines)
+    done = run_connector("write", config_of(api, **config), CATALOG, lines)
     assert (done.exit_code, done.errors) == (0, [])
     assert sorted(event.attributes["_seq"] for event in api.world.events) == list(range(rows))
     assert api.order_violations == []

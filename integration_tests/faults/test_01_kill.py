@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from integration_tests.connector import (
     Connector,
     catalog_of,
-    config_for,
     cursors,
     record,
     stream,
     stream_state,
 )
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ def test_no_acknowledged_row_is_missing_after_kills_at_random_moments(
     rng = random.Random(SEED)  # noqa: S311 - the same moments every time
     print(f"seed {SEED}")
     api.configure(latency_seconds=0.05)
-    config = config_for(api.url, object_storage_config=bucket.config(), max_concurrent_requests=4)
+    config = config_of(api, object_storage_config=bucket.config(), max_concurrent_requests=4)
     acknowledged = 0
     for _ in range(kills):
         with Connector("write", config, CATALOG) as connector:

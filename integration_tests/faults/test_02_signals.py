@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from integration_tests.connector import (
     Connector,
     catalog_of,
-    config_for,
     cursors,
     record,
     stream,
     stream_state,
     wait_until,
 )
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def test_a_second_sigterm_changes_nothing(api: LocalTrackApi, figures: Callable[..., None]) -> None:
     """What is under way is still finished, and its state still goes out."""
     api.inject({"delay_seconds": 2})
-    with Connector("write", config_for(api.url), catalog_of(stream("users", "person_identify"))) as connector:
+    with Connector("write", config_of(api), catalog_of(stream("users", "person_identify"))) as connector:
         connector.send([record("users", {"person_email": "a@b.c"}), stream_state("users", 1)])
         # The batch goes out when it has waited long enough for more rows.
         wait_until(lambda: api.requests.requests["batch"] == 1)

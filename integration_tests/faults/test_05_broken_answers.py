@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
+from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
 from integration_tests.faults.conftest import IS_LONG
-from integration_tests.faults.storms import faults_in, weather
+from integration_tests.faults.storms import config_of, faults_in, weather
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ HANGING = [record("orders", {"person_email": "a@b.c", "event_name": "paid"}), st
 def test_a_hang_as_long_as_the_budget_ends_the_sync(api: LocalTrackApi, figures: Callable[..., None]) -> None:
     """A silence is never waited for longer than a request may be tried again."""
     api.inject({"hang_seconds": 1_000})
-    config = config_for(api.url, retry_timeout_seconds=2)
+    config = config_of(api, retry_timeout_seconds=2)
     done = run_connector("write", config, catalog_of(stream("orders", "person_event")), HANGING)
     assert (done.exit_code, done.states) == (1, [])
     assert done.error["failure_type"] == "transient_error"
@@ -57,7 +57,7 @@ def test_a_hang_beyond_the_read_timeout_is_tried_again(
 ) -> None:
     """The silence ends with the timeout, and the next attempt delivers."""
     api.inject({"hang_seconds": 1_000, "request": 1})
-    done = run_connector("write", config_for(api.url), catalog_of(stream("orders", "person_event")), HANGING)
+    done = run_connector("write", config_of(api), catalog_of(stream("orders", "person_event")), HANGING)
     assert (done.exit_code, len(done.states), len(api.world.events)) == (0, 1, 1)
     figures(faults="1 hang", rows=1, lost=0, doubled=0)
 
@@ -89,7 +89,7 @@ def test_a_207_that_names_one_row_twice_rejects_it_once(api: LocalTrackApi) -> N
     api.inject({"errors207": errors, "request": 1})
     event = {"person_email": "a@b.c", "event_name": "paid"}
     lines = [*(record("orders", {**event, "n": n}) for n in range(3)), stream_state("orders", 3)]
-    done = run_connector("write", config_for(api.url), catalog_of(stream("orders", "person_event")), lines)
+    done = run_connector("write", config_of(api), catalog_of(stream("orders", "person_event")), lines)
     assert done.states[0]["destinationStats"] == {"recordCount": 2.0, "rejectedRecordCount": 1.0}
     assert [event.attributes["n"] for event in api.world.events] == [1, 2]
 
@@ -99,7 +99,7 @@ def test_a_207_that_names_every_row_rejects_them_all(api: LocalTrackApi) -> None
     api.inject({"errors207": "every entry"})
     event = {"person_email": "a@b.c", "event_name": "paid"}
     lines = [*(record("orders", {**event, "n": n}) for n in range(50)), stream_state("orders", 50)]
-    done = run_connector("write", config_for(api.url), catalog_of(stream("orders", "person_event")), lines)
+    done = run_connector("write", config_of(api), catalog_of(stream("orders", "person_event")), lines)
     assert done.exit_code == 0
     assert done.states[0]["destinationStats"] == {"recordCount": 0.0, "rejectedRecordCount": 50.0}
     assert api.report()["requests"]["batch"] == 1

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from integration_tests.connector import (
     catalog_of,
-    config_for,
     cursors,
     record,
     run_connector,
     stream,
     stream_state,
 )
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def test_an_outage_ends_the_sync_with_what_is_true(api: LocalTrackApi, figures: 
         stream_state("orders", 64),
     ]
     api.inject({"status": 503, "request": [3, 1_000_000]})
-    config = config_for(api.url, retry_timeout_seconds=BUDGET_SECONDS)
+    config = config_of(api, retry_timeout_seconds=BUDGET_SECONDS)
     catalog = catalog_of(stream("orders", "person_event"))
     started_at = time.monotonic()
     done = run_connector("write", config, catalog, lines)

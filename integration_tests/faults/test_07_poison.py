@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
-from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
+from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def test_exactly_the_poisonous_rows_are_rejected(
     api: LocalTrackApi, poisonous: set[int], figures: Callable[..., None]
 ) -> None:
     """With a bounded number of requests, and all others in order."""
-    done = run_connector("write", config_for(api.url), CATALOG, lines(poisonous))
+    done = run_connector("write", config_of(api), CATALOG, lines(poisonous))
     assert done.exit_code == 0
     assert done.states[0]["destinationStats"] == {
         "recordCount": float(ROWS - len(poisonous)),
@@ -56,7 +57,7 @@ def test_a_400_for_every_request_does_not_burn_the_api(
 ) -> None:
     """It is the account or the configuration: the sync stops with the server's words, and acknowledges nothing."""
     api.inject({"status": 400, "body": {"meta": {"error": "workspace is locked, not paid"}}})
-    done = run_connector("write", config_for(api.url), CATALOG, lines(set()))
+    done = run_connector("write", config_of(api), CATALOG, lines(set()))
     assert (done.exit_code, done.states) == (1, [])
     assert done.error["failure_type"] == "config_error"
     assert "workspace is locked" in done.error["message"]

@@ -13,14 +13,14 @@ import pytest
 from integration_tests.connector import (
     Connector,
     catalog_of,
-    config_for,
     cursors,
     record,
     run_connector,
     stream,
     stream_state,
 )
-from integration_tests.s3_proxy import proxy_to
+from integration_tests.faults.storms import config_of
+from integration_tests.s3_proxy import RESET, proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,6 +55,7 @@ def bad_rows(number: int) -> list[bytes]:
         ("ExpiredToken", "transient_error"),
         ("SlowDown", "transient_error"),
         ("InternalError", "transient_error"),
+        (RESET, "transient_error"),
     ],
 )
 def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
@@ -66,7 +67,7 @@ def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
     figures: Callable[..., None],
 ) -> None:
     """The file before is acknowledged, the one after is not; one trace, which says what to do."""
-    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
     with Connector("write", config, CATALOG) as connector:
         connector.send(bad_rows(5))
         assert connector.next_message("STATE")["destinationStats"]["rejectedRecordCount"] == 5.0
@@ -85,7 +86,7 @@ def test_a_store_that_is_busy_for_a_moment_costs_nothing(
     """boto3's own retries hide it."""
     answers = iter(["SlowDown"])
     proxy.refuse = lambda _: next(answers, None)
-    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
     done = run_connector("write", config, CATALOG, bad_rows(5))
     assert (done.exit_code, cursors(done.states)) == (0, [5])
     assert len(bucket.keys()) == 1
@@ -103,7 +104,7 @@ def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
         return None
 
     proxy.refuse = hold
-    config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
     catalog = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
     with Connector("write", config, catalog) as connector:
         connector.send([record("users", {"person_email": None}), stream_state("users", 1)])
@@ -123,7 +124,7 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
 ) -> None:
     """All rows lie in the bucket, in files that roll, and the process stays small."""
     rows = sized(20_000, 1_000_000)
-    config = config_for(api.url, object_storage_config=bucket.config())
+    config = config_of(api, object_storage_config=bucket.config())
     line = record("users", {"person_email": None, "n": 0, "padding": "x" * 300})
     before, after = line.split(b'"n": 0')
     with Connector("write", config, CATALOG) as connector:
@@ -143,6 +144,8 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
         assert numbers.isdisjoint(found)
         numbers.update(found)
     assert numbers == set(range(rows))
+    # About 450 bytes a row: a million of them do not fit two files of 200 MiB.
+    assert len(bucket.keys()) >= 1 + rows // 500_000
     # What the process needs at rest, and the budget for rows under way: nothing grows with the rows.
     assert peak_kib < 300 * 1_024
     figures(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from integration_tests.connector import (
     Connector,
     catalog_of,
-    config_for,
     cursors,
     record,
     stream,
     stream_state,
 )
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_a_slow_source_waits_for_no_full_batch(
 ) -> None:
     """Each row's state is out within fifteen seconds, whether the row was delivered or rejected."""
     rounds = sized(2, 6)
-    config = config_for(api.url, object_storage_config=bucket.config())
+    config = config_of(api, object_storage_config=bucket.config())
     with Connector("write", config, CATALOG) as connector:
         next(connector.messages("LOG"))
         for number in range(rounds):
@@ -54,7 +54,7 @@ def test_a_slow_server_makes_the_source_wait(
     api.inject({"delay_seconds": 1_000})
     megabytes = sized(200, 1_000)
     chunk = [record("users", {"person_email": f"u{n}@b.c", "padding": "x" * 900}) for n in range(1_000)]
-    with Connector("write", config_for(api.url), CATALOG) as connector:
+    with Connector("write", config_of(api), CATALOG) as connector:
         sent = [0]
 
         def feed() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from integration_tests.connector import (
     catalog_of,
-    config_for,
     cursors,
     global_state,
     record,
@@ -17,6 +16,7 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
+from integration_tests.faults.storms import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def test_enormous_lines_are_rows_like_others(
         stream_state("users", 3),
     ]
     storage = bucket.config(format={"format_type": "JSONL"})
-    done = run_connector("write", config_for(api.url, object_storage_config=storage), CATALOG, lines)
+    done = run_connector("write", config_of(api, object_storage_config=storage), CATALOG, lines)
     assert (done.exit_code, len(api.world.profiles())) == (0, 2)
     assert done.states[0]["destinationStats"] == {"recordCount": 2.0, "rejectedRecordCount": 1.0}
     (key,) = bucket.keys()
@@ -78,7 +78,7 @@ def test_values_that_parsers_stumble_over_cost_no_sync(
     }
     lines = [row(members) for members in sendable.values()]
     lines += [row(f'"person_email":"deep@b.c","v":{deep}'), stream_state("users", 1)]
-    done = run_connector("write", config_for(api.url), CATALOG, lines)
+    done = run_connector("write", config_of(api), CATALOG, lines)
     assert (done.exit_code, done.errors) == (0, [])
     assert done.states[0]["destinationStats"] == {"recordCount": 6.0, "rejectedRecordCount": 1.0}
     values = {person.identifiers["email"]: person.attributes["v"] for person in api.world.profiles()}
@@ -101,20 +101,20 @@ def test_lines_may_end_as_they_like(api: LocalTrackApi) -> None:
         stream_state("users", 1) + b"\r\n",
         row('"person_email":"b@b.c"'),
     ]
-    done = run_connector("write", config_for(api.url), CATALOG, [b"".join(pieces)])
+    done = run_connector("write", config_of(api), CATALOG, [b"".join(pieces)])
     assert (done.exit_code, cursors(done.states), len(api.world.profiles())) == (0, [1], 2)
 
 
 def test_an_empty_input_and_streams_without_rows(api: LocalTrackApi) -> None:
     """States before any row, many in a row, of one stream and of all."""
-    assert run_connector("write", config_for(api.url), CATALOG).exit_code == 0
+    assert run_connector("write", config_of(api), CATALOG).exit_code == 0
     lines = [
         stream_state("users", 0),
         stream_state("users", 1, namespace="eu"),
         global_state(2),
         global_state(3),
     ]
-    done = run_connector("write", config_for(api.url), CATALOG, lines)
+    done = run_connector("write", config_of(api), CATALOG, lines)
     assert (done.exit_code, len(done.states)) == (0, 4)
     assert api.report()["requests"].get("batch", 0) == 0
 
@@ -129,7 +129,7 @@ def test_a_thousand_streams_are_only_many_streams(
     for n in range(number):
         lines.append(record("users", {"person_email": f"u{n}@b.c"}, namespace=f"n{n}"))
         lines.append(stream_state("users", n, namespace=f"n{n}"))
-    done = run_connector("write", config_for(api.url), catalog, lines)
+    done = run_connector("write", config_of(api), catalog, lines)
     assert done.exit_code == 0
     assert sorted(cursors(done.states)) == list(range(number))
     assert len(api.world.profiles()) == number
