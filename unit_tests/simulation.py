@@ -1,13 +1,14 @@
 """The real pipeline in a world without threads, sockets or time: a test says what happens next, and looks at everything.
 
-Only the edges are stood in for: lanes that finish a batch when told to, a bucket that takes a file when told to, a clock
-that idle waiting moves, and a stdout that is a list.
+Only the edges are stood in for: threads, by lanes that deliver a batch when told to; sockets, by a transport that answers
+as told; the bucket, by one that takes a file when told to; time, by a clock that idle waiting moves.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,7 @@ from destination_customerio.batcher import Batch, Batcher
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
 from destination_customerio.dead_letter import FileUploaded
-from destination_customerio.delivery import Delivered
+from destination_customerio.delivery import Circumstances, Delivery
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.event_ids import FreshIds
 from destination_customerio.identifiers import IDENTIFIER_KINDS
@@ -26,7 +27,9 @@ from destination_customerio.inbox import EndOfInput, Failed, Inbox, LaneEnded, L
 from destination_customerio.ledger import Epoch, Ledger
 from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.output import Output
+from destination_customerio.pacing import Pace, RefusalCount
 from destination_customerio.pipeline import Limits, Pipeline
+from destination_customerio.retry import Answer, NoAnswer
 from destination_customerio.streams import StreamSync
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ class IdleInbox(Inbox):
 
 
 class ToldLanes:
-    """Lanes that finish their oldest batch when told to."""
+    """Lanes that deliver their oldest batch when told to, through the real `Delivery` and a transport that does as told."""
 
     def __init__(self, lanes: int, inbox: Inbox) -> None:
         self.lanes = lanes
@@ -72,6 +75,18 @@ class ToldLanes:
         self.largest_body = 0
         self.given_up = False
         self._inbox = inbox
+        # A clock of their own: what lanes wait for is no time of the coordinator's.
+        self._clock = Clock()
+        self._circumstances = Circumstances(
+            pace=Pace(self._clock),
+            refusals=RefusalCount(),
+            retry_timeout_seconds=math.inf,
+            clock=self._clock,
+            wall_clock=self._clock,
+            wait=self._wait,
+            rng=random.Random(1),  # noqa: S311 - waits take no time here
+            report=inbox.post,
+        )
 
     def send(self, batch: Batch) -> None:
         """See `Lanes`."""
@@ -93,21 +108,72 @@ class ToldLanes:
         """The lanes that have a batch under way."""
         return [number for number, batches in enumerate(self.queues) if batches]
 
-    def finish(self, lane: int, refused: Sequence[int] = ()) -> None:
-        """The server takes a lane's oldest batch, except for the rows at these places."""
+    def finish(self, lane: int, refused: Sequence[int] = (), weather: Sequence[str] = ()) -> None:
+        """A lane delivers its oldest batch through the real delivery.
+
+        refused  the places of rows that the server rejects
+        weather  what happens to the next requests before all is well: "503", "429", "lost" (applied, but the answer
+                 is lost) or "refused" (the request as a whole, unless it has one row)
+        """
         batch = self.queues[lane].popleft()
-        body = batch.body(0, len(batch))
+        assert len(batch.body(0, len(batch))) == batch.body_bytes
+        transport = _ToldTransport(
+            self,
+            {_rows(batch.body(0, len(batch)))[place] for place in refused if place < len(batch)},
+            list(weather),
+        )
+        self._inbox.post(Delivery(transport, self._circumstances).deliver(batch))
+
+    def _wait(self, seconds: float) -> bool:
+        self._clock.now += seconds
+        return False
+
+    def take(self, rows: Sequence[int], body: bytes) -> None:
+        """The server applies rows; those it has already it must know by the same bytes."""
+        for row in rows:
+            if row not in self.applied:
+                self.applied.append(row)
         self.largest_body = max(self.largest_body, len(body))
-        assert len(body) == batch.body_bytes
-        rows = [(entry.get("attributes") or {})["row"] for entry in orjson.loads(body)["batch"]]
-        rejected = {place: Rejection("no", "", "refused") for place in refused if place < len(batch)}
-        self.applied += [row for place, row in enumerate(rows) if place not in rejected]
-        self._inbox.post(Delivered(batch, rejected, requests=1))
 
     def end(self) -> None:
         """All lanes notice that the sync was given up; what they had is not heard of again."""
         for _ in range(self.lanes):
             self._inbox.post(LaneEnded())
+
+
+@dataclass
+class _ToldTransport:
+    """One lane's way to the server, through the weather that the test has chosen."""
+
+    lanes: ToldLanes
+    rejected: set[int]
+    weather: list[str]
+
+    def post_batch(self, body: bytes) -> Answer | NoAnswer:
+        """One request."""
+        rows = _rows(body)
+        accepted = [row for row in rows if row not in self.rejected]
+        match self.weather.pop(0) if self.weather else "fine":
+            case "503":
+                return Answer(503, b"")
+            case "429":
+                return Answer(429, b"")
+            case "lost":
+                self.lanes.take(accepted, body)
+                return NoAnswer("no answer in time")
+            case "refused" if len(rows) > 1:
+                return Answer(400, b"")
+        self.lanes.take(accepted, body)
+        errors = [{"batch_index": place} for place, row in enumerate(rows) if row in self.rejected]
+        return Answer(207, orjson.dumps({"errors": errors})) if errors else Answer(200, b"{}")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _rows(body: bytes) -> list[int]:
+    """The numbers of the rows in a request."""
+    return [entry["attributes"]["row"] for entry in orjson.loads(body)["batch"]]
 
 
 @dataclass(eq=False)

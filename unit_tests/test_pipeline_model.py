@@ -12,12 +12,13 @@ from unit_tests.simulation import STREAMS, Simulation
 
 people = st.sampled_from("abcde")
 rows = st.tuples(st.sampled_from(STREAMS), people, st.sampled_from([True, True, True, False]))
+weather = st.lists(st.sampled_from(["503", "429", "lost", "refused"]), max_size=4)
 actions = st.lists(
     st.one_of(
         st.tuples(st.just("rows"), st.lists(rows, min_size=1, max_size=6)),
         st.tuples(st.just("state"), st.sampled_from([*STREAMS, None])),
         st.tuples(st.just("work"), st.integers(1, 20)),
-        st.tuples(st.just("finish"), st.integers(0, 9), st.lists(st.integers(0, 3), max_size=2)),
+        st.tuples(st.just("finish"), st.integers(0, 9), st.lists(st.integers(0, 3), max_size=2), weather),
         st.tuples(st.just("store")),
         st.tuples(st.just("idle"), st.sampled_from([0.5, 2.5, 6.0, 31.0])),
     ),
@@ -37,9 +38,9 @@ def act(simulation: Simulation, action: tuple[object, ...]) -> None:
             simulation.state(stream if isinstance(stream, str) else None)
         case ("work", int(steps)):
             simulation.work(steps)
-        case ("finish", int(choice), list(refused)):
+        case ("finish", int(choice), list(refused), list(happening)):
             if busy := simulation.lanes.busy():
-                simulation.lanes.finish(busy[choice % len(busy)], refused)
+                simulation.lanes.finish(busy[choice % len(busy)], refused, happening)
         case ("store",):
             store(simulation)
         case ("idle", float(seconds)):
