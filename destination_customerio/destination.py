@@ -7,10 +7,10 @@ feeds the same sync as the command line does.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 from airbyte_cdk.destinations import Destination
@@ -27,15 +27,13 @@ from airbyte_cdk.models import (
 
 from destination_customerio.catalog import parse_catalog
 from destination_customerio.config_file import parse_config
+from destination_customerio.connection_check import check_connection
 from destination_customerio.errors import SyncError
 from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.inbox import Inbox, start_reading
 from destination_customerio.operations import destination_catalog
 from destination_customerio.output import Output
-from destination_customerio.region import resolve_track_url
 from destination_customerio.spec import specification
-from destination_customerio.storage_check import check_storage
-from destination_customerio.storage_config import S3Storage
 from destination_customerio.sync import prepare_sync
 
 if TYPE_CHECKING:
@@ -57,10 +55,7 @@ class DestinationCustomerIO(Destination):
     ) -> AirbyteConnectionStatus:
         """Whether the credentials, the region and the bucket work; if not, what to do."""
         try:
-            checked = parse_config(config, os.environ)
-            resolve_track_url(checked, time.sleep, time.time)
-            if isinstance(checked.object_storage_config, S3Storage):
-                check_storage(checked.object_storage_config)
+            check_connection(parse_config(config, os.environ))
         except SyncError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
@@ -93,30 +88,30 @@ class DestinationCustomerIO(Destination):
         answers_out, answers_in = os.pipe()
         failures: list[Exception] = []
 
-        def feed() -> None:
-            with os.fdopen(rows_in, "wb") as file:
-                for message in input_messages:
-                    file.write(orjson.dumps(AirbyteMessageSerializer.dump(message)) + b"\n")
+        def feed(file: BinaryIO) -> None:
+            for message in input_messages:
+                file.write(orjson.dumps(AirbyteMessageSerializer.dump(message)) + b"\n")
 
-        def work() -> None:
-            with os.fdopen(answers_in, "wb") as file:
-                inbox = Inbox()
-                pipeline = prepare_sync(checked, streams, inbox, Output(file))
-                start_reading(rows_out, inbox)
-                pipeline.run()
+        def work(file: BinaryIO) -> None:
+            inbox = Inbox()
+            pipeline = prepare_sync(checked, streams, inbox, Output(file))
+            start_reading(rows_out, inbox)
+            pipeline.run()
 
-        for task in (feed, work):
-            threading.Thread(target=_collect_failure, args=(task, failures), daemon=True).start()
-        with os.fdopen(answers_out, "rb") as file:
-            for line in file:
+        for task, descriptor in ((feed, rows_in), (work, answers_in)):
+            threading.Thread(target=_write_to, args=(descriptor, task, failures), daemon=True).start()
+        with os.fdopen(answers_out, "rb") as answers:
+            for line in answers:
                 yield AirbyteMessageSerializer.load(orjson.loads(line))
         if failures:
             raise failures[0]
 
 
-def _collect_failure(task: Callable[[], None], failures: list[Exception]) -> None:
-    """Run a thread's task; what it raises is raised again by the thread that waits for it."""
-    try:
-        task()
-    except Exception as error:  # noqa: BLE001 - see above
-        failures.append(error)
+def _write_to(descriptor: int, task: Callable[[BinaryIO], None], failures: list[Exception]) -> None:
+    """Run a thread's task; what it raises is raised again by whoever reads the pipe to its end."""
+    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as file:
+        # Before the pipe is closed: its reader then finds the failure there.
+        try:
+            task(file)
+        except Exception as error:  # noqa: BLE001 - see above
+            failures.append(error)
