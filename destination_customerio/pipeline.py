@@ -49,7 +49,7 @@ class Limits:
 
     max_weight_bytes: int = 48 << 20
     linger_seconds: float = 5.0
-    dead_letter_linger_seconds: float = 30.0
+    dead_letter_linger_seconds: float = 10.0
     quiet_seconds: float = 2.0
     progress_seconds: float = 30.0
     stop_seconds: float = 8.0

@@ -148,6 +148,12 @@ class Connector:
         """Send a signal."""
         self.process.send_signal(number)
 
+    @property
+    def peak_memory_kib(self) -> int:
+        """The most memory that the process has held at once, so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(dict(line.split(":", 1) for line in status.splitlines())["VmHWM"].split()[0])
+
     def messages(self, kind: str) -> Iterator[Message]:
         """Messages of one type as they come, until the connector closes stdout."""
         while (message := self._new.get(timeout=PATIENCE_SECONDS)) is not None:

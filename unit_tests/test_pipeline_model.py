@@ -156,18 +156,18 @@ def test_dead_letters_are_stored_soon_when_only_they_hold_a_state_back() -> None
     assert len(simulation.bucket.sealed) == 1
 
 
-def test_dead_letters_wait_half_a_minute_while_rows_are_under_way() -> None:
+def test_dead_letters_wait_ten_seconds_while_rows_are_under_way() -> None:
     """A busy sync makes few files, and its states still move."""
     simulation = Simulation()
     simulation.row("users", "a", is_good=False)
     simulation.state("users")
     simulation.row("users", "b")
     simulation.catch_up()
-    simulation.clock.now += 10
+    simulation.clock.now += 6
     simulation.catch_up()
     assert simulation.lanes.busy()
     assert not simulation.bucket.sealed
-    simulation.clock.now += 21
+    simulation.clock.now += 5
     simulation.catch_up()
     assert len(simulation.bucket.sealed) == 1
 

@@ -58,15 +58,16 @@ def test_no_acknowledged_row_is_missing_after_kills_at_random_moments(
     api.configure(latency_seconds=0.05)
     config = config_of(api, object_storage_config=bucket.config(), max_concurrent_requests=4)
     acknowledged = 0
-    for _ in range(kills):
+    for kill in range(kills):
         with Connector("write", config, CATALOG) as connector:
             # More than can be written before the kill.
             feeder = threading.Thread(
                 target=connector.send, args=(lines(acknowledged, acknowledged + 200_000),)
             )
             feeder.start()
-            next(connector.messages("LOG"))
-            threading.Event().wait(rng.uniform(0.2, 2.5))
+            # Mostly behind a state, so that there is something to lose, and sometimes before the first.
+            next(connector.messages("STATE" if kill == 0 or rng.random() < 0.7 else "LOG"))
+            threading.Event().wait(rng.uniform(0.0, 1.5))
             connector.signal(signal.SIGKILL)
             done = connector.wait()
             feeder.join()
@@ -74,6 +75,7 @@ def test_no_acknowledged_row_is_missing_after_kills_at_random_moments(
         acknowledged = max([acknowledged, *cursors(done.states)])
         _check(api, bucket, acknowledged)
         api.new_sync()
+    assert acknowledged > 0
     last = acknowledged + 2 * ROWS_PER_STATE
     with Connector("write", config, CATALOG) as connector:
         connector.send(lines(acknowledged, last))

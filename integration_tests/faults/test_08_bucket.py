@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -132,7 +132,7 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
             connector.send(before + b'"n": %d' % n + after for n in range(first, first + 10_000))
         connector.send([stream_state("users", rows)])
         state = connector.next_message("STATE")
-        peak_kib = _peak_kib(connector.process.pid)
+        peak_kib = connector.peak_memory_kib
         done = connector.finish()
     assert done.exit_code == 0
     assert state["destinationStats"] == {"recordCount": 0.0, "rejectedRecordCount": float(rows)}
@@ -156,10 +156,3 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
         peak_mib=round(peak_kib / 1_024),
         files=len(bucket.keys()),
     )
-
-
-def _peak_kib(pid: int) -> int:
-    status: dict[str, Any] = {}
-    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - not a file of a folder
-        status = dict(line.split(":", 1) for line in file)
-    return int(status["VmHWM"].split()[0])

@@ -69,7 +69,7 @@ def test_a_slow_server_makes_the_source_wait(
             before = sent[0]
             feeder.join(3)
         assert feeder.is_alive()
-        peak_kib = _resident_kib(connector.process.pid)
+        peak_kib = connector.peak_memory_kib
         taken = sent[0]
         connector.process.kill()
         feeder.join()
@@ -82,9 +82,3 @@ def test_a_slow_server_makes_the_source_wait(
         doubled=0,
         peak_mib=round(peak_kib / 1_024),
     )
-
-
-def _resident_kib(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - not a file of a folder
-        status = dict(line.split(":", 1) for line in file)
-    return int(status["VmHWM"].split()[0])
