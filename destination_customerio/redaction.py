@@ -5,6 +5,8 @@ A server that refuses rows likes to quote them. In a dead letter, beside the row
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.json_text import encode, parse
@@ -12,19 +14,41 @@ from destination_customerio.json_text import encode, parse
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from destination_customerio.errors import Rejection
+
 # Shorter values (a flag, a small number, a country) would take the words apart, and tell nothing of anybody.
 _MIN_CHARACTERS = 3
 _MAX_CHARACTERS = 500
 _IN_PLACE = "…"
+_KNOWN_REASONS = frozenset({"required", "invalid", "too_large", "refused"})
 
 
 def without_values(words: str, lines: Iterable[bytes]) -> str:
-    """The words, cut to 500 characters, without any value that stands in the data of these RECORD lines."""
-    found = {text for line in lines for text in _texts(line) if text in words}
+    """The words, cut to 500 characters, without any value that stands in the data of these RECORD lines.
+
+    A value is known again in upper and lower case, and as JSON spells it.
+    """
+    folded = words.casefold()
+    found = {
+        spelling
+        for line in lines
+        for text in _texts(line)
+        for spelling in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
+        if spelling.casefold() in folded
+    }
     # The longest first, as one value may be a part of another.
     for text in sorted(found, key=len, reverse=True):
-        words = words.replace(text, _IN_PLACE)
+        words = re.sub(re.escape(text), _IN_PLACE, words, flags=re.IGNORECASE)
     return words[:_MAX_CHARACTERS]
+
+
+def countable(rejection: Rejection, line: bytes) -> tuple[str, str]:
+    """The server's reason and field for a row, as they may stand in a log: without them where they quote the row."""
+    reason, column = rejection.reason, rejection.field
+    # The reasons that we know mean the same as ours, whatever the row holds.
+    if reason not in _KNOWN_REASONS and without_values(reason, [line]) != reason:
+        reason = "refused"
+    return reason, column if without_values(column, [line]) == column else ""
 
 
 def _texts(line: bytes) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.assembler import Assembler, MappedAssembler
 from destination_customerio.ledger import Track
+from destination_customerio.redaction import countable
 
 if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
@@ -58,5 +59,9 @@ class StreamSync:
         self.columns_told_of: set[str] = set()
 
     def count_rejected(self, rejection: Rejection) -> None:
-        """Count one row as rejected, under words that may stand in a log."""
+        """Count one row that the connector rejected: the words are its own, and the column's name the row's."""
         self.counts.rejected[rejection.reason, rejection.field] += 1
+
+    def count_refused(self, rejection: Rejection, line: bytes) -> None:
+        """Count one row that the server rejected, under its words, as far as they may stand in a log."""
+        self.counts.rejected[countable(rejection, line)] += 1

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.redaction import without_values
+from destination_customerio.errors import Rejection
+from destination_customerio.redaction import countable, without_values
 
 
 def record(data: Any) -> bytes:
@@ -28,6 +29,8 @@ def record(data: Any) -> bytes:
             "…, 1.50 and …",
         ),
         ("abc abcdef", {"a": "abc", "b": "abcdef"}, "… …"),
+        ("ada@example.com is taken", {"person_email": "Ada@Example.COM"}, "… is taken"),
+        (r'"say \"hi\"" and "Gr\u00fc\u00dfe"', {"a": 'say "hi"', "b": "Grüße"}, '"…" and "…"'),
         ("name is required", {"a": True, "b": None, "c": "is", "d": 7}, "name is required"),
     ],
 )
@@ -54,3 +57,22 @@ def test_long_words_are_cut() -> None:
 def test_lines_that_cannot_be_read_do_no_harm() -> None:
     """There is nothing in them to look for."""
     assert without_values("bad", [b"{", b"[]", b'{"record":1}']) == "bad"
+
+
+@pytest.mark.parametrize(
+    ("reason", "column", "counted"),
+    [
+        ("invalid", "attributes.plan", ("invalid", "attributes.plan")),
+        ("invalid", "plan is Founder!", ("invalid", "")),
+        ("founder", "plan", ("refused", "plan")),
+        # A status of the row's own is no reason to forget why it was rejected.
+        ("too_large", "plan", ("too_large", "plan")),
+        ("invalid", "x" * 501, ("invalid", "")),
+    ],
+)
+def test_rows_are_counted_under_words_that_quote_nothing(
+    reason: str, column: str, counted: tuple[str, str]
+) -> None:
+    """A reason or a field that repeats the row's value is left out of the count, as that goes to the log."""
+    line = record({"plan": "founder", "status": "too_large"})
+    assert countable(Rejection(reason, column, ""), line) == counted
