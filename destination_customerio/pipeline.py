@@ -178,7 +178,9 @@ class Pipeline:
         for index, rejection in sorted(done.rejected.items()):
             epoch = batch.epochs[index]
             delivered[epoch] -= 1
-            self._reject(self._by_track[epoch.track], epoch, batch.lines[index], rejection)
+            sync, line = self._by_track[epoch.track], batch.lines[index]
+            sync.count_refused(rejection, line)
+            self._keep(sync, epoch, line, rejection)
         for epoch, rows in delivered.items():
             self._by_track[epoch.track].counts.delivered += rows
             self._ledger.settle(epoch, delivered=rows)
@@ -220,6 +222,9 @@ class Pipeline:
 
     def _reject(self, sync: StreamSync, epoch: Epoch, line: bytes, rejection: Rejection) -> None:
         sync.count_rejected(rejection)
+        self._keep(sync, epoch, line, rejection)
+
+    def _keep(self, sync: StreamSync, epoch: Epoch, line: bytes, rejection: Rejection) -> None:
         try:
             self._dead_letters.add(sync.stream, line, rejection, epoch)
         except SyncError as error:
