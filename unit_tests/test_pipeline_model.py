@@ -52,9 +52,10 @@ def act(simulation: Simulation, action: tuple[object, ...]) -> None:
 def store(simulation: Simulation) -> None:
     """The bucket takes the oldest file, and the coordinator hears of it."""
     if simulation.bucket.sealed:
+        file = simulation.bucket.sealed[0]
         simulation.bucket.store()
-        before = len(simulation.bucket.sealed)
-        while len(simulation.bucket.sealed) == before:
+        # Another may be sealed meanwhile, so their number says nothing.
+        while file in simulation.bucket.sealed:
             simulation.work()
 
 
