@@ -12,10 +12,11 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from destination_customerio.errors import ProtocolError, SyncError, unexpected
 from destination_customerio.protocol import LineReader
 
 if TYPE_CHECKING:
-    from destination_customerio.errors import SyncError
+    from collections.abc import Iterator
 
 CHUNK_BYTES = 1 << 18
 _SLOTS = 8
@@ -89,12 +90,30 @@ def start_reading(descriptor: int, inbox: Inbox) -> None:
 
 
 def _read_all(descriptor: int, inbox: Inbox) -> None:
+    try:
+        for block in _blocks(descriptor, inbox):
+            inbox.post(Lines(block))
+    except OSError as error:
+        inbox.post(Failed(_unreadable(error)))
+    except Exception as error:  # noqa: BLE001 - a reader that dies unheard would hang the sync
+        inbox.post(Failed(unexpected(error)))
+    else:
+        inbox.post(EndOfInput())
+
+
+def _blocks(descriptor: int, inbox: Inbox) -> Iterator[bytes]:
     lines = LineReader()
     inbox.wait_for_slot()
     while chunk := os.read(descriptor, CHUNK_BYTES):
         if (block := lines.feed(chunk)) is not None:
-            inbox.post(Lines(block))
+            yield block
             inbox.wait_for_slot()
     if (rest := lines.finish()) is not None:
-        inbox.post(Lines(rest))
-    inbox.post(EndOfInput())
+        yield rest
+
+
+def _unreadable(error: OSError) -> ProtocolError:
+    return ProtocolError(
+        f"The input could not be read to its end ({error.strerror}). Rows before the last acknowledged state are "
+        "written; what came after it will be sent again. Check what is connected to the connector's standard input."
+    )

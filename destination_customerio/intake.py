@@ -106,7 +106,7 @@ class Intake:
         try:
             return sync.assembler.assemble(data)
         except ExactDigitsNeeded:
-            return sync.assembler.assemble(parse_exactly(line)["record"]["data"])
+            return sync.assembler.assemble(_exact_data(line))
 
     def _add_state(self, message: JsonObject, line: bytes) -> None:
         try:
@@ -142,8 +142,7 @@ class Intake:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_a_message() from None
         sync.counts.read += 1
-        rejection = Rejection("invalid", "", "The row's objects are nested too deeply to be sent.")
-        self._reject(sync, self._ledger.add_record(sync.track), line, rejection)
+        self._reject(sync, self._ledger.add_record(sync.track), line, _nested_too_deeply())
 
     def _not_a_message(self) -> ProtocolError:
         return ProtocolError(
@@ -151,3 +150,16 @@ class Intake:
             "configured catalog. Nothing after it was written; rows before it were. Check that the source and this "
             "destination were given the same catalog, and that nothing else writes to the input."
         )
+
+
+def _exact_data(line: bytes) -> JsonObject:
+    """The row of a RECORD with all its digits."""
+    try:
+        data: JsonObject = parse_exactly(line)["record"]["data"]
+    except NestedTooDeeply:  # the exact parser gives up a little sooner than the fast one
+        raise _nested_too_deeply() from None
+    return data
+
+
+def _nested_too_deeply() -> Rejection:
+    return Rejection("invalid", "", "The row's objects are nested too deeply to be sent.")

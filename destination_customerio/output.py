@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import orjson
-
+from destination_customerio.json_text import encode
 from destination_customerio.protocol import acknowledgement
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Output:
 
     def write(self, message: dict[str, Any]) -> None:
         """One message."""
-        self.write_line(orjson.dumps(message))
+        self.write_line(encode(message))
 
     def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
         """The STATE message `line`, acknowledged with the counts of rows since the stream's previous state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import random
 import threading
@@ -120,27 +121,26 @@ class Sender:
         connect: Callable[[], Transport],
         outside: Circumstances,
     ) -> None:
-        transport = connect()
-        delivery = Delivery(transport, outside)
-        while (task := tasks.get()) is not None and not self._given_up.is_set():
-            try:
-                match task:
-                    case _Mark(passed):
-                        passed.set()
-                    case _Fence(passed):
-                        self._wait_at(passed)
-                    case batch:
-                        self._post(delivery.deliver(batch))
-            except Abandoned:
-                break
-            except SyncError as error:
-                self._post(Failed(error))
-                break
-            except Exception as error:  # noqa: BLE001 - a thread that dies unheard would hang the sync
-                self._post(Failed(unexpected(error)))
-                break
-        transport.close()
+        try:
+            with contextlib.closing(connect()) as transport:
+                self._work_off(tasks, Delivery(transport, outside))
+        except Abandoned:
+            pass
+        except SyncError as error:
+            self._post(Failed(error))
+        except Exception as error:  # noqa: BLE001 - a thread that dies unheard would hang the sync
+            self._post(Failed(unexpected(error)))
         self._post(LaneEnded())
+
+    def _work_off(self, tasks: queue.SimpleQueue[_Task], delivery: Delivery) -> None:
+        while (task := tasks.get()) is not None and not self._given_up.is_set():
+            match task:
+                case _Mark(passed):
+                    passed.set()
+                case _Fence(passed):
+                    self._wait_at(passed)
+                case batch:
+                    self._post(delivery.deliver(batch))
 
     def _wait_at(self, passed: threading.Event) -> None:
         while not passed.wait(_FENCE_POLL_SECONDS):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.inbox import EndOfInput, Inbox, Lines, Stop, start_reading
+from destination_customerio.inbox import EndOfInput, Failed, Inbox, Lines, Stop, start_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,3 +94,37 @@ def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
     inbox.post(1)
     inbox.post(2)
     assert [inbox.take(0.0), inbox.take(5.0), inbox.take(0.0)] == [1, 2, None]
+
+
+def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
+    """A reader that died unheard would leave the sync waiting for ever."""
+    inbox = Inbox()
+    reading, writing = os.pipe()
+    # The writing end can't be read from.
+    start_reading(writing, inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert failed.error.failure_type == "system_error"
+    assert "could not be read" in str(failed.error)
+    assert inbox.take(0.01) is None
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_reader_ends_loudly_whatever_it_meets(pipe: tuple[int, int]) -> None:
+    """No exception of its thread goes unheard, and nothing of its text is told."""
+
+    class Broken(Inbox):
+        """An inbox without slots."""
+
+        def wait_for_slot(self) -> None:
+            """Fail."""
+            raise LookupError("c4nary")
+
+    inbox = Broken()
+    start_reading(pipe[0], inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert "LookupError" in str(failed.error)
+    assert "c4nary" not in str(failed.error) + failed.error.internal_message
+    os.close(pipe[1])

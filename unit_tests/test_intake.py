@@ -169,6 +169,16 @@ def test_a_row_that_no_parser_can_follow_is_rejected(world: World) -> None:
     assert "nested too deeply" in rejection.message
 
 
+@pytest.mark.parametrize("depth", [900, 990, 1_000, 1_010, 1_020])
+def test_a_deep_row_whose_digits_count_is_rejected(world: World, depth: int) -> None:
+    """The fast parser follows a little deeper than the exact one, and that must not end the sync."""
+    deep = "[" * depth + "]" * depth
+    entries = world.read(row(f'{{"person_id":1.50,"x":{deep}}}'), row('{"person_id":"b"}'))
+    assert [entry["identifiers"]["id"] for entry in entries] == ["b"]
+    ((_, _, rejection),) = world.rejected
+    assert (rejection.reason, "nested too deeply" in rejection.message) == ("invalid", True)
+
+
 def test_states_go_to_the_ledger_as_their_lines(world: World) -> None:
     """Of one stream or of all; their bytes count until they are out."""
     state = b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}'

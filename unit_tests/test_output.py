@@ -96,3 +96,36 @@ def test_what_is_said_of_an_unforeseen_error_holds_nothing_of_its_text() -> None
     assert "c4nary" not in str(told) + told.internal_message
     assert told.internal_message.startswith("decoder.py:")
     assert "test_output.py" in told.internal_message
+
+
+def test_a_message_is_one_write() -> None:
+    """Nothing else can come between its bytes, and no reader sees half of it as a line."""
+
+    class Writes(io.BytesIO):
+        """A file that remembers the pieces it was given."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.pieces: list[bytes] = []
+
+        def write(self, piece: object) -> int:
+            """One piece."""
+            assert isinstance(piece, bytes)
+            self.pieces.append(piece)
+            return len(piece)
+
+    file = Writes()
+    output = Output(file)
+    output.info("x" * 100_000)
+    output.write_state(STATE, 1, 0)
+    output.trace_error(TransientError("Try again."))
+    assert [piece.count(b"\n") for piece in file.pieces] == [1, 1, 1]
+    assert all(piece.endswith(b"\n") for piece in file.pieces)
+
+
+def test_a_name_that_is_no_valid_text_does_not_end_the_sync() -> None:
+    """A column may be called by half a surrogate pair; a log line that names it is written with a replacement."""
+    file = io.BytesIO()
+    Output(file).warn("columns: \ud800, é")
+    (message,) = messages(file)
+    assert message == {"type": "LOG", "log": {"level": "WARN", "message": "columns: \ufffd, é"}}

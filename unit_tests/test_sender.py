@@ -183,3 +183,30 @@ def test_closed_lanes_finish_what_they_have(harness: Harness) -> None:
     harness.sender.close()
     events = harness.events_until_lanes_end(2)
     assert sum(isinstance(event, Delivered) for event in events) == 5
+
+
+def test_a_lane_that_cannot_even_open_its_connection_fails_the_sync() -> None:
+    """Its batches would wait for ever otherwise."""
+
+    def connect() -> Server:
+        raise LookupError("c4nary")
+
+    events: queue.SimpleQueue[object] = queue.SimpleQueue()
+    sender = Sender(1, connect, 60.0, events.put)
+    failed = events.get(timeout=PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert "LookupError" in str(failed.error)
+    assert "c4nary" not in str(failed.error) + failed.error.internal_message
+    assert isinstance(events.get(timeout=PATIENCE_SECONDS), LaneEnded)
+    sender.give_up()
+
+
+def test_a_connection_is_closed_however_its_lane_ends(harness: Harness) -> None:
+    """After a failure, too."""
+    harness.server.answers[1] = lambda: Answer(401, b"")
+    harness.sender.send(batch_for(0, 1))
+    assert [type(harness.next_event()) for _ in range(2)] == [Failed, LaneEnded]
+    assert harness.server.closed == 1
+    harness.sender.close()
+    assert isinstance(harness.next_event(), LaneEnded)
+    assert harness.server.closed == 2
