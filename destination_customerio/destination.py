@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,7 +31,7 @@ from destination_customerio.config_file import parse_config
 from destination_customerio.connection_check import check_connection
 from destination_customerio.errors import SyncError
 from destination_customerio.identifiers import IDENTIFIER_KINDS
-from destination_customerio.inbox import Inbox, start_reading
+from destination_customerio.inbox import EndOfInput, Inbox, Lines, Stop
 from destination_customerio.operations import destination_catalog
 from destination_customerio.output import Output
 from destination_customerio.spec import specification
@@ -38,7 +39,10 @@ from destination_customerio.sync import prepare_sync
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from destination_customerio.catalog import Stream
+    from destination_customerio.config import Config
 
 
 class DestinationCustomerIO(Destination):
@@ -84,34 +88,57 @@ class DestinationCustomerIO(Destination):
         """
         checked = parse_config(config, os.environ)
         streams = parse_catalog(orjson.dumps(ConfiguredAirbyteCatalogSerializer.dump(configured_catalog)))
-        rows_out, rows_in = os.pipe()
+        sync = _SyncInThreads()
         answers_out, answers_in = os.pipe()
-        failures: list[Exception] = []
-
-        def feed(file: BinaryIO) -> None:
-            for message in input_messages:
-                file.write(orjson.dumps(AirbyteMessageSerializer.dump(message)) + b"\n")
-
-        def work(file: BinaryIO) -> None:
-            inbox = Inbox()
-            pipeline = prepare_sync(checked, streams, inbox, Output(file))
-            start_reading(rows_out, inbox)
-            pipeline.run()
-
-        for task, descriptor in ((feed, rows_in), (work, answers_in)):
-            threading.Thread(target=_write_to, args=(descriptor, task, failures), daemon=True).start()
-        with os.fdopen(answers_out, "rb") as answers:
-            for line in answers:
-                yield AirbyteMessageSerializer.load(orjson.loads(line))
-        if failures:
-            raise failures[0]
-
-
-def _write_to(descriptor: int, task: Callable[[BinaryIO], None], failures: list[Exception]) -> None:
-    """Run a thread's task; what it raises is raised again by whoever reads the pipe to its end."""
-    with contextlib.suppress(BrokenPipeError), os.fdopen(descriptor, "wb") as file:
-        # Before the pipe is closed: its reader then finds the failure there.
+        for task in (
+            lambda: sync.feed(input_messages),
+            lambda: sync.work(os.fdopen(answers_in, "wb"), checked, streams),
+        ):
+            threading.Thread(target=task, daemon=True).start()
         try:
-            task(file)
-        except Exception as error:  # noqa: BLE001 - see above
-            failures.append(error)
+            with os.fdopen(answers_out, "rb") as answers:
+                for line in answers:
+                    yield AirbyteMessageSerializer.load(orjson.loads(line))
+        finally:
+            sync.stop()
+        if sync.failures:
+            raise sync.failures[0]
+
+
+class _SyncInThreads:
+    """A sync whose messages come from one thread and whose coordinator is another.
+
+    failures  what the two met, in order; all of it is there when the answers' file is closed
+    """
+
+    def __init__(self) -> None:
+        self.failures: list[Exception] = []
+        self._inbox = Inbox()
+        self._ended = threading.Event()
+
+    def feed(self, messages: Iterable[AirbyteMessage]) -> None:
+        """Post messages until there are no more, or the sync has ended."""
+        try:
+            for message in messages:
+                self._inbox.wait_for_slot()
+                if self._ended.is_set():
+                    return
+                self._inbox.post(Lines(orjson.dumps(AirbyteMessageSerializer.dump(message))))
+        except Exception as error:  # noqa: BLE001 - it is the caller's own, and raised there
+            self.failures.append(error)
+        self._inbox.post(EndOfInput())
+
+    def stop(self) -> None:
+        """Take nothing more, where the caller has stopped to listen; what has ended already is not changed by it."""
+        self._inbox.post(Stop(signal.SIGTERM))
+
+    def work(self, file: BinaryIO, config: Config, streams: Sequence[Stream]) -> None:
+        """Run the coordinator, which writes to `file` and closes it."""
+        with contextlib.suppress(BrokenPipeError), file:
+            try:
+                prepare_sync(config, streams, self._inbox, Output(file)).run()
+            except Exception as error:  # noqa: BLE001 - raised by whoever reads the answers to their end
+                self.failures.append(error)
+            finally:
+                self._ended.set()
+                self._inbox.free_slot()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ from integration_tests.track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+PATIENCE_SECONDS = 60.0
 LOGGER = logging.getLogger("airbyte")
 CATALOG = ConfiguredAirbyteCatalogSerializer.load(catalog_of(stream("person_identify")))
 
@@ -105,8 +107,39 @@ def test_a_failed_sync_raises_after_the_states_that_are_true(api: LocalTrackApi)
         list(write(config_for(api.url, retry_timeout_seconds=1), [message(ROW), message(STATE)]))
 
 
+class EndlessRows:
+    """Rows for ever, and word of when nobody takes them any more."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def __iter__(self) -> Iterator[AirbyteMessage]:
+        """Rows without an end."""
+        try:
+            while True:
+                yield message(ROW)
+        finally:
+            self.released.set()
+
+
 def test_a_caller_that_stops_listening_hangs_nothing(api: LocalTrackApi) -> None:
-    """The sync notices that nobody takes its answers."""
-    answers = write(config_for(api.url), [message(ROW), message(STATE)])
+    """The sync ends, and takes no further message."""
+    rows = EndlessRows()
+    answers = write(config_for(api.url), rows)
     assert next(answers).type is Type.LOG
     answers.close()  # type: ignore[attr-defined]
+    assert rows.released.wait(PATIENCE_SECONDS)
+
+
+def test_a_sync_that_fails_takes_no_further_message(api: LocalTrackApi) -> None:
+    """Before its first row or later: the messages are let go, however many there are."""
+    rows = EndlessRows()
+    with pytest.raises(ConfigError, match="site"):
+        list(write(config_for(api.url, credentials={"siteId": "wrong", "apiKey": "wrong"}), rows))
+    assert rows.released.wait(PATIENCE_SECONDS)
+
+    api.inject({"path": "batch", "status": 401})
+    rows = EndlessRows()
+    with pytest.raises(ConfigError, match="site"):
+        list(write(config_for(api.url), rows))
+    assert rows.released.wait(PATIENCE_SECONDS)
