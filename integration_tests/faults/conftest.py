@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,20 @@ def sized() -> Callable[[int, int], int]:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Notes what a test has counted: faults, rows, lost, doubled."""
+def figures(request: pytest.FixtureRequest, api: LocalTrackApi) -> Callable[..., None]:
+    """Notes what a test has counted, which is faults, rows, lost and doubled, and its requests and seconds."""
+    started_at = time.monotonic()
 
     def note(**counts: Any) -> None:
+        found = {
+            "test": request.node.name,
+            "file": request.node.path.name,
+            **counts,
+            "requests": api.report()["requests"].get("batch", 0),
+            "seconds": round(time.monotonic() - started_at),
+        }
         if _FIGURES:
             with Path(_FIGURES).open("a") as file:
-                file.write(
-                    json.dumps({"test": request.node.name, "file": request.node.path.name, **counts}) + "\n"
-                )
+                file.write(json.dumps(found) + "\n")
 
     return note

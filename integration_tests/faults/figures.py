@@ -15,7 +15,7 @@ _COLUMNS = ("faults", "rows", "lost", "doubled")
 
 
 def table(figures: list[dict[str, Any]]) -> str:
-    """The counts of each test, as a table of Markdown."""
+    """The counts of each test, as a table of Markdown; a dash where a test does not count one by one."""
     lines = ["| test | faults | rows | lost | doubled | also counted |", "|---|---|---:|---:|---:|---|"]
     for each in figures:
         further = ", ".join(
@@ -26,7 +26,7 @@ def table(figures: list[dict[str, Any]]) -> str:
         rows = f"{each['rows']:,}"
         test = f"`{each['file']}` {each['test'].removeprefix('test_').replace('_', ' ')}"
         lines.append(
-            f"| {test} | {each['faults']} | {rows} | {each['lost']} | {each['doubled']} | {further} |"
+            f"| {test} | {each['faults']} | {rows} | {each.get('lost', '-')} | {each.get('doubled', '-')} | {further} |"
         )
     return "\n".join(lines)
 

@@ -15,6 +15,8 @@ from integration_tests.connector import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from integration_tests.track_api import LocalTrackApi
 
 SITE_ID = "s1te-c4nary"
@@ -56,6 +58,21 @@ def weather(api: LocalTrackApi, rows: int, *, given_ids: bool = False, **config:
 
 
 def faults_in(api: LocalTrackApi) -> int:
-    """How many batch requests did not end with a plain 200."""
-    report = api.report()
-    return int(report["requests"]["batch"] - report["requests_by_status"].get("200", 0))
+    """How often a fault struck."""
+    with api.service.lock:
+        return sum(api.service.state.faults.fired)
+
+
+def lost_and_doubled(
+    api: LocalTrackApi, acknowledged: Iterable[int], kept: Collection[int] = (), name: str = "_seq"
+) -> dict[str, int]:
+    """What became of the events that were acknowledged, by the numbers that they have in this attribute.
+
+    kept  the numbers of rejected rows that lie in the bucket, or are known to be rejected
+    """
+    with api.service.lock:
+        arrived = [event.attributes[name] for event in api.world.events]
+    return {
+        "lost": len(set(acknowledged) - set(arrived) - set(kept)),
+        "doubled": len(arrived) - len(set(arrived)),
+    }

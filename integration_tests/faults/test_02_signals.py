@@ -1,4 +1,4 @@
-"""A second signal, and a reader of our stdout that goes away, on top of what `test_signals.py` shows."""
+"""A second signal. `integration_tests/test_signals.py` shows the first, and a reader of stdout that goes away."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def test_a_second_sigterm_changes_nothing(api: LocalTrackApi, figures: Callable[
         connector.signal(signal.SIGTERM)
         done = connector.wait()
     assert (done.exit_code, done.errors, cursors(done.states)) == (143, [], [1])
-    figures(faults="2 SIGTERMs", rows=1, lost=0, doubled=0)
+    figures(faults="2 SIGTERMs", rows=1)

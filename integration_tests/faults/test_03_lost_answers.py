@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from integration_tests.faults.storms import weather
+from integration_tests.faults.storms import lost_and_doubled, weather
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,4 +27,9 @@ def test_a_lost_answer_doubles_no_event(
         weather(api, rows, event_id_strategy=ids)
     repeated = api.report()["ignored"]["repeated_events"]
     assert repeated > 0
-    figures(faults="30% of answers lost", rows=rows, lost=0, doubled=0, repeated_and_ignored=repeated)
+    figures(
+        faults="30% of answers lost",
+        rows=rows,
+        **lost_and_doubled(api, range(rows)),
+        repeated_and_ignored=repeated,
+    )

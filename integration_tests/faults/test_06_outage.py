@@ -13,7 +13,7 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.faults.storms import config_of
+from integration_tests.faults.storms import config_of, lost_and_doubled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,5 +48,8 @@ def test_an_outage_ends_the_sync_with_what_is_true(api: LocalTrackApi, figures: 
     # The budget, and thirty seconds for what was under way: the promise itself, not a speed.
     assert seconds < BUDGET_SECONDS + 30
     figures(
-        faults="an outage", rows=64, lost=0, doubled=0, seconds_after_budget=round(seconds - BUDGET_SECONDS)
+        faults="an outage",
+        rows=64,
+        **lost_and_doubled(api, range(16), name="n"),
+        seconds_after_budget=round(seconds - BUDGET_SECONDS),
     )

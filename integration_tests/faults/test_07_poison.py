@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
-from integration_tests.faults.storms import config_of
+from integration_tests.faults.storms import config_of, lost_and_doubled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from integration_tests.conftest import Bucket
     from integration_tests.track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("orders", "person_event"))
@@ -36,10 +38,12 @@ def lines(poisonous: set[int]) -> list[bytes]:
     ids=["first", "last", "two neighbours", "ten neighbours", "ten apart"],
 )
 def test_exactly_the_poisonous_rows_are_rejected(
-    api: LocalTrackApi, poisonous: set[int], figures: Callable[..., None]
+    api: LocalTrackApi, bucket: Bucket, poisonous: set[int], figures: Callable[..., None]
 ) -> None:
-    """With a bounded number of requests, and all others in order."""
-    done = run_connector("write", config_of(api), CATALOG, lines(poisonous))
+    """With the server's words, at a bounded number of requests, and all others in order."""
+    storage = bucket.config(format={"format_type": "JSONL"})
+    config = config_of(api, object_storage_config=storage)
+    done = run_connector("write", config, CATALOG, lines(poisonous))
     assert done.exit_code == 0
     assert done.states[0]["destinationStats"] == {
         "recordCount": float(ROWS - len(poisonous)),
@@ -47,9 +51,15 @@ def test_exactly_the_poisonous_rows_are_rejected(
     }
     assert {event.attributes["_seq"] for event in api.world.events} == set(range(ROWS)) - poisonous
     assert api.order_violations == []
+    (key,) = bucket.keys()
+    rejected = [json.loads(line)["_airbyte_data"] for line in bucket.read(key).splitlines()]
+    kept = [row["_seq"] for row in rejected]
+    assert sorted(kept) == sorted(poisonous)
+    assert {row["rejected_message"] for row in rejected} == {"an entry spoils the whole request"}
     requests = api.report()["requests"]["batch"]
     assert requests <= 10 + 2 * 12 * len(poisonous)
-    figures(faults=f"{len(poisonous)} poisonous rows", rows=ROWS, lost=0, doubled=0, requests=requests)
+    counts = lost_and_doubled(api, range(ROWS), kept)
+    figures(faults=f"{len(poisonous)} poisonous rows", rows=ROWS, **counts)
 
 
 def test_a_400_for_every_request_does_not_burn_the_api(
@@ -66,4 +76,4 @@ def test_a_400_for_every_request_does_not_burn_the_api(
     requests = api.report()["requests"]["batch"]
     # One more for each lane that was under way.
     assert requests <= MAX_REFUSALS_IN_A_ROW + 8
-    figures(faults="every request refused", rows=ROWS, lost=0, doubled=0, requests=requests)
+    figures(faults="every request refused", rows=ROWS)

@@ -77,7 +77,7 @@ def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
     assert (done.exit_code, cursors(done.states)) == (1, [5])
     assert done.error["failure_type"] == failure_type
     assert "could not be stored in the bucket" in done.error["message"]
-    figures(faults=f"S3 answers {error}", rows=6, lost=0, doubled=0)
+    figures(faults=f"S3 answers {error}", rows=6)
 
 
 def test_a_store_that_is_busy_for_a_moment_costs_nothing(
@@ -90,7 +90,7 @@ def test_a_store_that_is_busy_for_a_moment_costs_nothing(
     done = run_connector("write", config, CATALOG, bad_rows(5))
     assert (done.exit_code, cursors(done.states)) == (0, [5])
     assert len(bucket.keys()) == 1
-    figures(faults="1 x SlowDown", rows=5, lost=0, doubled=0)
+    figures(faults="1 x SlowDown", rows=5)
 
 
 def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
@@ -116,7 +116,7 @@ def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
         released.set()
         done = connector.finish()
     assert (done.exit_code, len(done.states)) == (0, 2)
-    figures(faults="a slow bucket", rows=2, lost=0, doubled=0)
+    figures(faults="a slow bucket", rows=2)
 
 
 def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
@@ -137,13 +137,14 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
     assert done.exit_code == 0
     assert state["destinationStats"] == {"recordCount": 0.0, "rejectedRecordCount": float(rows)}
     numbers: set[int] = set()
+    stored = 0
     for key in bucket.keys():  # noqa: SIM118 - no mapping
         text = io.StringIO(bucket.read(key).decode(), newline="")
         found = [json.loads(row["_airbyte_data"])["n"] for row in csv.DictReader(text)]
         assert found
-        assert numbers.isdisjoint(found)
         numbers.update(found)
-    assert numbers == set(range(rows))
+        stored += len(found)
+    assert (numbers, stored) == (set(range(rows)), rows)
     # About 450 bytes a row: a million of them do not fit two files of 200 MiB.
     assert len(bucket.keys()) >= 1 + rows // 500_000
     # What the process needs at rest, and the budget for rows under way: nothing grows with the rows.
@@ -151,8 +152,8 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
     figures(
         faults="every row rejected",
         rows=rows,
-        lost=0,
-        doubled=0,
+        lost=rows - len(numbers),
+        doubled=stored - len(numbers),
         peak_mib=round(peak_kib / 1_024),
         files=len(bucket.keys()),
     )

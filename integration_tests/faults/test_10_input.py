@@ -29,9 +29,7 @@ CATALOG = catalog_of(stream("users", "person_identify"), stream("users", "person
 
 def row(members: str) -> bytes:
     """A row of `users` with these members as they are written here."""
-    return f'{{"type":"RECORD","record":{{"stream":"users","emitted_at":1,"data":{{{members}}}}}}}'.encode(
-        "utf-8", "surrogatepass"
-    )
+    return f'{{"type":"RECORD","record":{{"stream":"users","emitted_at":1,"data":{{{members}}}}}}}'.encode()
 
 
 @pytest.mark.parametrize("mebibytes", [1, 10, 100])
@@ -59,7 +57,7 @@ def test_enormous_lines_are_rows_like_others(
     (key,) = bucket.keys()
     kept = json.loads(bucket.read(key))["_airbyte_data"]
     assert (kept["text"] == text, kept["rejected_reason"]) == (True, "too_large")
-    figures(faults=f"a line of {mebibytes} MiB", rows=3, lost=0, doubled=0)
+    figures(faults=f"a line of {mebibytes} MiB", rows=3)
 
 
 def test_values_that_parsers_stumble_over_cost_no_sync(
@@ -70,7 +68,7 @@ def test_values_that_parsers_stumble_over_cost_no_sync(
     deep = "[" * 10_000 + "]" * 10_000
     sendable = {
         "surrogate": '"person_email":"s@b.c","v":"\\ud800"',
-        "raw surrogate": '"person_email":"r@b.c","v":"x"',
+        "pair": '"person_email":"p@b.c","v":"\\ud83d\\ude00"',
         "nul": '"person_email":"n@b.c","v":"\\u0000"',
         "nan": '"person_email":"a@b.c","v":NaN',
         "digits": f'"person_email":"d@b.c","v":{digits}',
@@ -84,13 +82,13 @@ def test_values_that_parsers_stumble_over_cost_no_sync(
     values = {person.identifiers["email"]: person.attributes["v"] for person in api.world.profiles()}
     assert values == {
         "s@b.c": "\ufffd",
-        "r@b.c": "x",
+        "p@b.c": "\U0001f600",
         "n@b.c": "\x00",
         "a@b.c": None,
         "d@b.c": int(digits),
         "k@b.c": 2,
     }
-    figures(faults="values of 7 odd kinds", rows=7, lost=0, doubled=0)
+    figures(faults="values of 7 odd kinds", rows=7)
 
 
 def test_lines_may_end_as_they_like(api: LocalTrackApi) -> None:
@@ -134,4 +132,4 @@ def test_a_thousand_streams_are_only_many_streams(
     assert sorted(cursors(done.states)) == list(range(number))
     assert len(api.world.profiles()) == number
     assert any("are left out of this list" in line for line in done.logs)
-    figures(faults=f"{number:,} streams", rows=number, lost=0, doubled=0)
+    figures(faults=f"{number:,} streams", rows=number)
