@@ -215,14 +215,3 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     files = {p.relative_to(ROOT).as_posix() for p in PACKAGE.rglob("*") if p.suffix in {".py", ".typed"}}
     assert {name for name in names if ".dist-info/" not in name} == files
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-
-
-def test_every_declared_dependency_is_used() -> None:
-    """What nobody imports would be one more thing to keep safe."""
-    declared = {
-        re.split(r"[<>=\[]", requirement)[0].replace("-", "_")
-        for requirement in PYPROJECT["project"]["dependencies"]
-    }
-    code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").glob("*.py"))
-    used = set(re.findall(r"^\s*(?:import|from) (\w+)", code, re.MULTILINE))
-    assert declared <= used

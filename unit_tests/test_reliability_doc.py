@@ -1,9 +1,11 @@
-"""The page about reliability names tests that exist."""
+"""The pages about reliability and security name tests that exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import pytest
 
 from integration_tests.faults.figures import table
 
@@ -11,11 +13,21 @@ ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "reliability.md").read_text()
 
 
-def test_every_test_file_that_the_page_names_exists() -> None:
+@pytest.mark.parametrize("page", ["reliability", "security"])
+def test_every_test_that_a_page_names_exists(page: str) -> None:
     """A promise without its test would be a word."""
-    named = set(re.findall(r"`((?:unit|integration)_tests/[\w/]+\.py)`", TEXT))
+    text = (ROOT / "docs" / f"{page}.md").read_text()
+    named = set(re.findall(r"`((?:unit|integration)_tests/[\w/]+\.py)(?:::(\w+))?`", text))
     assert len(named) > 10
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    for path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text() if test else (ROOT / path).exists(), (path, test)
+
+
+def test_every_test_of_a_fault_is_named() -> None:
+    """What the suite shows stands on the page."""
+    for path in (ROOT / "integration_tests" / "faults").glob("test_[0-9]*.py"):
+        for test in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE):
+            assert f"{path.name}::{test}`" in TEXT
 
 
 def test_every_numbered_fault_has_its_file() -> None:
