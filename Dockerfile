@@ -8,8 +8,18 @@ USER root
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock /build/
 RUN python -m venv --without-pip /opt/connector \
- && python -m pip --python /opt/connector/bin/python install --require-hashes --only-binary :all: -r /build/requirements.lock \
- && find /opt/connector -type d -name tests -prune -exec rm -rf {} +
+ && python -m pip --python /opt/connector/bin/python install --no-compile --require-hashes --only-binary :all: -r /build/requirements.lock
+
+# Of these, the connector loads a part. What goes: libraries that the CDK brings for sources (integration_tests/test_image.py
+# imports the connector as the CDK knows it), tests, and the descriptions of those AWS services that are neither S3 nor a way
+# to sign in to it. Bytecode is made for what a sync loads; the user `airbyte` could not write it later.
+RUN python -m pip --python /opt/connector/bin/python uninstall --yes --quiet --root-user-action ignore \
+      google-cloud-secret-manager grpc-google-iam-v1 grpcio grpcio-status joblib nltk numpy pandas pygments rapidfuzz \
+ && cd /opt/connector/lib/python3*/site-packages \
+ && find . -type d -name tests -prune -exec rm -rf {} + \
+ && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -rf {} + \
+ && python -m compileall -q annotated_types boto3 botocore certifi charset_normalizer dateutil idna jmespath pydantic \
+      requests s3transfer typing_inspection urllib3 six.py typing_extensions.py
 
 # The connector, installed beside its dependencies but kept apart, so that it makes a layer of its own.
 FROM dependencies AS connector
