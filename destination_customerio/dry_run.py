@@ -42,9 +42,6 @@ class DryLanes:
         for _ in range(self.lanes):
             self._post(LaneEnded())
 
-    def close(self) -> None:
-        """There is nothing to close."""
-
 
 def request_lines(lanes: DryLanes) -> Iterator[str]:
     """How many requests the real sync would make."""

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from destination_customerio.streams import StreamSync
 
 
+# What Python itself needs to remember a state that waits, beside its bytes: its epoch and its place in the ledger.
+_STATE_OVERHEAD_BYTES = 300
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The coordinator's own limits.
@@ -119,10 +123,13 @@ class Pipeline:
             SyncError: the sync failed. All states that were true by then are out.
             OutputClosed: nobody reads the states any more.
         """
-        while not self._is_done():
-            self.step()
-        self._sender.close()
-        self._dead_letters.close()
+        try:
+            while not self._is_done():
+                self.step()
+        finally:
+            # Whatever ended it, a deadline or a reader that is gone included: nothing more may be sent.
+            self._sender.give_up()
+            self._dead_letters.close()
         self._summarize()
         if self._error is not None:
             raise self._error
@@ -209,6 +216,8 @@ class Pipeline:
     def _stop_reading(self) -> None:
         self._reading = False
         self._blocks.clear()
+        # What is under way may take until the deadline; states that wait for rejected rows alone need not.
+        self._dead_letters.seal()
 
     # Rows
 
@@ -238,6 +247,9 @@ class Pipeline:
         self._sender.fence(lane, awaited)
 
     def _send(self, batch: Batch) -> None:
+        if self._gave_up:
+            # Its rows are never settled, so they come again.
+            return
         self._in_flight += 1
         self._in_flight_weight += batch.weight
         self._sender.send(batch)
@@ -245,31 +257,22 @@ class Pipeline:
     # What becomes due
 
     def _do_what_is_due(self) -> None:
-        limits = self._limits
-        has_room = self._has_room()
-        if not self._reading and not self._blocks:
+        is_all_read = not self._reading and not self._blocks
+        if is_all_read or not (self._in_flight or self._has_room()):
+            # No more rows will come; or they wait for room, and room comes only from what is sent.
             self._send_open_batches()
             if not self._in_flight or not self._running_lanes:
                 self._dead_letters.seal()
-        elif not has_room and not self._in_flight:
-            # Everything waits for room, and room comes only from what is sent.
-            self._send_open_batches()
-            if not self._in_flight:
-                self._dead_letters.seal()
         else:
-            self._send_open_batches(self._now - limits.linger_seconds)
-            self._seal_old_dead_letters()
+            self._send_open_batches(self._now - self._limits.linger_seconds)
+        if self._ledger.waiting_states:
+            self._dead_letters.seal(self._now - self._dead_letter_linger())
         if self._now >= self._progress_at:
             self._say_progress()
 
     def _send_open_batches(self, opened_before: float = float("inf")) -> None:
-        if not self._gave_up:
-            for batch in self._batcher.seal(opened_before):
-                self._send(batch)
-
-    def _seal_old_dead_letters(self) -> None:
-        if self._ledger.waiting_states:
-            self._dead_letters.seal(self._now - self._dead_letter_linger())
+        for batch in self._batcher.seal(opened_before):
+            self._send(batch)
 
     def _dead_letter_linger(self) -> float:
         quiet = not self._in_flight and self._batcher.oldest_opened_at() is None
@@ -282,7 +285,8 @@ class Pipeline:
 
     def _has_room(self) -> bool:
         waiting_state_bytes = self._intake.state_bytes_read - self._state_bytes_emitted
-        weight = self._batcher.weight + self._in_flight_weight + waiting_state_bytes
+        overhead = self._ledger.waiting_states * _STATE_OVERHEAD_BYTES
+        weight = self._batcher.weight + self._in_flight_weight + waiting_state_bytes + overhead
         return weight < self._limits.max_weight_bytes and not self._dead_letters.is_full
 
     def _seconds_to_next_timer(self) -> float:

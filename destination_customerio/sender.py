@@ -57,10 +57,6 @@ class Lanes(Protocol):
         """Begin no further attempt. Requests under way are finished, and heard of when they settle a batch."""
         ...
 
-    def close(self) -> None:
-        """Let the lanes end once their queues are empty."""
-        ...
-
 
 class Sender:
     """Sends batches in as many lanes as there are, each a thread with a connection of its own.
@@ -108,10 +104,7 @@ class Sender:
     def give_up(self) -> None:
         """See `Lanes`."""
         self._given_up.set()
-        self.close()
-
-    def close(self) -> None:
-        """See `Lanes`."""
+        # For lanes that wait for a batch.
         for tasks in self._queues:
             tasks.put(None)
 

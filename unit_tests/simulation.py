@@ -11,14 +11,14 @@ import math
 import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import orjson
 
 from destination_customerio.batcher import Batch, Batcher
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
-from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.dead_letter import CountedDeadLetters, FileUploaded
 from destination_customerio.delivery import Circumstances, Delivery
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.event_ids import FreshIds
@@ -56,9 +56,16 @@ class IdleInbox(Inbox):
         super().__init__()
         self._clock = clock
         self.time_passes = True
+        self.taken = 0
+        self.free_slots = 0
+
+    def free_slot(self) -> None:
+        """See `Inbox`."""
+        self.free_slots += 1
 
     def take(self, timeout_seconds: float) -> object | None:
         """See `Inbox`."""
+        self.taken += 1
         event = super().take(0.0)
         if event is None and self.time_passes:
             self._clock.now += max(timeout_seconds, 0.0)
@@ -100,9 +107,6 @@ class ToldLanes:
     def give_up(self) -> None:
         """See `Lanes`."""
         self.given_up = True
-
-    def close(self) -> None:
-        """See `Lanes`."""
 
     def busy(self) -> list[int]:
         """The lanes that have a batch under way."""
@@ -176,17 +180,38 @@ def _rows(body: bytes) -> list[int]:
     return [entry["attributes"]["row"] for entry in orjson.loads(body)["batch"]]
 
 
+def _row_of(line: bytes) -> int:
+    """The number of the row in a RECORD."""
+    number: int = orjson.loads(line)["record"]["data"]["row"]
+    return number
+
+
 @dataclass(eq=False)
 class _LetterFile:
     opened_at: float
     rows: list[tuple[int, Epoch]] = field(default_factory=list)
 
 
+class NoBucket(CountedDeadLetters):
+    """The real dead letters of a sync without a bucket, which settle a row by counting it; the rows are noted."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(lambda epoch, rows: ledger.settle(epoch, rejected=rows))
+        self.kept: set[int] = set()
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
+        """See `DeadLetters`."""
+        self.kept.add(_row_of(line))
+        super().add(stream, line, rejection, epoch)
+
+
 class ToldBucket:
     """Dead letters in one open file at a time, stored when told to."""
 
-    is_full = False
     stored = ()
+    max_sealed = math.inf
+    disk_is_full = False
+    loses_rows = False
 
     def __init__(self, ledger: Ledger, inbox: Inbox, clock: Clock) -> None:
         self.sealed: deque[_LetterFile] = deque()
@@ -197,6 +222,11 @@ class ToldBucket:
         self._clock = clock
 
     @property
+    def is_full(self) -> bool:
+        """See `DeadLetters`."""
+        return len(self.sealed) > self.max_sealed
+
+    @property
     def pending(self) -> int:
         """See `DeadLetters`."""
         files = [*self.sealed, *([self._open] if self._open else [])]
@@ -204,9 +234,13 @@ class ToldBucket:
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:  # noqa: ARG002
         """See `DeadLetters`."""
+        if self.disk_is_full:
+            raise TransientError("the disk is full")
+        if self.loses_rows:
+            return
         if self._open is None:
             self._open = _LetterFile(self._clock())
-        self._open.rows.append((orjson.loads(line)["record"]["data"]["row"], epoch))
+        self._open.rows.append((_row_of(line), epoch))
 
     def handle(self, event: FileUploaded) -> None:
         """See `DeadLetters`."""
@@ -241,13 +275,24 @@ class Simulation:
     states  the states sent: how many rows came before, and of which stream, or None for all
     """
 
-    def __init__(self, lanes: int = 3, limits: Limits | None = None, max_body_bytes: int = 400) -> None:
+    def __init__(
+        self,
+        lanes: int = 3,
+        limits: Limits | None = None,
+        max_body_bytes: int = 400,
+        *,
+        with_bucket: bool = True,
+        stdout: BinaryIO | None = None,
+    ) -> None:
         self.clock = Clock()
         self.inbox = IdleInbox(self.clock)
         self.ledger = Ledger()
         self.lanes = ToldLanes(lanes, self.inbox)
         self.bucket = ToldBucket(self.ledger, self.inbox, self.clock)
-        self.stdout = io.BytesIO()
+        self._dead_letters = self.bucket if with_bucket else NoBucket(self.ledger)
+        self.stdout = stdout or io.BytesIO()
+        self.limits = limits or Limits()
+        self.batcher = Batcher(lanes, max_body_bytes)
         self.max_body_bytes = max_body_bytes
         settings = AssemblySettings(
             identifier_kind=IDENTIFIER_KINDS["email"],
@@ -262,16 +307,17 @@ class Simulation:
                 for name, target in zip(STREAMS, targets, strict=True)
             ],
             self.ledger,
-            Batcher(lanes, max_body_bytes),
+            self.batcher,
             self.lanes,
-            self.bucket,
+            self._dead_letters,
             self.inbox,
             Output(self.stdout),
             self.clock,
-            limits,
+            self.limits,
         )
         self.rows: list[tuple[str, str, bool]] = []
         self.states: list[tuple[int, str | None]] = []
+        self.lines = 0
         self._seen = 0
 
     # What happens
@@ -297,6 +343,7 @@ class Simulation:
 
     def line(self, message: dict[str, Any]) -> None:
         """One line comes in, as a block of its own."""
+        self.lines += 1
         self.inbox.post(Lines(orjson.dumps(message)))
 
     def end_of_input(self) -> None:
@@ -307,9 +354,13 @@ class Simulation:
         """The platform sends SIGTERM."""
         self.inbox.post(Stop(15))
 
-    def fail(self) -> None:
+    def fail(self, words: str = "the server is gone") -> None:
         """A lane can't go on."""
-        self.inbox.post(Failed(TransientError("the server is gone")))
+        self.inbox.post(Failed(TransientError(words)))
+
+    def fail_upload(self) -> None:
+        """A file of dead letters can't be stored, nor any after it."""
+        self.inbox.post(TransientError("the bucket is gone"))
 
     def work(self, steps: int = 1) -> None:
         """Let the coordinator handle so many events."""
@@ -325,10 +376,23 @@ class Simulation:
     # What is there to see
 
     @property
+    def kept(self) -> set[int]:
+        """The rejected rows that lie in the bucket; without one, that were counted."""
+        return self._dead_letters.kept
+
+    @property
     def acknowledged(self) -> list[dict[str, Any]]:
         """The states on stdout, in order."""
-        messages = [orjson.loads(line) for line in self.stdout.getvalue().splitlines()]
-        return [message["state"] for message in messages if message["type"] == "STATE"]
+        return [message["state"] for message in self._messages() if message["type"] == "STATE"]
+
+    @property
+    def logged(self) -> list[str]:
+        """The log lines on stdout."""
+        return [message["log"]["message"] for message in self._messages() if message["type"] == "LOG"]
+
+    def _messages(self) -> list[dict[str, Any]]:
+        assert isinstance(self.stdout, io.BytesIO)
+        return [orjson.loads(line) for line in self.stdout.getvalue().splitlines()]
 
     def check(self) -> None:
         """The invariants that must hold after every step."""
@@ -337,6 +401,9 @@ class Simulation:
             self._check_state(state, [earlier["id"] for earlier in states[: states.index(state)]])
         self._seen = len(states)
         assert self.lanes.largest_body <= self.max_body_bytes
+        under_way = sum(batch.weight for batches in self.lanes.queues for batch in batches)
+        # The block that fills the budget may exceed it by its own row or state.
+        assert self.batcher.weight + under_way <= self.limits.max_weight_bytes + 1_000
         assert len(self.lanes.applied) == len(set(self.lanes.applied)), "a row was sent twice"
         for person in {person for _, person, _ in self.rows}:
             own = [row for row in self.lanes.applied if self.rows[row][1] == person]
@@ -346,9 +413,9 @@ class Simulation:
         number = state["id"]
         before, stream = self.states[number]
         concerned = [row for row in range(before) if stream in (None, self.rows[row][0])]
-        settled = set(self.lanes.applied) | self.bucket.kept
+        settled = set(self.lanes.applied) | self.kept
         assert settled.issuperset(concerned), "a state was acknowledged before its rows"
-        assert set(self.lanes.applied).isdisjoint(self.bucket.kept), "a row was both sent and kept"
+        assert set(self.lanes.applied).isdisjoint(self.kept), "a row was both sent and kept"
         of_the_same = [other for other in earlier if self.states[other][1] == stream]
         assert of_the_same == sorted(of_the_same), "states came out of order"
         previous = [other for other, (_, of) in enumerate(self.states[:number]) if of == stream]
@@ -357,7 +424,7 @@ class Simulation:
             # Counts are since the previous state of this kind; where kinds are mixed they are shared out.
             since = self.states[previous[-1]][0] if previous else 0
             rows = [row for row in concerned if row >= since]
-            kept = len(self.bucket.kept.intersection(rows))
+            kept = len(self.kept.intersection(rows))
             assert state["destinationStats"] == {
                 "recordCount": float(len(rows) - kept),
                 "rejectedRecordCount": float(kept),

@@ -176,15 +176,6 @@ def test_an_unforeseen_exception_fails_the_sync_without_its_text(harness: Harnes
     assert "explode" in failed.error.internal_message
 
 
-def test_closed_lanes_finish_what_they_have(harness: Harness) -> None:
-    """Closing is not giving up."""
-    for number in range(5):
-        harness.sender.send(batch_for(number % 2, number))
-    harness.sender.close()
-    events = harness.events_until_lanes_end(2)
-    assert sum(isinstance(event, Delivered) for event in events) == 5
-
-
 def test_a_lane_that_cannot_even_open_its_connection_fails_the_sync() -> None:
     """Its batches would wait for ever otherwise."""
 
@@ -207,6 +198,6 @@ def test_a_connection_is_closed_however_its_lane_ends(harness: Harness) -> None:
     harness.sender.send(batch_for(0, 1))
     assert [type(harness.next_event()) for _ in range(2)] == [Failed, LaneEnded]
     assert harness.server.closed == 1
-    harness.sender.close()
+    harness.sender.give_up()
     assert isinstance(harness.next_event(), LaneEnded)
     assert harness.server.closed == 2
