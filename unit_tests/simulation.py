@@ -282,6 +282,7 @@ class Simulation:
         max_body_bytes: int = 400,
         *,
         with_bucket: bool = True,
+        targets: tuple[str, str] = ("person_identify", "person_event"),
         stdout: BinaryIO | None = None,
     ) -> None:
         self.clock = Clock()
@@ -300,7 +301,6 @@ class Simulation:
             convert_timestamps=False,
             fresh_ids=FreshIds(),
         )
-        targets = ("person_identify", "person_event")
         self.pipeline = Pipeline(
             [
                 StreamSync(Stream(name), DESTINATION_OBJECTS[target], settings)

@@ -132,6 +132,8 @@ def test_every_attempt_sends_the_same_bytes() -> None:
     done = world.deliver(3)
     assert (done.rejected, done.requests) == ({}, 4)
     assert len(set(world.bodies)) == 1
+    delivery = world.delivery()
+    assert [delivery.deliver(batch_of(1)).requests for _ in range(2)] == [1, 1]
     assert [report.reason for report in world.reports] == [
         "HTTP 503",
         "no answer in time",
@@ -243,6 +245,17 @@ def test_the_servers_words_are_told_without_the_rows_values() -> None:
         world.delivery().deliver(batch)
     assert "Customer.io says: bad address …" in str(caught.value)
     assert "c4nary" not in str(caught.value)
+
+
+def test_rows_that_are_rejected_one_by_one_are_no_acceptance() -> None:
+    """A server that takes nothing may say so in either way, or in both by turns."""
+
+    def respond(rows: list[int]) -> Answer:
+        errors = b",".join(b'{"batch_index":%d}' % place for place in range(len(rows)))
+        return REFUSED if len(rows) > 1 else Answer(207, b'{"errors":[' + errors + b"]}")
+
+    with pytest.raises(ConfigError):
+        World(respond).deliver(1_000)
 
 
 def test_one_accepted_row_shows_that_it_is_the_rows() -> None:

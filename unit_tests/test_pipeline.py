@@ -7,8 +7,10 @@ import os
 import pytest
 
 from destination_customerio.errors import ProtocolError, TransientError
+from destination_customerio.inbox import Stop
 from destination_customerio.output import OutputClosed
 from destination_customerio.pipeline import Limits
+from destination_customerio.placement import JoiningPlacement
 from unit_tests.simulation import Simulation
 
 
@@ -107,14 +109,14 @@ def test_states_that_wait_count_towards_the_budget() -> None:
 
 
 def test_a_second_signal_changes_nothing() -> None:
-    """The deadline is the first one's."""
+    """The deadline is the first one's, and so is the exit code."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.catch_up()
     simulation.stop()
     simulation.catch_up()
     simulation.clock.now += 7
-    simulation.stop()
+    simulation.inbox.post(Stop(2))
     assert simulation.pipeline.run() == 15
     assert simulation.clock.now < 1_000 + 9
 
@@ -146,11 +148,13 @@ def test_a_failed_upload_keeps_its_states_back() -> None:
     simulation.catch_up()
     simulation.clock.now += 31
     simulation.catch_up()
-    simulation.inbox.post(TransientError("the bucket is gone"))
+    simulation.fail_upload()
     simulation.lanes.finish(simulation.lanes.busy()[0])
     simulation.lanes.end()
+    before = simulation.clock.now
     with pytest.raises(TransientError, match="the bucket is gone"):
         simulation.pipeline.run()
+    assert simulation.clock.now == before, "it waited for files that are never stored"
     assert [state["id"] for state in simulation.acknowledged] == [1]
     assert simulation.lanes.given_up
 
@@ -165,6 +169,11 @@ def finish_all(simulation: Simulation) -> None:
 def ids(simulation: Simulation) -> list[int]:
     """The states that are out."""
     return [state["id"] for state in simulation.acknowledged]
+
+
+def lines_of(simulation: Simulation, lane: int) -> bytes:
+    """The rows of a lane's oldest batch."""
+    return b"".join(simulation.lanes.queues[lane][0].lines)
 
 
 def with_a_stuck_row_and_a_rejected_one() -> Simulation:
@@ -293,8 +302,8 @@ def test_retries_are_counted_by_their_reason() -> None:
     assert simulation.logged[-1] == "4 requests to Customer.io, 3 retries [HTTP 503: 2, HTTP 429: 1]."
 
 
-@pytest.mark.parametrize("ending", ["end of input", "signal", "failure"])
-def test_while_an_ending_waits_for_a_lane_the_coordinator_sleeps(ending: str) -> None:
+@pytest.mark.parametrize(("ending", "seconds"), [("end of input", 100), ("signal", 7.9), ("failure", 19.9)])
+def test_while_an_ending_waits_for_a_lane_the_coordinator_sleeps(ending: str, seconds: float) -> None:
     """A timer that nothing more is done for must not wake it a thousand times a second."""
     simulation = with_a_stuck_row_and_a_rejected_one()
     simulation.row("users", "b")
@@ -307,7 +316,7 @@ def test_while_an_ending_waits_for_a_lane_the_coordinator_sleeps(ending: str) ->
         case _:
             simulation.fail()
     began, taken = simulation.clock.now, simulation.inbox.taken
-    while simulation.clock.now < began + 7.9:
+    while simulation.clock.now < began + seconds:
         simulation.work()
         assert simulation.inbox.taken < taken + 15
 
@@ -336,21 +345,27 @@ def test_after_a_signal_rejected_rows_are_stored_at_once() -> None:
 
 
 def test_after_a_failure_rejected_rows_are_stored_at_once() -> None:
-    """As after a signal; what the lanes still reject is stored when they have ended."""
+    """As after a signal; what the lanes still reject is stored when they have ended, their batch done or not."""
     simulation = with_a_stuck_row_and_a_rejected_one()
+    simulation.row("users", "b")
+    simulation.catch_up()
+    simulation.clock.now += 6
+    simulation.catch_up()
+    assert len(simulation.lanes.busy()) == 2
     simulation.fail()
     simulation.work()
     simulation.bucket.store()
     simulation.catch_up()
     assert ids(simulation) == [1]
-    simulation.lanes.finish(simulation.lanes.busy()[0], refused=[0])
+    (stuck,) = (lane for lane in simulation.lanes.busy() if b'"orders"' in lines_of(simulation, lane))
+    simulation.lanes.finish(stuck, refused=[0])
     simulation.lanes.end()
     simulation.catch_up()
     simulation.bucket.store()
     with pytest.raises(TransientError, match="the server is gone"):
         simulation.pipeline.run()
     assert ids(simulation) == [1, 0]
-    assert simulation.clock.now == 1_006.0
+    assert simulation.clock.now == 1_012.0
 
 
 def test_after_a_failure_nothing_more_is_sent() -> None:
@@ -489,3 +504,17 @@ def test_states_that_still_wait_at_the_end_are_no_success() -> None:
     with pytest.raises(ProtocolError, match="1 states still wait"):
         simulation.pipeline.run()
     assert simulation.acknowledged == []
+
+
+def test_settled_rows_leave_no_memory_of_their_people() -> None:
+    """A stream that joins people needs to know who is under way, and only of these."""
+    simulation = Simulation(targets=("person_identify", "person_merge"))
+    placement = simulation.pipeline._placement
+    assert isinstance(placement, JoiningPlacement)
+    for person in "abcdefgh":
+        simulation.row("users", person)
+    simulation.end_of_input()
+    simulation.catch_up()
+    assert placement.pinned_keys == 8
+    finish_all(simulation)
+    assert placement.pinned_keys == 0

@@ -110,6 +110,14 @@ def test_counts_that_came_along_are_replaced() -> None:
     assert json.loads(acknowledgement(state_line({}), 0, 0))["state"].keys() == {"destinationStats"}
 
 
+def test_of_two_states_in_a_line_the_last_one_counts() -> None:
+    """As for the parser that read it."""
+    line = b'{"type":"STATE","state":{"type":"GLOBAL"},"st\\u0061te":{"type":"LEGACY"}}'
+    answer = acknowledgement(line, 1, 0)
+    assert answer.startswith(line[:-2])
+    assert json.loads(answer)["state"].keys() == {"type", "destinationStats"}
+
+
 def test_the_end_of_a_dos_line_does_not_come_back() -> None:
     """The message ends where its object does."""
     assert acknowledgement(state_line({}) + b"\r", 0, 0).endswith(b"}}}")
