@@ -17,7 +17,7 @@ RUN python -m pip --python /opt/connector/bin/python uninstall --yes --quiet --r
       google-cloud-secret-manager grpc-google-iam-v1 grpcio grpcio-status joblib nltk numpy pandas pygments rapidfuzz \
  && cd /opt/connector/lib/python3*/site-packages \
  && find . -type d -name tests -prune -exec rm -rf {} + \
- && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name 'sso*' ! -name signin -exec rm -rf {} + \
+ && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} + \
  && python -m compileall -q annotated_types boto3 botocore certifi charset_normalizer dateutil idna jmespath pydantic \
       requests s3transfer typing_inspection urllib3 six.py typing_extensions.py
 

@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYAIRBYTE := $(VENV)/.pyairbyte-installed
+QA := $(VENV)/.qa-installed
 IMAGE := airbyte/destination-customerio:dev
 
 # --universal: one file holds for every supported Python and platform, by markers.
@@ -17,7 +18,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image clean chaos audit
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,12 +66,29 @@ lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
 	$(COMPILE) --group build --constraints requirements-dev.lock --output-file requirements-build.lock
 	$(COMPILE) --group pyairbyte --output-file requirements-pyairbyte.lock
 	$(COMPILE) --group source-faker --output-file requirements-source-faker.lock
+	$(COMPILE) --group qa --output-file requirements-qa.lock
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
 		echo "No container engine answers to 'docker version': the image was not built."; \
 	else \
 		docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .; \
+	fi
+
+# The tests of Airbyte's CDK take the image by an option; where no engine answers, `image` and the tests say so.
+test-image: image $(STAMP) ## Build the image and run it over pipes against a local Track API and a local S3
+	@if docker version >/dev/null 2>&1; then \
+		CONNECTOR_IMAGE=$(IMAGE) BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest \
+			--connector-image $(IMAGE) integration_tests/test_image.py integration_tests/test_airbyte_standards.py; \
+	else \
+		echo "No container engine answers to 'docker version': the tests of the image were skipped."; \
+	fi
+
+qa: $(QA) ## Run the checks of Airbyte's connector registry (400 MB, the first time)
+	@if test -x $(VENV)/qa/bin/python; then \
+		$(VENV)/qa/bin/python integration_tests/registry_qa.py; \
+	else \
+		echo "The registry's checks need Python 3.12 or older: they were skipped."; \
 	fi
 
 clean: ## Remove .venv, caches and build results
@@ -96,4 +114,12 @@ $(PYAIRBYTE): $(STAMP) requirements-pyairbyte.lock requirements-source-faker.loc
 		$(BIN)/uv pip install --quiet --python $(VENV)/$$name/bin/python --require-hashes \
 			-r requirements-$$name.lock || exit 1; \
 	done; \
+	touch $@
+
+# As above; the checks need other versions than the connector.
+$(QA): $(STAMP) requirements-qa.lock
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || exit 0; \
+	echo "Installing the registry's checks into $(VENV) ..."; \
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/qa && \
+	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r requirements-qa.lock || exit 1; \
 	touch $@

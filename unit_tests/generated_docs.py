@@ -5,11 +5,13 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from destination_customerio.operations import DESTINATION_OBJECTS
+from destination_customerio.spec import connection_specification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,8 +33,25 @@ def objects_table() -> str:
     return "\n".join(lines)
 
 
+def config_table() -> str:
+    """Every field of the configuration as the form shows it, in the form's order; hidden ones are marked."""
+    rows = [
+        "| Field | Key | Default | What it does |",
+        "| :--- | :--- | :--- | :--- |",
+        # A field that two options of a choice share comes with each of them.
+        *dict.fromkeys(_fields("", connection_specification())),
+    ]
+    return "\n".join(rows)
+
+
+PAGE = "docs/integrations/destinations/customerio.md"
+
 # Which part stands in which file, and what makes it.
-PARTS: dict[str, tuple[str, Callable[[], str]]] = {"objects": ("README.md", objects_table)}
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "objects": ("README.md", objects_table),
+    "destination objects": (PAGE, objects_table),
+    "configuration": (PAGE, config_table),
+}
 
 
 def documents() -> Iterator[tuple[Path, str, str]]:
@@ -52,6 +71,45 @@ def _columns(row: DestinationObject) -> Iterator[str]:
         yield "**the person**" if name == "identifier" else f"**`{name}`**"
     for column in row.columns:
         yield f"**`{column.name}`**" if column.required else f"`{column.name}`"
+
+
+def _fields(prefix: str, node: dict[str, Any]) -> Iterator[str]:
+    """The rows of an object's fields, each followed by those of what it holds."""
+    required = node.get("required", [])
+    for key, field in sorted(node["properties"].items(), key=lambda item: item[1]["order"]):
+        # The key that tells the options of a choice apart is named by the choice itself.
+        if "const" in field:
+            continue
+        name = f"{prefix}{key}"
+        options = field.get("oneOf", []) or field.get("items", {}).get("oneOf", [])
+        default = "required" if key in required else _default(field.get("default"))
+        texts = [field["description"], *_choices(field, options)]
+        if field.get("airbyte_secret"):
+            texts.append("Kept secret.")
+        if field.get("airbyte_hidden"):
+            texts.append("Not shown in the form.")
+        # Airbyte's pages are MDX, in which bare braces are code.
+        what = re.sub(r"\{[\w:]+\}", r"`\g<0>`", " ".join(texts)).replace("|", "\\|")
+        cells = (field["title"], f"`{name}`", default, what)
+        yield f"| {' | '.join(cells)} |"
+        for part in (field, field.get("items", {}), *options):
+            if "properties" in part:
+                inner = f"{name}[]." if field["type"] == "array" else f"{name}."
+                yield from _fields(inner, part)
+
+
+def _choices(field: dict[str, Any], options: list[dict[str, Any]]) -> Iterator[str]:
+    if values := field.get("enum"):
+        yield f"One of {', '.join(f'`{value}`' for value in values)}."
+    for option in options:
+        consts = [f"`{key}`: `{f['const']}`" for key, f in option["properties"].items() if "const" in f]
+        yield f"{option['title']} ({', '.join(consts)})."
+
+
+def _default(value: object) -> str:
+    return (
+        "" if value in (None, "", []) else f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ LOCK_FILES = [
     "requirements-build.lock",
     "requirements-pyairbyte.lock",
     "requirements-source-faker.lock",
+    "requirements-qa.lock",
 ]
 # Parts of a declared dependency that are packaged apart: their own authors pin the pair to each other.
 RELEASED_WITH = {"botocore": "boto3", "pydantic-core": "pydantic"}
@@ -152,8 +153,9 @@ def test_every_pin_has_hashes_and_no_origin(lock_file: str) -> None:
         ("requirements-build.lock", declared("build")),
         ("requirements-pyairbyte.lock", declared("pyairbyte")),
         ("requirements-source-faker.lock", declared("source-faker")),
+        ("requirements-qa.lock", declared("qa")),
     ],
-    ids=["runtime", "dev", "build", "pyairbyte", "source-faker"],
+    ids=["runtime", "dev", "build", "pyairbyte", "source-faker", "qa"],
 )
 def test_lock_files_satisfy_what_is_declared(
     lock_file: str, requirements: list[Requirement], python: str

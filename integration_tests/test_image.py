@@ -1,0 +1,263 @@
+"""The image, run as the platform runs it: a container, arguments, pipes. `make test-image` builds it and names it.
+
+Where no image is named by CONNECTOR_IMAGE, or no engine answers, these tests are skipped. The container uses the
+network of the machine, so that it reaches the servers on loopback.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import pytest
+
+from integration_tests.connector import (
+    PATIENCE_SECONDS,
+    Finished,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    stream,
+    stream_state,
+    wait_until,
+)
+from integration_tests.track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from integration_tests.conftest import Bucket
+
+DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
+IMAGE = os.environ.get("CONNECTOR_IMAGE", "")
+CATALOG = catalog_of(stream("users", "person_identify", sync_id=42), stream("orders", "person_event"))
+# Without the base, in bytes; it stood at 268 MB before what the connector never loads was left out.
+MAX_OWN_BYTES = 100_000_000
+
+
+def docker(*arguments: str) -> str:
+    """Run a command of the engine's client; gives what it printed."""
+    done = subprocess.run(
+        ["docker", *arguments],  # noqa: S607 - whatever client the person uses
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def engine_answers() -> bool:
+    """Whether containers can be run here."""
+    try:
+        docker("version")
+    except (AssertionError, OSError):
+        return False
+    return True
+
+
+def reason_to_skip() -> str | None:
+    """Why the image can't be tried, if it can't."""
+    if not IMAGE:
+        return "No image is named by CONNECTOR_IMAGE: `make test-image` builds one and names it."
+    if shutil.which("docker") is None or not engine_answers():
+        return "No container engine answers to 'docker version'."
+    return None
+
+
+SKIP_REASON = reason_to_skip()
+pytestmark = pytest.mark.skipif(SKIP_REASON is not None, reason=SKIP_REASON or "")
+
+
+class Container:
+    """One command of the connector in a container of its own, with its files mounted and its pipes here."""
+
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        config: Mapping[str, Any] | None = None,
+        catalog: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = f"destination-customerio-test-{uuid4().hex}"
+        # The container's user is another one than that of the tests.
+        folder.chmod(0o755)
+        arguments = [command]
+        for name, content in (("config", config), ("catalog", catalog)):
+            if content is not None:
+                (folder / f"{name}.json").write_text(json.dumps(content))
+                arguments += [f"--{name}", f"/secrets/{name}.json"]
+        # Removed at the end, not by --rm: some engines then forget how the program ended.
+        run = ["docker", "run", "--interactive", "--network", "host", "--name", self.name]
+        self._process = subprocess.Popen(
+            [*run, "--volume", f"{folder}:/secrets:ro", IMAGE, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._lines: list[bytes] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+        docker("rm", "--force", self.name)
+
+    def send(self, lines: Iterable[bytes]) -> None:
+        """Write lines to the container's stdin."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n".join([*lines, b""]))
+        self._process.stdin.flush()
+
+    def next_state(self) -> dict[str, Any]:
+        """Wait for the next acknowledged state."""
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            self._lines.append(line)
+            message = json.loads(line)
+            if message["type"] == "STATE":
+                state: dict[str, Any] = message["state"]
+                return state
+        raise AssertionError("the container ended without another state")
+
+    def finish(self) -> Finished:
+        """Close stdin, and wait for the end; the exit code is what the engine says of the program."""
+        out, errors = self._process.communicate(timeout=PATIENCE_SECONDS)
+        lines = [*self._lines, *out.splitlines()]
+        exit_code = int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name))
+        return Finished([json.loads(line) for line in lines], exit_code, errors.decode())
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
+
+
+def test_spec_check_and_discover_answer(tmp_path: Path, api: LocalTrackApi, bucket: Bucket) -> None:
+    """The three commands that need no rows; `check` tries the keys and the bucket."""
+    with Container(tmp_path, "spec") as container:
+        done = container.finish()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "credentials" in done.of_type("SPEC")[0]["connectionSpecification"]["properties"]
+
+    config = config_for(api.url, object_storage_config=bucket.config())
+    with Container(tmp_path, "check", config) as container:
+        done = container.finish()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.of_type("CONNECTION_STATUS") == [{"status": "SUCCEEDED"}]
+    assert bucket.keys() == []
+
+    with Container(tmp_path, "discover", config) as container:
+        done = container.finish()
+    operations = done.of_type("DESTINATION_CATALOG")[0]["operations"]
+    assert "person_event" in [operation["object_name"] for operation in operations]
+
+
+def test_rows_are_written_over_pipes(tmp_path: Path, api: LocalTrackApi, bucket: Bucket) -> None:
+    """A good row is delivered, a bad one lies in the bucket, and the state counts both."""
+    config = config_for(api.url, object_storage_config=bucket.config())
+    with Container(tmp_path, "write", config, CATALOG) as container:
+        container.send(
+            [
+                record("users", {"person_email": "ada@example.com", "name": "Ada"}),
+                record("users", {"person_email": None, "name": "Nobody"}),
+                stream_state("users", 1),
+            ]
+        )
+        done = container.finish()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [state["destinationStats"] for state in done.states] == [
+        {"recordCount": 1.0, "rejectedRecordCount": 1.0}
+    ]
+    assert [person.attributes for person in api.world.profiles()] == [{"name": "Ada"}]
+    (key,) = bucket.keys()
+    assert key.startswith("customerio/rejected/42/users/")
+    (row,) = csv.DictReader(bucket.read(key).decode().splitlines())
+    assert json.loads(row["_airbyte_data"])["rejected_reason"] == "required"
+
+
+def test_a_role_is_assumed_with_what_the_image_holds(
+    tmp_path: Path, api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """The descriptions of S3 and STS are there, and a missing sign-in is told as what it is."""
+    storage = bucket.config(role_arn="arn:aws:iam::123456789012:role/rejected")
+    del storage["access_key_id"], storage["secret_access_key"]
+    with Container(tmp_path, "check", config_for(api.url, object_storage_config=storage)) as container:
+        done = container.finish()
+    (status,) = done.of_type("CONNECTION_STATUS")
+    assert status["status"] == "FAILED"
+    assert "role" in status["message"]
+    assert "Unknown service" not in status["message"]
+
+
+def test_docker_stop_leaves_the_states_that_are_true(tmp_path: Path, api: LocalTrackApi) -> None:
+    """A row under way is finished and acknowledged, though more could have come."""
+    api.inject({"path": "batch", "request": 2, "delay_seconds": 2})
+    event = {"person_email": "ada@example.com", "event_name": "paid"}
+    with Container(tmp_path, "write", config_for(api.url), CATALOG) as container:
+        container.send([record("orders", {**event, "n": 1}), stream_state("orders", 1)])
+        assert cursors([container.next_state()]) == [1]
+        container.send([record("orders", {**event, "n": 2}), stream_state("orders", 2)])
+        wait_until(lambda: api.requests.requests["batch"] == 2)
+        docker("stop", "-t", "10", container.name)
+        done = container.finish()
+    assert (done.exit_code, done.stderr) == (143, "")
+    assert cursors(done.states) == [1, 2]
+    assert done.errors == []
+    assert [sent.attributes["n"] for sent in api.world.events] == [1, 2]
+
+
+def test_the_image_says_what_it_is_and_starts_as_the_platform_starts_it() -> None:
+    """Labels, user, working directory, and one entry point for both who start it."""
+    (inspected,) = json.loads(docker("image", "inspect", IMAGE))
+    config = inspected["Config"]
+    environment = dict(entry.split("=", 1) for entry in config["Env"])
+    assert config["Labels"]["io.airbyte.name"] == "airbyte/destination-customerio"
+    assert config["User"] == "airbyte"
+    assert config["WorkingDir"] == "/airbyte/integration_code"
+    assert config["Entrypoint"] == [environment["AIRBYTE_ENTRYPOINT"]] == ["destination-customerio"]
+    assert environment["PYTHONUNBUFFERED"] == "1"
+
+
+def test_the_image_holds_what_runs_and_no_more() -> None:
+    """The CDK's view of the connector can be imported; no tests, no build tools, and bytecode is there to be used."""
+    look = """
+import importlib.util, json, pathlib, destination_customerio, destination_customerio.destination
+site = pathlib.Path(destination_customerio.__file__).parent.parent
+names = ("pip", "hatchling", "pytest", "moto", "pandas", "unit_tests", "integration_tests")
+compiled = ["destination_customerio", "requests", "botocore", "pydantic"]
+print(json.dumps({
+    "found": [name for name in names if importlib.util.find_spec(name)],
+    "tests": [str(path) for path in site.rglob("tests")],
+    "uncompiled": [name for name in compiled if not list((site / name).glob("__pycache__/*.pyc"))],
+    "services": sorted(path.name for path in (site / "botocore" / "data").iterdir() if path.is_dir()),
+}))
+"""
+    seen = json.loads(docker("run", "--rm", "--entrypoint", "python", IMAGE, "-c", look))
+    assert (seen["found"], seen["tests"], seen["uncompiled"]) == ([], [], [])
+    assert seen["services"] == ["s3", "signin", "sso", "sso-oidc", "sts"]
+
+
+def test_the_image_stays_small(capsys: pytest.CaptureFixture[str]) -> None:
+    """What it adds to its base; the figure is printed."""
+    (default,) = re.findall(r"^ARG BASE_IMAGE=(\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    base = os.environ.get("BASE_IMAGE") or default
+    (image,), (below,) = (json.loads(docker("image", "inspect", name)) for name in (IMAGE, base))
+    own = image["Size"] - below["Size"]
+    with capsys.disabled():
+        print(f"\nThe image adds {own / 1e6:.0f} MB to its base of {below['Size'] / 1e6:.0f} MB.")
+    assert own < MAX_OWN_BYTES
