@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from destination_customerio.field_mapping import FieldMapping
     from destination_customerio.operations import DestinationObject
 
+# Rows made of maps may bring new column names for ever, of any length; what is counted by name must not grow with them.
+_MAX_REJECTED_KINDS = 200
+_MAX_COLUMN_CHARACTERS = 200
+_OTHER = ("other", "")
+
 
 @dataclass(slots=True)
 class RowCounts:
@@ -60,8 +65,15 @@ class StreamSync:
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected: the words are its own, and the column's name the row's."""
-        self.counts.rejected[rejection.reason, rejection.field] += 1
+        self._count(rejection.reason, rejection.field)
 
     def count_refused(self, rejection: Rejection, line: bytes) -> None:
         """Count one row that the server rejected, under its words, as far as they may stand in a log."""
-        self.counts.rejected[countable(rejection, line)] += 1
+        self._count(*countable(rejection, line))
+
+    def _count(self, reason: str, column: str) -> None:
+        rejected = self.counts.rejected
+        kind = reason, column[:_MAX_COLUMN_CHARACTERS]
+        if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
+            kind = _OTHER
+        rejected[kind] += 1

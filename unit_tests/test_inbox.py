@@ -63,7 +63,7 @@ def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
         before = written
         threading.Event().wait(0.2)
         with contextlib.suppress(BlockingIOError):
-            while written < 64 << 20:
+            while written < 17 << 20:
                 written += os.write(writing, b"x" * 1_000 + b"\n")
     assert written < 16 << 20
     blocks = 0

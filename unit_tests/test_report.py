@@ -104,3 +104,16 @@ def test_columns_are_told_of_once() -> None:
     assert "person_delete has no place for; they are not sent: why." in ignored
     assert "c4nary" not in mails + ignored
     assert [*column_lines(events), *column_lines(deletions)] == []
+
+
+def test_rejections_of_ever_new_columns_are_summed_up() -> None:
+    """What is remembered of them does not grow with the sync, and each row is counted all the same."""
+    sync = stream_of("users")
+    for number in range(1_000):
+        sync.count_rejected(Rejection("too_large", f"{number}" + "x" * 100_000, ""))
+        sync.count_refused(Rejection("invalid", "timestamp", ""), b"{}")
+    assert sync.counts.rejected.total() == 2_000
+    assert sync.counts.rejected["invalid", "timestamp"] == 1_000
+    assert sync.counts.rejected["other", ""] == 1_000 - 199
+    assert len(sync.counts.rejected) == 201
+    assert max(len(column) for _, column in sync.counts.rejected) == 200
