@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from destination_customerio.batcher import Batch, Batcher
 from destination_customerio.catalog import Stream
@@ -16,8 +18,9 @@ from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.intake import Intake
 from destination_customerio.ledger import Epoch, Ledger
 from destination_customerio.operations import DESTINATION_OBJECTS
-from destination_customerio.placement import HashedPlacement
+from destination_customerio.placement import JoiningPlacement
 from destination_customerio.streams import StreamSync
+from unit_tests import json_values
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 
@@ -25,7 +28,7 @@ DEEP = b"[" * 10_000 + b"]" * 10_000
 class World:
     """An intake of the streams `users` (by id) without and with the namespace `eu`, and what it did."""
 
-    def __init__(self) -> None:
+    def __init__(self, streams: list[StreamSync] | None = None) -> None:
         settings = AssemblySettings(
             identifier_kind=IDENTIFIER_KINDS["id"],
             event_id_strategy="none",
@@ -33,7 +36,7 @@ class World:
             fresh_ids=FreshIds(),
         )
         target = DESTINATION_OBJECTS["person_identify"]
-        self.streams = [
+        self.streams = streams or [
             StreamSync(Stream("users", namespace), target, settings) for namespace in (None, "eu")
         ]
         self.ledger = Ledger()
@@ -41,7 +44,12 @@ class World:
         self.sent: list[Batch] = []
         self.rejected: list[tuple[StreamSync, bytes, Rejection]] = []
         self.intake = Intake(
-            self.streams, self.ledger, self.batcher, HashedPlacement(1), self.sent.append, self._reject
+            self.streams,
+            self.ledger,
+            self.batcher,
+            JoiningPlacement(1, self.batcher, self._fence),
+            self.sent.append,
+            self._reject,
         )
 
     def read(self, *lines: bytes) -> list[dict[str, Any]]:
@@ -56,6 +64,9 @@ class World:
         with pytest.raises(ProtocolError) as caught:
             self.read(*lines)
         return str(caught.value)
+
+    def _fence(self, lane: int, awaited: int) -> None:
+        raise AssertionError((lane, awaited))
 
     def _reject(self, sync: StreamSync, epoch: Epoch, line: bytes, rejection: Rejection) -> None:
         assert epoch.outstanding
@@ -186,3 +197,112 @@ def test_states_go_to_the_ledger_as_their_lines(world: World) -> None:
     world.read(state, deep)
     assert [ready.state for ready in world.ledger.take_ready()] == [state, deep]
     assert world.intake.state_bytes_read == len(state) + len(deep)
+
+
+odd = st.one_of(
+    json_values.nested(
+        st.none()
+        | st.booleans()
+        | json_values.integers
+        | st.floats()  # NaN and the infinities, too
+        | json_values.broken_text
+        | st.sampled_from(
+            ["", " ", "2024-02-30", "9999-12-31T23:59:60Z", "0" * 30, "1e5", "{}", "ios", "A@B.c"]
+        ),
+        json_values.broken_text,
+    ),
+    st.sampled_from(["a@b.c", "+4412345", "7", 7, 1.5, 1e22, 2**70, "2024-01-01", 1_700_000_000]),
+)
+columns = st.sampled_from(
+    [
+        *(
+            "person_email",
+            "person_id",
+            "person_cio_id",
+            "person_phone",
+            "event_name",
+            "event_id",
+            "timestamp",
+        ),
+        *("name", "device_token", "platform", "last_used", "object_type_id", "object_id", "created_at"),
+        *("primary_id", "secondary_id", "primary_email", "cio_subscription_preferences", "day", "recipient"),
+    ]
+)
+COMPLETE = {
+    "person_email": "a@b.c",
+    "person_id": "7",
+    "person_cio_id": "7",
+    "person_phone": "+4412345",
+    "event_name": "e",
+    "name": "n",
+    "device_token": "t",
+    "platform": "ios",
+    "object_type_id": "1",
+    "object_id": "o",
+    "primary_id": "1",
+    "secondary_id": "2",
+}
+odd_rows = st.dictionaries(columns | json_values.broken_text, odd, max_size=10)
+
+
+@given(
+    rows=st.lists(odd_rows, min_size=1, max_size=4),
+    complete=st.booleans(),
+    target=st.sampled_from(sorted(DESTINATION_OBJECTS)),
+    kind=st.sampled_from(sorted(IDENTIFIER_KINDS)),
+    strategy=st.sampled_from(["retry_safe", "from_row", "none"]),
+)
+def test_no_row_is_odd_enough_to_end_the_sync(
+    rows: list[dict[str, Any]], complete: bool, target: str, kind: str, strategy: str
+) -> None:
+    """Whatever its columns hold, it becomes an entry within the limits, or is rejected in words; its neighbours too."""
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[kind],
+        event_id_strategy=strategy,
+        convert_timestamps=True,
+        fresh_ids=FreshIds(),
+    )
+    stream = Stream("users", properties={"day": {"type": "string", "format": "date"}})
+    world = World([StreamSync(stream, DESTINATION_OBJECTS[target], settings)])
+    entries = world.read(*(row(json.dumps({**COMPLETE, **data} if complete else data)) for data in rows))
+    assert len(entries) + len(world.rejected) == len(rows) == world.streams[0].counts.read
+    for _, _, rejection in world.rejected:
+        assert rejection.message
+        assert rejection.reason in {"required", "invalid", "too_large"}
+
+
+messages = st.one_of(
+    json_values.values,
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(["RECORD", "STATE", "LOG"]) | json_values.values},
+        optional={
+            "record": json_values.values
+            | st.fixed_dictionaries(
+                {},
+                optional={
+                    "stream": st.just("users") | json_values.values,
+                    "namespace": st.just("eu") | json_values.values,
+                    "data": json_values.values,
+                },
+            ),
+            "state": json_values.values
+            | st.fixed_dictionaries(
+                {"type": st.sampled_from(["STREAM", "GLOBAL", "LEGACY"]) | json_values.values},
+                optional={"stream": json_values.values},
+            ),
+        },
+    ),
+)
+
+
+@given(st.lists(messages, min_size=1, max_size=3), st.data())
+def test_a_line_is_taken_in_or_ends_the_sync_in_words(said: list[Any], data: st.DataObject) -> None:
+    """No other exception comes of any JSON, whole or cut off; what was taken in is counted."""
+    lines = [data.draw(json_values.written(message)).replace("\n", " ").encode() for message in said]
+    lines[-1] = lines[-1][: data.draw(st.integers(0, len(lines[-1])))]
+    world = World()
+    try:
+        entries = world.read(*lines)
+    except ProtocolError:
+        return
+    assert len(entries) + len(world.rejected) == sum(sync.counts.read for sync in world.streams)
