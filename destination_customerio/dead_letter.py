@@ -247,7 +247,7 @@ class BucketDeadLetters:
             self._seal(file)
 
     def close(self) -> None:
-        """See `DeadLetters`. An upload under way gets two seconds; the process need not wait for it."""
+        """See `DeadLetters`. An upload under way gets one second; the process need not wait for it."""
         self._uploader.stop()
         for file in self._open.values():
             discard(file)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from destination_customerio.storage_config import S3Storage
 
 MEMORY_BYTES_PER_FILE = 64 * 1024
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 1.0
 
 
 @dataclass(slots=True, eq=False)
