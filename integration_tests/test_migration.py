@@ -43,6 +43,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "file_name_format": "{date}_{timestamp}_{part_number}{format_extension}",
         },
     },
+    "csv, by the API, with what is left out": {
+        "credentials": {"siteId": "site", "apiKey": "key"},
+        "object_storage_config": {"storage_type": "S3", "bucket_path": "customerio/rejected"},
+    },
     "json lines": {
         "credentials": {"siteId": "site", "apiKey": "key"},
         "identifierType": "email",
@@ -139,7 +143,7 @@ def test_a_connection_goes_on_as_it_is(name: str, api: LocalTrackApi, bucket: Bu
 
 @pytest.mark.parametrize(
     ("name", "extension"),
-    [("csv", "csv"), ("json lines", "jsonl.gz")],
+    [("csv", "csv"), ("csv, by the API, with what is left out", "csv"), ("json lines", "jsonl.gz")],
 )
 def test_rejected_rows_lie_where_they_lay(
     name: str, extension: str, api: LocalTrackApi, bucket: Bucket
@@ -153,7 +157,7 @@ def test_rejected_rows_lie_where_they_lay(
     assert re.fullmatch(rf"customerio/rejected/42/shop/people/\d{{4}}_\d\d_\d\d_\d{{13}}_0\.{extension}", key)
     content = bucket.read(key)
     columns = ["_airbyte_raw_id", "_airbyte_extracted_at", "_airbyte_meta", "_airbyte_generation_id"]
-    if name == "csv":
+    if extension == "csv":
         (found,) = csv.DictReader(content.decode().splitlines())
         assert list(found) == [*columns, "_airbyte_data"]
         data = json.loads(found["_airbyte_data"])
