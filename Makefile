@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYAIRBYTE := $(VENV)/.pyairbyte-installed
+BENCH := $(VENV)/.bench-installed
 QA := $(VENV)/.qa-installed
 IMAGE := airbyte/destination-customerio:dev
 
@@ -18,7 +19,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,10 @@ chaos: $(STAMP) ## Run the fault suite at length, and write its figures into doc
 		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
+# At most twenty minutes. A quiet machine gives narrower figures; the ratios hold on any.
+bench: $(BENCH) ## Run the benchmarks, and write their figures and plots into benchmarks/ and docs/performance.md
+	$(BIN)/python -m benchmarks --compared-python $(VENV)/bench/bin/python
+
 # --strict: a package that can't be looked up is a failure, not a clean bill.
 audit: $(STAMP) ## Look the locked dependencies up in the advisory database (needs the internet)
 	@$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
@@ -67,6 +72,7 @@ lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
 	$(COMPILE) --group pyairbyte --output-file requirements-pyairbyte.lock
 	$(COMPILE) --group source-faker --output-file requirements-source-faker.lock
 	$(COMPILE) --group qa --output-file requirements-qa.lock
+	$(COMPILE) --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
@@ -123,3 +129,10 @@ $(QA): $(STAMP) requirements-qa.lock
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/qa && \
 	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r requirements-qa.lock || exit 1; \
 	touch $@
+
+# What is compared with, and drawn with, stays out of the connector's environment.
+$(BENCH): $(STAMP) requirements-bench.lock
+	@echo "Installing what the benchmarks compare with into $(VENV) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bench
+	@$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r requirements-bench.lock
+	@touch $@

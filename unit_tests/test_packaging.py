@@ -35,6 +35,7 @@ LOCK_FILES = [
     "requirements-pyairbyte.lock",
     "requirements-source-faker.lock",
     "requirements-qa.lock",
+    "requirements-bench.lock",
 ]
 # Parts of a declared dependency that are packaged apart: their own authors pin the pair to each other.
 RELEASED_WITH = {"botocore": "boto3", "pydantic-core": "pydantic"}
@@ -154,8 +155,9 @@ def test_every_pin_has_hashes_and_no_origin(lock_file: str) -> None:
         ("requirements-pyairbyte.lock", declared("pyairbyte")),
         ("requirements-source-faker.lock", declared("source-faker")),
         ("requirements-qa.lock", declared("qa")),
+        ("requirements-bench.lock", declared("bench")),
     ],
-    ids=["runtime", "dev", "build", "pyairbyte", "source-faker", "qa"],
+    ids=["runtime", "dev", "build", "pyairbyte", "source-faker", "qa", "bench"],
 )
 def test_lock_files_satisfy_what_is_declared(
     lock_file: str, requirements: list[Requirement], python: str

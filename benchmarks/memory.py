@@ -1,0 +1,93 @@
+"""4. Memory: the most that the connector holds at once, as syncs get longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmarks.inputs import Rows
+from benchmarks.measure import BenchmarkError, Spread
+from benchmarks.report import Goal, Plot, Section
+from benchmarks.servers import bucket_at, track_api, yes_to_anything
+
+if TYPE_CHECKING:
+    from benchmarks.syncs import Bench
+
+_LENGTHS = (100_000, 1_000_000, 5_000_000)
+_LARGE_LENGTHS = (3_000, 30_000, 90_000)
+# The longest run once: all of them together take minutes.
+_ROUNDS = (3, 3, 1)
+_SERIES = {
+    "1% rejected": (Rows("people", 0, reject_every=100), _LENGTHS),
+    "1% rejected, 200 streams": (Rows("people", 0, reject_every=100, streams=200), _LENGTHS),
+    "100% rejected": (Rows("people", 0, reject_every=1), _LENGTHS),
+    "rows of 30 KB": (Rows("large", 0, state_every=1_000), _LARGE_LENGTHS),
+}
+_BYTES_PER_MB = 1e6
+_MAX_GROWTH_MB, _MAX_PEAK_MB = 15.0, 220.0
+
+
+def measure(bench: Bench) -> Section:
+    """Each series in its three lengths, with a bucket for what is rejected."""
+    peaks: dict[str, list[tuple[int, Spread]]] = {}
+    with track_api() as api, yes_to_anything() as bucket_url:
+        storage = bucket_at(bucket_url)
+        for name, (rows, lengths) in _SERIES.items():
+            peaks[name] = []
+            for length, rounds in zip(lengths, _ROUNDS, strict=True):
+                part = replace(rows, rows=bench.rows(length))
+                sync = bench.sync(api.url, part, object_storage_config=storage)
+                found = [sync.from_generator().peak_rss_bytes for _ in range(bench.rounds(rounds))]
+                if not all(found):
+                    raise BenchmarkError("The peak of the connector is hidden behind that of this process.")
+                peaks[name].append((part.rows, Spread.of(each / _BYTES_PER_MB for each in found)))
+                # It keeps the size of each body.
+                api.forget()
+
+    header = [
+        "rows",
+        *(f"peak RSS of the {word} length, MB" for word in ("first", "second", "third")),
+        "growth, MB",
+    ]
+    table = [header]
+    growths = {}
+    for name, lengths_and_peaks in peaks.items():
+        growths[name] = lengths_and_peaks[-1][1].median - lengths_and_peaks[0][1].median
+        cells = [f"{length:,} rows: {peak:.0f}" for length, peak in lengths_and_peaks]
+        table.append([name, *cells, f"{growths[name]:+.1f}"])
+
+    steepest = max(growths, key=lambda name: growths[name])
+    highest, peak = max(
+        ((name, spread.high) for name, found in peaks.items() for _, spread in found),
+        key=lambda each: each[1],
+    )
+    goals = [
+        Goal.at_most(
+            f"growth under {_MAX_GROWTH_MB:.0f} MB from the first length to the last",
+            _MAX_GROWTH_MB,
+            growths[steepest],
+            f"{growths[steepest]:+.1f} MB at most ({steepest})",
+        ),
+        Goal.at_most(
+            f"peak under {_MAX_PEAK_MB:.0f} MB", _MAX_PEAK_MB, peak, f"{peak:.0f} MB at most ({highest})"
+        ),
+    ]
+    text = (
+        "Peak RSS of the whole process, as the kernel counts it, behind a pipe that another process fills. Rejected "
+        "rows go to a bucket on loopback that takes files and forgets them; small rows are people of about 400 bytes."
+    )
+    large = ", ".join(f"{length:,}" for length in _LARGE_LENGTHS)
+    large_note = f"Rows of 30 KB: {large} of them, as 5 million would be 150 GB. The last is 2.8 GB, more than 5 million small ones."
+    notes = [large_note, "The longest syncs are run once, the others three times."]
+    return Section("Memory", text, table, goals, notes, [_plot(peaks)])
+
+
+def _plot(peaks: dict[str, list[tuple[int, Spread]]]) -> Plot:
+    return Plot(
+        "memory.svg",
+        "Peak memory against rows",
+        "rows of the sync",
+        "peak RSS, MB",
+        {name: [(length, peak.median) for length, peak in found] for name, found in peaks.items()},
+        log="x",
+    )

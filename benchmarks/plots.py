@@ -1,0 +1,65 @@
+"""Draws the plots as SVG: `python -m benchmarks.plots FOLDER`, with what is to be drawn as JSON on stdin.
+
+A program of its own, as matplotlib is installed beside the libraries to compare with, not beside the connector.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.ticker import EngFormatter
+
+# Readable on white and on black alike, as the page around may be either.
+_INK = "#7a828e"
+_COLORS = ["#2f81f7", "#e3742f", "#2da44e", "#a371f7", "#d4a72c"]
+
+
+def draw(plot: dict[str, Any], folder: Path) -> None:
+    """Write one plot; the same figures give the same bytes."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for color, (name, points) in zip(_COLORS, plot["lines"].items(), strict=False):
+        xs, ys = zip(*points, strict=True)
+        style = (
+            {"linestyle": "--", "color": _INK}
+            if name.startswith("ideal")
+            else {"marker": "o", "color": color}
+        )
+        axes.plot(xs, ys, label=name, **style)
+    axes.set(title=plot["title"], xlabel=plot["x_label"], ylabel=plot["y_label"])
+    ticks = sorted({x for points in plot["lines"].values() for x, _ in points})
+    if "x" in plot["log"]:
+        axes.set_xscale("log", base=2 if ticks[-1] < 1_000 else 10)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.grid(color=_INK, alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, labelcolor=_INK)
+    figure.savefig(folder / plot["file"], transparent=True, metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw all plots of stdin into the folder."""
+    mpl.use("svg")
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "benchmarks",
+            "svg.fonttype": "none",
+            "font.family": "sans-serif",
+            **dict.fromkeys(
+                ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK
+            ),
+        }
+    )
+    for plot in json.load(sys.stdin):
+        draw(plot, Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

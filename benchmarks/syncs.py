@@ -1,0 +1,99 @@
+"""The connector's `write` as the benchmarks start it, and the check that it has done all of its work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.inputs import OBJECT_OF_KIND, Rows, command
+from benchmarks.measure import BenchmarkError, Run, environment, run, run_behind
+from integration_tests.connector import SCRIPT, catalog_of, config_for, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# How many requests are under way at once unless the configuration says otherwise.
+DEFAULT_LANES = 8
+
+
+class Bench:
+    """What all measurements are given.
+
+    folder           for the files of inputs and configurations; its owner removes it
+    is_quick         few rows and one round: shows that a measurement works, measures nothing
+    compared_python  has the libraries that the connector is compared with; None where they are not installed
+    """
+
+    def __init__(self, folder: Path, *, is_quick: bool = False, compared_python: Path | None = None) -> None:
+        self.is_quick = is_quick
+        self.compared_python = compared_python
+        self._folder = folder
+        self._files = 0
+
+    def rows(self, count: int) -> int:
+        """So many rows, or few when it is quick."""
+        return max(200, count // 1_000) if self.is_quick else count
+
+    def rounds(self, count: int) -> int:
+        """So many rounds, or one when it is quick."""
+        return 1 if self.is_quick else count
+
+    def input_file(self, *parts: Rows) -> Path:
+        """A new file with these lines; to be unlinked by the caller when it is large."""
+        path = self._new_path("input.jsonl")
+        with path.open("wb") as file:
+            subprocess.run(command(*parts), stdout=file, env=environment(), check=True)
+        return path
+
+    def sync(self, url: str, *parts: Rows, **config: Any) -> Sync:
+        """A sync of these rows, which come one part after the other, to the server at `url`."""
+        streams = [stream(name, OBJECT_OF_KIND[part.kind]) for part in parts for name in part.stream_names]
+        paths = []
+        for name, content in (("config", config_for(url, **config)), ("catalog", catalog_of(*streams))):
+            path = self._new_path(f"{name}.json")
+            path.write_text(json.dumps(content))
+            paths += [f"--{name}", str(path)]
+        return Sync([str(SCRIPT), "write", *paths], parts)
+
+    def _new_path(self, name: str) -> Path:
+        self._files += 1
+        return self._folder / f"{self._files}-{name}"
+
+
+class Sync:
+    """One `write`, to be run as often as wanted."""
+
+    def __init__(self, command_line: Sequence[str], parts: Sequence[Rows]) -> None:
+        self._command = command_line
+        self._parts = parts
+
+    def from_file(self, path: Path) -> Run:
+        """Run it with its rows in a file.
+
+        Raises:
+            BenchmarkError: it failed, or did not acknowledge each row.
+        """
+        return self._checked(run(self._command, path))
+
+    def from_generator(self) -> Run:
+        """Run it behind a pipe, with a process that makes its rows at the other end.
+
+        Raises:
+            BenchmarkError: it failed, or did not acknowledge each row.
+        """
+        return self._checked(run_behind(command(*self._parts), self._command))
+
+    def _checked(self, done: Run) -> Run:
+        states = [json.loads(line)["state"]["destinationStats"] for line in done.lines if b'"STATE"' in line]
+        delivered = sum(state["recordCount"] for state in states)
+        rejected = sum(state["rejectedRecordCount"] for state in states)
+        expected_rejected = sum(part.rejected for part in self._parts)
+        expected = sum(part.rows for part in self._parts) - expected_rejected
+        if (delivered, rejected) != (expected, expected_rejected):
+            raise BenchmarkError(
+                f"The sync acknowledged {delivered:,.0f} rows and {rejected:,.0f} rejected ones, but was given "
+                f"{expected:,} and {expected_rejected:,}."
+            )
+        return done
