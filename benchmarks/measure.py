@@ -7,7 +7,6 @@ and takes the ratio of each pair: what the machine does meanwhile then strikes b
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import subprocess
 import tempfile
@@ -43,7 +42,7 @@ class Run:
 
     wall_seconds    between the two
     cpu_seconds     of all its threads, in user and kernel mode
-    peak_rss_bytes  the most memory it held at once
+    peak_rss_bytes  the most memory it held at once; 0 where it is hidden behind what this process held at its start
     lines           what it wrote to stdout
     arrived_at      when each of these lines came, by the monotonic clock
     """
@@ -151,10 +150,16 @@ def _run(command: Sequence[str], stdin: IO[bytes]) -> Run:
                 f"{Path(command[0]).name} ended with {process.returncode}: {b''.join(said).decode(errors='replace')}"
             )
     peak_rss_bytes = usage.ru_maxrss * _BYTES_PER_KIB
-    # The kernel counts what this process held when it started the other as if it had been the other's.
-    if peak_rss_bytes <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_KIB:
+    # What this process held when it started the other, the kernel counts as if it had been the other's.
+    if peak_rss_bytes <= _own_peak_rss_bytes():
         peak_rss_bytes = 0
     return Run(wall_seconds, usage.ru_utime + usage.ru_stime, peak_rss_bytes, lines, arrived_at)
+
+
+def _own_peak_rss_bytes() -> int:
+    # Not of getrusage, which knows nothing better of this process than of the others.
+    status = Path("/proc/self/status").read_text()
+    return int(dict(line.split(":", 1) for line in status.splitlines())["VmHWM"].split()[0]) * _BYTES_PER_KIB
 
 
 def _read(stdout: IO[bytes]) -> tuple[list[bytes], list[float]]:
