@@ -25,7 +25,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
 from destination_customerio.dead_letter_format import RowEncoder, row_encoder
-from destination_customerio.dead_letter_paths import DeadLetterKeys
+from destination_customerio.dead_letter_labels import Label
+from destination_customerio.dead_letter_paths import DeadLetterKeys, epoch_milliseconds
 from destination_customerio.dead_letter_upload import (
     MEMORY_BYTES_PER_FILE,
     FileUploaded,
@@ -178,7 +179,10 @@ class BucketDeadLetters:
         self._max_open_bytes = max_open_bytes
         self._max_waiting_bytes = max_waiting_bytes
         self._open_spool = open_spool or open_temporary
-        self._keys = DeadLetterKeys(storage, datetime.fromtimestamp(wall_clock(), UTC), uuid4())
+        started_at = datetime.fromtimestamp(wall_clock(), UTC)
+        self._keys = DeadLetterKeys(storage, started_at, uuid4())
+        self._started_at = epoch_milliseconds(started_at)
+        self._files_sealed = 0
         self._uploader = Uploader(storage, post)
         self._encoders: dict[Stream, RowEncoder] = {}
         self._open: dict[Stream, SpooledFile] = {}  # in the order of opening
@@ -285,6 +289,8 @@ class BucketDeadLetters:
         del self._open[file.stream]
         self._forget_open(file)
         file.key = self._keys.next_key(file.stream)
+        file.metadata = Label.of(file.stream, self._started_at, self._files_sealed).to_metadata()
+        self._files_sealed += 1
         self._waiting.add(file)
         self._waiting_bytes += file.size
         self._uploader.take(file)

@@ -5,6 +5,7 @@ names of streams are:
 
 - No key leaves the bucket path. Characters that S3 does not call safe become `_` (accents are taken off first, as
   letters without them are safe), `//` collapses, and a level that consists of dots only (`..`) becomes underscores.
+- No key lies in `<bucket_path>/replayed/`, where rows that were sent in the end are kept (`replay.py`).
 - No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, gives way to a hash of the whole.
 - No file overwrites another. Within a sync, a key that was given out before gets `_1`, `_2`, ... before its extension.
   Across attempts of a sync, the start time tells the keys apart; when neither format holds it ({timestamp}, {epoch} or
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
     from destination_customerio.catalog import Stream
     from destination_customerio.storage_config import S3Storage
+
+# The level below the bucket path for rows that were sent in the end.
+REPLAYED = "replayed"
 
 _MAX_KEY_BYTES = 1_024
 # What the longest bucket path leaves is enough for a shortened folder and a shortened name.
@@ -95,7 +99,7 @@ class DeadLetterKeys:
         self._prefix = bucket_prefix(storage)
         self._started_at = started_at
         self._uuid = str(sync_uuid)
-        self._epoch = str(_epoch_milliseconds(started_at))
+        self._epoch = str(epoch_milliseconds(started_at))
         self._path_format = storage.path_format
         self._file_format = storage.file_name_format
         self._extension = file_extension(storage)
@@ -126,6 +130,8 @@ class DeadLetterKeys:
 
     def _key(self, below: str, extension: str) -> str:
         prefix = self._prefix + "/" if self._prefix else ""
+        if below.startswith(REPLAYED + "/"):
+            below = "_" + below
         return prefix + _shortened(below, _MAX_KEY_BYTES - len(prefix.encode()), extension)
 
     def _path_values(self, stream: Stream) -> Mapping[str, str]:
@@ -232,5 +238,6 @@ def _shortened(path: str, max_bytes: int, extension: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _epoch_milliseconds(moment: datetime) -> int:
+def epoch_milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970."""
     return int(moment.timestamp()) * 1_000 + moment.microsecond // 1_000

@@ -32,7 +32,10 @@ _CLOSE_SECONDS = 1.0
 
 @dataclass(slots=True, eq=False)
 class SpooledFile:
-    """One file, from its first row until it is uploaded. `epochs` counts the rows by their tickets."""
+    """One file, from its first row until it is uploaded. `epochs` counts the rows by their tickets.
+
+    key, metadata  of the object that it becomes; known when the file is sealed
+    """
 
     stream: Stream
     header: bytes
@@ -42,6 +45,7 @@ class SpooledFile:
     rows: int = 0
     epochs: dict[Epoch, int] = field(default_factory=dict)
     key: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Uploader:
                         return
                     spool.seek(0)
                     with _compress(spool) if self._compressed else contextlib.nullcontext(spool) as content:
-                        upload(client, self._storage, file.key, content, self._content_type)
+                        upload(client, self._storage, file.key, content, self._content_type, file.metadata)
                 self._post(FileUploaded(file))
         finally:
             client.close()

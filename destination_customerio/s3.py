@@ -13,6 +13,8 @@ from destination_customerio import __version__
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import boto3
     from botocore.credentials import DeferredRefreshableCredentials
     from botocore.session import Session
@@ -59,8 +61,15 @@ def make_client(storage: S3Storage) -> S3Client:
     )
 
 
-def upload(client: S3Client, storage: S3Storage, key: str, file: IO[bytes], content_type: str) -> None:
-    """Upload a file from its present position; large ones in parts, in this thread.
+def upload(
+    client: S3Client,
+    storage: S3Storage,
+    key: str,
+    file: IO[bytes],
+    content_type: str,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Upload a file from its present position; large ones in parts, in this thread. It appears whole or not at all.
 
     A .gz file is declared as such and not as an encoding, so that no reader unpacks it on the way.
 
@@ -73,7 +82,7 @@ def upload(client: S3Client, storage: S3Storage, key: str, file: IO[bytes], cont
         file,
         storage.s3_bucket_name,
         key,
-        ExtraArgs={"ContentType": content_type},
+        ExtraArgs={"ContentType": content_type, "Metadata": dict(metadata or {})},
         Config=TransferConfig(
             use_threads=False, multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES
         ),
