@@ -19,7 +19,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ chaos: $(STAMP) ## Run the fault suite at length, and write its figures into doc
 # At most twenty minutes. A quiet machine gives narrower figures; the ratios hold on any.
 bench: $(BENCH) ## Run the benchmarks, and write their figures and plots into benchmarks/ and docs/performance.md
 	$(BIN)/python -m benchmarks --compared-python $(VENV)/bench/bin/python
+
+profile: $(BENCH) ## Print where the microseconds of a row go
+	@$(BIN)/python -m benchmarks.where_time_goes $(VENV)/bench/bin/py-spy
 
 # --strict: a package that can't be looked up is a failure, not a clean bill.
 audit: $(STAMP) ## Look the locked dependencies up in the advisory database (needs the internet)

@@ -63,10 +63,10 @@ class Bench:
 
 
 class Sync:
-    """One `write`, to be run as often as wanted."""
+    """One `write`, to be run as often as wanted; `command` starts it."""
 
     def __init__(self, command_line: Sequence[str], parts: Sequence[Rows]) -> None:
-        self._command = command_line
+        self.command = command_line
         self._parts = parts
 
     def from_file(self, path: Path) -> Run:
@@ -75,7 +75,7 @@ class Sync:
         Raises:
             BenchmarkError: it failed, or did not acknowledge each row.
         """
-        return self._checked(run(self._command, path))
+        return self._checked(run(self.command, path))
 
     def from_generator(self) -> Run:
         """Run it behind a pipe, with a process that makes its rows at the other end.
@@ -83,7 +83,7 @@ class Sync:
         Raises:
             BenchmarkError: it failed, or did not acknowledge each row.
         """
-        return self._checked(run_behind(command(*self._parts), self._command))
+        return self._checked(run_behind(command(*self._parts), self.command))
 
     def _checked(self, done: Run) -> Run:
         states = [json.loads(line)["state"]["destinationStats"] for line in done.lines if b'"STATE"' in line]
