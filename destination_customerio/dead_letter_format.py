@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
     from destination_customerio.errors import Rejection
 
-_RAW_ID, _EXTRACTED_AT, _META, _GENERATION_ID, _DATA = _OURS = (
+RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
     "_airbyte_raw_id",
     "_airbyte_extracted_at",
     "_airbyte_meta",
     "_airbyte_generation_id",
     "_airbyte_data",
 )
-_REJECTED = ("rejected_reason", "rejected_field", "rejected_message")
+REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
 _FROM_ROW = "_from_row"
 _MAX_WIDENINGS = 100
 _MAX_COLUMNS = 2_000
@@ -91,7 +91,7 @@ class JsonLines:
         """See `RowEncoder`."""
         record = _Record.of(line)
         data = _members_text(record.data, rename=self._flattened)
-        data += (b"," if data else b"") + _rejected_members(rejection)
+        data += (b"," if data else b"") + rejected_members(rejection)
         return (
             b'{"_airbyte_raw_id":"%b","_airbyte_extracted_at":%b,"_airbyte_meta":%b,"_airbyte_generation_id":%d,%b}\n'
             % (
@@ -109,14 +109,14 @@ class Csv:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self.header = _header(_OURS)
+        self.header = _header(OUR_COLUMNS)
 
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = _Record.of(line)
         data = _members_text(record.data, rename=False)
-        data += (b"," if data else b"") + _rejected_members(rejection)
-        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), _quoted(b"{%b}" % data))
+        data += (b"," if data else b"") + rejected_members(rejection)
+        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), quoted(b"{%b}" % data))
 
 
 class FlatCsv:
@@ -128,7 +128,7 @@ class FlatCsv:
         self._widenings = 0
         self._overflows = False
         for name in stream.properties:
-            if name not in _REJECTED:
+            if name not in REJECTED_COLUMNS:
                 self._columns[_beside_ours(name)] = len(self._columns)
         self._max_columns = max(_MAX_COLUMNS, len(self._columns))
         self.header = self._make_header()
@@ -144,12 +144,12 @@ class FlatCsv:
             value = record.data[member.start : member.end]
             if name in columns:
                 cells[columns[name]] = _cell(value)
-            elif name not in _REJECTED:
+            elif name not in REJECTED_COLUMNS:
                 unknown[name] = value
         overflow = self._place(unknown, cells) if unknown else b""
         if self._overflows:
             cells.append(overflow)
-        cells += [_quoted(_utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
+        cells += [quoted(utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
         return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), b",".join(cells))
 
     def _place(self, unknown: dict[str, bytes], cells: list[bytes]) -> bytes:
@@ -164,10 +164,14 @@ class FlatCsv:
         if not self._overflows:
             self._overflows = True
             self.header = self._make_header()
-        return _quoted(b"{%b}" % b",".join(_json(name) + b":" + value for name, value in unknown.items()))
+        return quoted(
+            b"{%b}" % b",".join(json_string(name) + b":" + value for name, value in unknown.items())
+        )
 
     def _make_header(self) -> bytes:
-        return _header((*_OURS[:-1], *self._columns, *([_DATA] if self._overflows else []), *_REJECTED))
+        return _header(
+            (*OUR_COLUMNS[:-1], *self._columns, *([DATA] if self._overflows else []), *REJECTED_COLUMNS)
+        )
 
 
 class _Record(NamedTuple):
@@ -214,32 +218,41 @@ def _members_text(data: bytes, *, rename: bool) -> bytes:
         return data[1:-1].strip()
     kept: list[bytes] = []
     for member in members(data):
-        if member.name in _REJECTED:
+        if member.name in REJECTED_COLUMNS:
             continue
         text = data[member.name_start : member.end]
         if rename and (name := _beside_ours(member.name)) != member.name:
-            text = _json(name) + b":" + data[member.start : member.end]
+            text = json_string(name) + b":" + data[member.start : member.end]
         kept.append(text)
     return b",".join(kept)
 
 
 def _beside_ours(name: str) -> str:
     """The name of a row's column among Airbyte's own. Different names stay different."""
-    stem = name
-    while stem.endswith(_FROM_ROW):
-        stem = stem.removesuffix(_FROM_ROW)
-    return name + _FROM_ROW if stem in _OURS else name
+    return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
+
+
+def name_in_row(name: str) -> str:
+    """The reverse: what the row itself calls a column that stands among Airbyte's own."""
+    return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
+
+
+def _stem(name: str) -> str:
+    while name.endswith(_FROM_ROW):
+        name = name.removesuffix(_FROM_ROW)
+    return name
 
 
 def _meta(stream: Stream, record: _Record) -> bytes:
     return b'{"sync_id":%d,"changes":%b}' % (stream.sync_id, record.changes)
 
 
-def _rejected_members(rejection: Rejection) -> bytes:
+def rejected_members(rejection: Rejection) -> bytes:
+    """The three members of a JSON object that say why a row was rejected, without braces."""
     return b'"rejected_reason":%b,"rejected_field":%b,"rejected_message":%b' % (
-        _json(rejection.reason),
-        _json(rejection.field),
-        _json(rejection.message),
+        json_string(rejection.reason),
+        json_string(rejection.field),
+        json_string(rejection.message),
     )
 
 
@@ -247,13 +260,13 @@ def _our_cells(stream: Stream, record: _Record, raw_id: str) -> bytes:
     return b'"%b",%b,%b,%d' % (
         raw_id.encode(),
         _cell(record.emitted_at),
-        _quoted(_meta(stream, record)),
+        quoted(_meta(stream, record)),
         stream.generation_id,
     )
 
 
 def _header(names: Iterable[str]) -> bytes:
-    return b",".join(_quoted(_utf8(name)) for name in names) + b"\r\n"
+    return b",".join(quoted(utf8(name)) for name in names) + b"\r\n"
 
 
 def _cell(value: bytes) -> bytes:
@@ -262,23 +275,26 @@ def _cell(value: bytes) -> bytes:
         case b'"' if b"\\" not in value:
             return value
         case b'"':
-            return _quoted(_utf8(json.loads(value.decode())))
+            return quoted(utf8(json.loads(value.decode())))
         case b"{" | b"[":
-            return _quoted(value)
+            return quoted(value)
         case b"n":
             return b""
     return value
 
 
-def _quoted(text: bytes) -> bytes:
+def quoted(text: bytes) -> bytes:
+    """A text as a CSV cell."""
     return b'"%b"' % text.replace(b'"', b'""')
 
 
-def _utf8(text: str) -> bytes:
+def utf8(text: str) -> bytes:
+    """A text as bytes; a lone surrogate as its escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
-def _json(text: str) -> bytes:
+def json_string(text: str) -> bytes:
+    """A text as a JSON string."""
     try:
         return orjson.dumps(text)
     except TypeError:  # a lone surrogate, which the standard library writes as the escape that it is
