@@ -21,7 +21,7 @@ def test_every_row_arrives_through_a_storm_of_429s(
     """All lanes slow down together: while told to wait, only those send that had begun before."""
     fault = {"status": 429, "probability": 0.3, "seed": 4}
     api.inject(fault if wait is None else {**fault, "retry_after": wait})
-    rows = sized(500, 2_000)
+    rows = sized(300, 2_000)
     weather(api, rows)
     report = api.report()
     refused = report["requests_by_status"]["429"]

@@ -32,7 +32,7 @@ def test_every_row_arrives_when_three_in_ten_requests_break(
 ) -> None:
     """Once, in order per person, acknowledged."""
     api.inject({**fault, "probability": 0.3, "seed": 5})
-    rows = sized(1_000, 5_000)
+    rows = sized(500, 5_000)
     done = weather(api, rows)
     assert faults_in(api) > 0
     assert "0 retries" not in done.logs[-1]
