@@ -58,7 +58,7 @@ _PATH_VARIABLES = (
 )
 _FILE_VARIABLES = ("date", "timestamp", "part_number", "sync_id", "format_extension")
 _TIME_UNIQUE = re.compile(r"\{(?:timestamp|epoch|uuid)\}")
-_VARIABLE = re.compile(r"\{([^{}]*)\}")
+VARIABLE = re.compile(r"\{([^{}]*)\}")
 _UNSAFE = re.compile(r"[^A-Za-z0-9/!_.*')(&$@=;:+,?-]")
 _DATE_TOKEN = re.compile(r"'([^']*)'|(([A-Za-z])\3*)")
 _DATE_FIELDS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
@@ -70,7 +70,7 @@ def bucket_prefix(storage: S3Storage) -> str:
     Raises:
         ConfigError: it leaves no room for names.
     """
-    prefix = _levels(storage.bucket_path)
+    prefix = clean_levels(storage.bucket_path)
     if len(prefix.encode()) > _MAX_PREFIX_BYTES:
         raise ConfigError(
             f"The bucket path is longer than {_MAX_PREFIX_BYTES} bytes, which leaves too little of S3's limit for the "
@@ -116,12 +116,12 @@ class DeadLetterKeys:
         path = _fill(self._path_format, self._path_values(stream))
         name = _fill(self._file_format, self._file_values(stream))
         self._parts[stream] += 1
-        whole = _safe(path + name)
+        whole = safe_text(path + name)
         stem = whole.removesuffix(self._extension)
         extension = whole[len(stem) :]
         for number in itertools.count(self._next_suffix[whole]):
             suffix = f"_{number}" if number else ""
-            key = self._key(_levels(stem + self._mark + suffix + extension), extension)
+            key = self._key(clean_levels(stem + self._mark + suffix + extension), extension)
             if key not in self._used:
                 self._used.add(key)
                 self._next_suffix[whole] = number + 1
@@ -138,8 +138,8 @@ class DeadLetterKeys:
         start = self._started_at
         return {
             # A name that leaves nothing behind is still a level of its own.
-            "namespace": (_safe(stream.namespace) or "_") if stream.namespace else "",
-            "stream_name": _safe(stream.name) or "_",
+            "namespace": (safe_text(stream.namespace) or "_") if stream.namespace else "",
+            "stream_name": safe_text(stream.name) or "_",
             "sync_id": str(stream.sync_id),
             "year": f"{start:%Y}",
             "month": f"{start:%m}",
@@ -155,7 +155,7 @@ class DeadLetterKeys:
     def _file_values(self, stream: Stream) -> Mapping[str, str]:
         patterns = {
             name: _formatted(self._started_at, name.removeprefix("date:"))
-            for name in _VARIABLE.findall(self._file_format)
+            for name in VARIABLE.findall(self._file_format)
             if name.startswith("date:")
         }
         return {
@@ -170,7 +170,7 @@ class DeadLetterKeys:
 
 def _check_variables(field: str, template: str, valid: tuple[str, ...]) -> None:
     with_dates = "date" in valid
-    for name in _VARIABLE.findall(template):
+    for name in VARIABLE.findall(template):
         if with_dates and name.startswith("date:"):
             _check_date_pattern(name.removeprefix("date:"))
         elif name not in valid:
@@ -207,10 +207,11 @@ def _formatted(moment: datetime, pattern: str) -> str:
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """Replace the variables, once: a stream that is called like a variable is a name like any other."""
-    return _VARIABLE.sub(lambda variable: values[variable[1]], template)
+    return VARIABLE.sub(lambda variable: values[variable[1]], template)
 
 
-def _safe(text: str) -> str:
+def safe_text(text: str) -> str:
+    """A text in the characters that S3 calls safe."""
     decomposed = unicodedata.normalize("NFKD", text)
     without_marks = "".join(
         character for character in decomposed if not unicodedata.category(character).startswith("M")
@@ -218,7 +219,7 @@ def _safe(text: str) -> str:
     return _UNSAFE.sub("_", without_marks)
 
 
-def _levels(path: str) -> str:
+def clean_levels(path: str) -> str:
     """A path without empty levels, and without levels that mean "here" or "up"."""
     levels = (level for level in path.split("/") if level)
     return "/".join("_" * len(level) if not level.strip(".") else level for level in levels)

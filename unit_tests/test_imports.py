@@ -20,6 +20,7 @@ PURE = [
     "config_file",
     "dead_letter_format",
     "dead_letter_labels",
+    "dead_letter_origin",
     "dead_letter_paths",
     "dead_letter_reader",
     "config_model",
