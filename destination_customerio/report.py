@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # A sync of a thousand streams is summed up, not listed.
 _MAX_LISTED_STREAMS = 100
+_MAX_LISTED_REASONS = 20
 
 
 @dataclass(slots=True)
@@ -102,17 +103,20 @@ def column_lines(stream: StreamSync) -> Iterator[str]:
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:
-    if not rejected:
-        return "0 rejected"
-    reasons = ", ".join(
-        f"{reason}{f' ({column})' if column else ''}: {rows:,}"
-        for (reason, column), rows in rejected.most_common(20)
+    named = Counter(
+        {f"{reason}{f' ({column})' if column else ''}": rows for (reason, column), rows in rejected.items()}
     )
-    return f"{rejected.total():,} rejected [{reasons}]"
+    return f"{rejected.total():,} rejected{_listed(named)}"
 
 
 def _retries(requests: RequestCounts) -> str:
-    if not requests.retries:
-        return "0 retries"
-    reasons = ", ".join(f"{reason}: {times:,}" for reason, times in requests.retries.most_common(10))
-    return f"{requests.retries.total():,} retries [{reasons}]"
+    return f"{requests.retries.total():,} retries{_listed(requests.retries)}"
+
+
+def _listed(counts: Counter[str]) -> str:
+    """The most frequent by name, and the rest in one, so that what is listed adds up to the whole."""
+    if not counts:
+        return ""
+    shown = counts.most_common(_MAX_LISTED_REASONS)
+    rest = counts.total() - sum(times for _, times in shown)
+    return f" [{', '.join(f'{name}: {times:,}' for name, times in [*shown, *([('others', rest)] if rest else [])])}]"

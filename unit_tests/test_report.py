@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from destination_customerio.catalog import Stream
@@ -117,3 +118,12 @@ def test_rejections_of_ever_new_columns_are_summed_up() -> None:
     assert sync.counts.rejected["other", ""] == 1_000 - 199
     assert len(sync.counts.rejected) == 201
     assert max(len(column) for _, column in sync.counts.rejected) == 200
+
+
+def test_what_is_listed_adds_up_to_the_whole() -> None:
+    """However many reasons there are: those that are not named are counted together."""
+    retries = Counter({f"HTTP {status}": 1 for status in range(500, 530)})
+    line = list(summary_lines([], RequestCounts(retries=retries)))[-1]
+    assert line.startswith("0 requests to Customer.io, 30 retries [")
+    assert sum(int(count) for count in re.findall(r": (\d+)", line)) == 30
+    assert "others: 10" in line
