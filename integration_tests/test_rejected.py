@@ -1,0 +1,239 @@
+"""`rejected`: what lies in the bucket, counted, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.connector import SCRIPT, catalog_of, config_for, record, run_connector, stream
+from integration_tests.people import speak, started
+from integration_tests.track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from integration_tests.conftest import Bucket
+
+CATALOG = catalog_of(
+    stream("orders", "person_event", sync_id=42, properties={"person_email": {}, "timestamp": {}}),
+    stream("Größe", "person_identify", namespace="shop", sync_id=42),
+)
+START = 1_764_000_000_000
+SECRETS = ("tomorrow", "hunter2", "ada@example", "Lovelace")
+LINES = [
+    *(
+        record(
+            "orders",
+            {"person_email": "ada@example.com", "event_name": "paid", "timestamp": "tomorrow at 8"},
+            emitted_at=START + number * 1_000,
+        )
+        for number in range(3)
+    ),
+    record("orders", {"person_email": None, "event_name": "paid"}, emitted_at=START),
+    record("Größe", {"person_email": "ada@example.com", "bio": "Lovelace 1815 " * 90}, namespace="shop"),
+]
+FORMS = list(
+    product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
+)
+EXPECTED = [
+    {
+        "stream": "orders",
+        "reason": "invalid",
+        "field": "timestamp",
+        "rows": 3,
+        "first": "2025-11-24T16:00:00Z",
+        "last": "2025-11-24T16:00:02Z",
+        "example": "xxxxxxxx xx 9",
+    },
+    {
+        "stream": "orders",
+        "reason": "required",
+        "field": "person_email",
+        "rows": 1,
+        "first": "2025-11-24T16:00:00Z",
+        "last": "2025-11-24T16:00:00Z",
+    },
+    {
+        "stream": "shop.Größe",
+        "reason": "too_large",
+        "field": "bio",
+        "rows": 1,
+        "first": "2025-11-24T16:00:00Z",
+        "last": "2025-11-24T16:00:00Z",
+        "example": "xxxxxxxx 9999 xxxxxxxx 9999 xxxxxxxx 99…",
+    },
+]
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
+
+
+def fill(api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes] = LINES) -> dict[str, Any]:
+    """Reject these rows; returns the configuration."""
+    config = config_for(api.url, object_storage_config=storage)
+    done = run_connector("write", config, CATALOG, lines)
+    assert (done.exit_code, done.errors) == (0, [])
+    return config
+
+
+def read_json(config: dict[str, Any], *arguments: str) -> dict[str, Any]:
+    """What the command has for programs."""
+    done = speak("rejected", config, None, "--json", *arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("form", FORMS, ids=", ".join)
+def test_rows_are_counted_by_stream_reason_and_field(
+    api: LocalTrackApi, bucket: Bucket, form: tuple[str, str, str]
+) -> None:
+    """With the first and the last time, and a masked example, from every layout of the files."""
+    kind, flattening, compression = form
+    config = fill(
+        api,
+        bucket.config(
+            format={"format_type": kind, "flattening": flattening},
+            compression={"compression_type": compression},
+        ),
+    )
+    found = read_json(config)
+    assert (found["files"], found["rows"], found["skipped"]) == (2, 5, [])
+    for kind_found, expected in zip(found["rejected"], EXPECTED, strict=True):
+        assert kind_found.items() >= expected.items()
+    assert not any(secret in json.dumps(found) for secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        ((), 5),
+        (("--stream", "orders"), 4),
+        (("--stream", "Größe"), 1),
+        (("--stream", "shop.Größe"), 1),
+        (("--stream", "shop.orders"), 0),
+        (("--sync-id", "42"), 5),
+        (("--sync-id", "4"), 0),
+        (("--since", "2025-11-24T16:00:01Z"), 2),
+        (("--since", "2025-11-24"), 5),
+        (("--since", "2025-11-24T16:00:01+00:00", "--stream", "Größe"), 0),
+    ],
+)
+def test_filters(api: LocalTrackApi, bucket: Bucket, arguments: tuple[str, ...], rows: int) -> None:
+    """By stream, by sync, by time, and by all of them."""
+    assert read_json(fill(api, bucket.config()), *arguments)["rows"] == rows
+
+
+def test_plain_lines_go_into_pipes(api: LocalTrackApi, bucket: Bucket) -> None:
+    """One line for each kind, its cells parted by tabs, then the sum."""
+    done = speak("rejected", fill(api, bucket.config()))
+    assert (done.exit_code, done.stderr) == (0, "")
+    heading, *kinds, total = done.stdout.splitlines()
+    assert heading.split("\t") == ["stream", "reason", "field", "rows", "first", "last", "example"]
+    assert [kind.split("\t")[:4] for kind in kinds] == [
+        [expected["stream"], expected["reason"], expected["field"], str(expected["rows"])]
+        for expected in EXPECTED
+    ]
+    assert total == "5 rejected rows in 2 files."
+
+
+def test_a_table_stands_on_a_terminal(api: LocalTrackApi, bucket: Bucket, tmp_path: Path) -> None:
+    """No wider than the terminal, and without a value."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(fill(api, bucket.config())))
+    outer, inner = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
+    with subprocess.Popen(
+        [str(SCRIPT), "rejected", "--config", str(path)], stdout=inner, stderr=inner, env=environment
+    ) as process:
+        os.close(inner)
+        text = b""
+        while chunk := _read(outer):
+            text += chunk
+        assert process.wait() == 0
+    os.close(outer)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "\n")
+    assert "┃" in shown
+    assert "invalid" in shown
+    assert "5 rejected rows in 2 files." in shown
+    assert max(map(len, shown.splitlines())) <= 100
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other side is closed
+        return b""
+
+
+def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucket: Bucket) -> None:
+    """As other connectors and older versions write them; what can't be read is named."""
+    config = fill(api, bucket.config())
+    for key in bucket.keys():  # noqa: SIM118 - no mapping
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=bucket.read(key))
+    bucket.client.put_object(Bucket=bucket.name, Key="customerio/rejected/notes.txt", Body=b"notes")
+    found = read_json(config)
+    assert {kind["stream"] for kind in found["rejected"]} == {"orders", "shop.Gro_e"}
+    cause = "it is no file of rejected rows"
+    assert found["skipped"] == [{"key": "customerio/rejected/notes.txt", "cause": cause}]
+    assert f"notes.txt is left out: {cause}." in speak("rejected", config).stdout
+
+
+def test_words_of_a_server_are_shown_without_the_values_that_they_quote(
+    api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """Nor do they reach the terminal with what it would take for commands."""
+    errors = [{"batch_index": 0, "reason": "hunter2 is odd", "field": "\x1b[31mname", "message": "hunter2"}]
+    api.inject({"request": 1, "errors207": errors})
+    config = fill(
+        api,
+        bucket.config(),
+        [record("Größe", {"person_email": "a@b.c", "pass": "hunter2"}, namespace="shop")],
+    )
+    (kind,) = read_json(config)["rejected"]
+    assert kind["reason"] == "refused"
+    shown = speak("rejected", config).stdout
+    assert "hunter2" not in shown
+    assert "\x1b" not in shown
+
+
+def test_an_empty_bucket_holds_nothing(api: LocalTrackApi, bucket: Bucket) -> None:
+    """That is no error."""
+    config = config_for(api.url, object_storage_config=bucket.config())
+    assert read_json(config) == {"files": 0, "rows": 0, "rejected": [], "skipped": []}
+    assert speak("rejected", config).stdout == "0 rejected rows in 0 files.\n"
+
+
+def test_failures_are_one_sentence_on_stderr(bucket: Bucket) -> None:
+    """And exit code 1."""
+    url = "http://127.0.0.1:1"
+    assert "names no bucket" in speak("rejected", config_for(url)).failure()
+    gone = config_for(url, object_storage_config=bucket.config(s3_bucket_name="never-made"))
+    assert "could not be listed: there is no bucket never-made" in speak("rejected", gone).failure()
+    odd = speak("rejected", config_for(url), None, "--since", "yesterday")
+    assert odd.exit_code == 2
+    assert "not a date or time such as 2026-11-24" in odd.stderr
+
+
+def test_a_reader_that_leaves_ends_it_without_a_word(api: LocalTrackApi, bucket: Bucket) -> None:
+    """As in `rejected … | head`."""
+    config = fill(api, bucket.config())
+    with started("rejected", config) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 1
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
