@@ -25,6 +25,8 @@ from destination_customerio.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.timestamps import is_absent, to_unix_seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from destination_customerio.catalog import Stream
 
 # Tuples, as a set would ask for a hash, which a schema gone wrong may not have.
@@ -39,7 +41,7 @@ class AssemblySettings:
     identifier_kind: IdentifierKind
     event_id_strategy: str
     convert_timestamps: bool
-    fresh_ids: event_ids.FreshIds
+    fresh_ids: Callable[[], str]
 
 
 class Columns:

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 
 # The level below the bucket path for rows that were sent in the end.
 REPLAYED = "replayed"
+# Beside the files, while a replay is at work.
+CLAIM_NAME = "_replay_claim"
 
-_MAX_KEY_BYTES = 1_024
+MAX_KEY_BYTES = 1_024
 # What the longest bucket path leaves is enough for a shortened folder and a shortened name.
 _MAX_PREFIX_BYTES = 512
 _MAX_NAME_BYTES = 255
@@ -132,7 +134,7 @@ class DeadLetterKeys:
         prefix = self._prefix + "/" if self._prefix else ""
         if below.startswith(REPLAYED + "/"):
             below = "_" + below
-        return prefix + _shortened(below, _MAX_KEY_BYTES - len(prefix.encode()), extension)
+        return prefix + shortened(below, MAX_KEY_BYTES - len(prefix.encode()), extension)
 
     def _path_values(self, stream: Stream) -> Mapping[str, str]:
         start = self._started_at
@@ -225,7 +227,7 @@ def clean_levels(path: str) -> str:
     return "/".join("_" * len(level) if not level.strip(".") else level for level in levels)
 
 
-def _shortened(path: str, max_bytes: int, extension: str) -> str:
+def shortened(path: str, max_bytes: int, extension: str) -> str:
     """A path of safe characters that fits; what is cut off is stood for by a hash."""
     if len(path) <= max_bytes:
         return path

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MIN_CHARACTERS = 3
 _MAX_CHARACTERS = 500
 _IN_PLACE = "…"
-_KNOWN_REASONS = frozenset({"required", "invalid", "too_large", "refused"})
+KNOWN_REASONS = frozenset({"required", "invalid", "too_large", "refused"})
 
 
 def without_values(words: str, lines: Iterable[bytes]) -> str:
@@ -46,7 +46,7 @@ def countable(rejection: Rejection, line: bytes) -> tuple[str, str]:
     """The server's reason and field for a row, as they may stand in a log: without them where they quote the row."""
     reason, column = rejection.reason, rejection.field
     # The reasons that we know mean the same as ours, whatever the row holds.
-    if reason not in _KNOWN_REASONS and without_values(reason, [line]) != reason:
+    if reason not in KNOWN_REASONS and without_values(reason, [line]) != reason:
         reason = "refused"
     return reason, column if without_values(column, [line]) == column else ""
 

@@ -24,6 +24,7 @@ from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.inbox import Inbox, Stop, start_reading
 from destination_customerio.operations import destination_catalog
 from destination_customerio.output import DryRunOutput, Output, OutputClosed
+from destination_customerio.rejected_filters import parse_since
 from destination_customerio.spec import specification
 from destination_customerio.sync import prepare_dry_run, prepare_sync
 
@@ -46,6 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + the signal that stopped it."""
     parsed = _parse(arguments)
     _on_signal(_exit)
+    if parsed.command in ("rejected", "replay"):
+        from destination_customerio.people_commands import run_for_people
+
+        return run_for_people(parsed, _on_signal)
     with _claimed_stdout() as file:
         output = DryRunOutput(file) if parsed.dry_run else Output(file)
         try:
@@ -126,10 +131,34 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     check = commands.add_parser("check", help="try the credentials, the region and the bucket")
     discover = commands.add_parser("discover", help="print what rows can become in Customer.io")
     write = commands.add_parser("write", help="send the records on stdin to Customer.io")
-    for command in (check, discover, write):
+    rejected = commands.add_parser(
+        "rejected", help="for people: what lies in the bucket of rejected rows, and why"
+    )
+    replay = commands.add_parser("replay", help="for people: send rejected rows again")
+    for command in (check, discover, write, rejected, replay):
         command.add_argument("--config", type=Path, required=True, help="the configuration, a JSON file")
-    write.add_argument(
-        "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+    for command in (write, replay):
+        command.add_argument(
+            "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+        )
+    for command in (rejected, replay):
+        command.add_argument(
+            "--sync-id", type=int, metavar="N", help="only rows of this sync (Airbyte's job)"
+        )
+        command.add_argument(
+            "--stream", metavar="S", help="only rows of this stream: its name, or namespace.name"
+        )
+        command.add_argument(
+            "--since",
+            type=_since,
+            metavar="DATE",
+            help="only rows that the source gave at this date or time (ISO 8601, UTC) or later",
+        )
+    rejected.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    replay.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="send nothing and change nothing: say what would be sent, and what the connector itself would reject again",
     )
     write.add_argument(
         "--dry-run",
@@ -137,6 +166,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="do everything but send: say how many rows would go in how many requests, and what would be rejected",
     )
     return parser.parse_args(arguments)
+
+
+def _since(text: str) -> int:
+    try:
+        return parse_since(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "not a date or time such as 2026-11-24 or 2026-11-24T10:00:00Z"
+        ) from None
 
 
 def _on_signal(act: Callable[[int], object]) -> None:

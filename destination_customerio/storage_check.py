@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.storage_config import S3Storage
 
-_TEST_NAME = "_check_test"
+TEST_NAME = "_check_test"
 _CONTENT = b"Written by the connection check of destination-customerio; safe to delete.\n"
 
 
@@ -31,7 +31,7 @@ def check_storage(storage: S3Storage) -> None:
     """
     DeadLetterKeys(storage, datetime.now(UTC), uuid4())
     prefix = bucket_prefix(storage)
-    key = f"{prefix}/{_TEST_NAME}" if prefix else _TEST_NAME
+    key = f"{prefix}/{TEST_NAME}" if prefix else TEST_NAME
     with _step("connect", storage):
         client = make_client(storage)
     with _step("write", storage):

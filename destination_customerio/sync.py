@@ -24,7 +24,7 @@ from destination_customerio.streams import StreamSync
 from destination_customerio.track_client import TrackClient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from destination_customerio.catalog import Stream
     from destination_customerio.config import Config
@@ -42,21 +42,25 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't begin; nothing was read.
     """
-    syncs = _stream_syncs(config, streams, output)
+    syncs = stream_syncs(config, streams, output.warn)
     ledger = Ledger()
     dead_letters = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
     for line in report.start_lines(config, track_url, syncs):
         output.info(line)
 
-    lanes = config.max_concurrent_requests
-    sender = Sender(
-        lanes,
+    sender = make_sender(config, track_url, inbox)
+    return Pipeline(syncs, ledger, Batcher(sender.lanes), sender, dead_letters, inbox, output, time.monotonic)
+
+
+def make_sender(config: Config, track_url: str, inbox: Inbox) -> Sender:
+    """The lanes of one pipeline, to the account's own host; they run from now on."""
+    return Sender(
+        config.max_concurrent_requests,
         lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
         config.retry_timeout_seconds,
         inbox.post,
     )
-    return Pipeline(syncs, ledger, Batcher(lanes), sender, dead_letters, inbox, output, time.monotonic)
 
 
 def prepare_dry_run(
@@ -69,7 +73,7 @@ def prepare_dry_run(
     Raises:
         SyncError: the sync could not begin; nothing was read.
     """
-    syncs = _stream_syncs(config, streams, output)
+    syncs = stream_syncs(config, streams, output.warn)
     ledger = Ledger()
     sender = DryLanes(config.max_concurrent_requests, inbox.post)
     for line in report.stream_lines(syncs):
@@ -88,13 +92,30 @@ def prepare_dry_run(
     return pipeline, sender
 
 
-def _stream_syncs(config: Config, streams: Sequence[Stream], output: Output) -> list[StreamSync]:
+def stream_syncs(
+    config: Config,
+    streams: Sequence[Stream],
+    warn: Callable[[str], None],
+    fresh_ids: Callable[[], str] | None = None,
+) -> list[StreamSync]:
+    """Settle where each stream goes, and how.
+
+    Args:
+        config: the configuration
+        streams: the catalog's streams
+        warn: takes a line on what is odd about the mappings
+        fresh_ids: gives ids to events whose row has none, also where the configuration asks for none
+
+    Raises:
+        ConfigError: a stream can't go anywhere.
+    """
     kind = IDENTIFIER_KINDS[config.identifier_type]
+    strategy = config.event_id_strategy
     settings = AssemblySettings(
         identifier_kind=kind,
-        event_id_strategy=config.event_id_strategy,
+        event_id_strategy="retry_safe" if fresh_ids and strategy == "none" else strategy,
         convert_timestamps=config.convert_timestamps,
-        fresh_ids=FreshIds(),
+        fresh_ids=fresh_ids or FreshIds(),
     )
     routes = route(
         streams,
@@ -103,11 +124,11 @@ def _stream_syncs(config: Config, streams: Sequence[Stream], output: Output) -> 
     )
     field_mappings = resolve_mappings(routes, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
-        output.warn(line)
+        warn(line)
     syncs = []
     for (stream, target, _), field_mapping in zip(routes, field_mappings, strict=True):
         for line in field_mapping.warning_lines(stream) if field_mapping else ():
-            output.warn(line)
+            warn(line)
         syncs.append(StreamSync(stream, target, settings, field_mapping))
     return syncs
 

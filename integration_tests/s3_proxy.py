@@ -70,6 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._pass_on()
 
+    def do_HEAD(self) -> None:
+        self._pass_on()
+
     def do_PUT(self) -> None:
         self._pass_on()
 

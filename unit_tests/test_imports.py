@@ -33,6 +33,7 @@ PURE = [
     "json_text",
     "ledger",
     "limits",
+    "masking",
     "mapping_config",
     "operations",
     "redaction",

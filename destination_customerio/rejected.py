@@ -1,0 +1,170 @@
+"""What lies in the bucket: rejected rows counted by stream, reason and field.
+
+Values are not shown, but a masked example of each kind is. A server's words are counted as the log counts them, without
+what they quote of a row. Files are looked at one after the other, and rows one by one; what is kept is bounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.dead_letter_format import json_string
+from destination_customerio.dead_letter_origin import Origins
+from destination_customerio.dead_letter_reader import NotRejectedRows, layout_of, read_rows
+from destination_customerio.json_text import encode, parse
+from destination_customerio.masking import masked
+from destination_customerio.redaction import KNOWN_REASONS, countable
+from destination_customerio.rejected_filters import written_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letter_reader import RejectedRow
+    from destination_customerio.rejected_filters import Filters
+    from destination_customerio.storage_config import S3Storage
+
+UNKNOWN_STREAM = "(unknown)"
+
+# Fields may be named by ids, without end.
+_MAX_KINDS = 1_000
+_MAX_WORDS = 200
+_OTHER = ("other", "")
+
+
+@dataclass(slots=True)
+class Kind:
+    """Rows that were rejected alike: how many, when the source gave the first and the last, and a masked example."""
+
+    rows: int = 0
+    first: int | None = None
+    last: int | None = None
+    example: str = ""
+
+    def add(self, row: RejectedRow) -> None:
+        """Count a row."""
+        if not self.rows:
+            self.example = _example(row)
+        self.rows += 1
+        if row.extracted_at is not None:
+            self.first = row.extracted_at if self.first is None else min(self.first, row.extracted_at)
+            self.last = row.extracted_at if self.last is None else max(self.last, row.extracted_at)
+
+
+@dataclass(slots=True)
+class Summary:
+    """What was found.
+
+    kinds    by stream, reason and field
+    skipped  files that were left out, with the cause in half a sentence
+    """
+
+    files: int = 0
+    rows: int = 0
+    kinds: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def add(self, stream: str, row: RejectedRow) -> None:
+        """Count a row."""
+        reason, column = _kind_of(row)
+        kind = stream, reason[:_MAX_WORDS], column[:_MAX_WORDS]
+        if len(self.kinds) >= _MAX_KINDS and kind not in self.kinds:
+            kind = stream, *_OTHER
+        self.rows += 1
+        self.kinds.setdefault(kind, Kind()).add(row)
+
+    def sorted_kinds(self) -> list[tuple[tuple[str, str, str], Kind]]:
+        """By stream, the most frequent first."""
+        return sorted(self.kinds.items(), key=lambda item: (item[0][0], -item[1].rows, item[0]))
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "files": self.files,
+            "rows": self.rows,
+            "rejected": [
+                {
+                    "stream": stream,
+                    "reason": reason,
+                    "field": column,
+                    "rows": kind.rows,
+                    "first": written_time(kind.first),
+                    "last": written_time(kind.last),
+                    "example": kind.example,
+                }
+                for (stream, reason, column), kind in self.sorted_kinds()
+            ],
+            "skipped": [{"key": key, "cause": cause} for key, cause in self.skipped.items()],
+        }
+
+
+def summarize(
+    bucket: RejectedFiles,
+    storage: S3Storage,
+    filters: Filters,
+    on_file: Callable[[int, int], None] = lambda _, __: None,
+) -> Summary:
+    """Count the rejected rows in the bucket.
+
+    Args:
+        bucket: the files
+        storage: the configuration that they were written under
+        filters: which rows count
+        on_file: is told the number of the file it begins with, and how many there are
+
+    Raises:
+        SyncError: the bucket can't be read.
+    """
+    summary = Summary()
+    origins = Origins(storage)
+    # A row is stored after it was given, so older files hold none that is meant.
+    files = bucket.list(filters.since or 0)
+    for number, file in enumerate(files):
+        on_file(number, len(files))
+        origin = origins.of(file.key, file.label)
+        if filters.may_hold(file, origin):
+            stream = str(origin) if origin else UNKNOWN_STREAM
+            _summarize_file(bucket, file, stream, filters, summary)
+    on_file(len(files), len(files))
+    return summary
+
+
+def _summarize_file(
+    bucket: RejectedFiles, file: RejectedFile, stream: str, filters: Filters, summary: Summary
+) -> None:
+    with bucket.fetched(file) as content:
+        if content is None:
+            summary.skipped[file.key] = "it was changed or removed just now"
+            return
+        try:
+            rows_before = summary.rows
+            for row in read_rows(layout_of(content)):
+                if filters.take(row, file):
+                    summary.add(stream, row)
+        except NotRejectedRows as error:
+            summary.skipped[file.key] = str(error)
+        summary.files += summary.rows > rows_before
+
+
+def _kind_of(row: RejectedRow) -> tuple[str, str]:
+    if row.data is None:
+        return row.rejection.reason, ""
+    reason, column = row.rejection.reason, row.rejection.field
+    # Most are of the connector's own words and name a column of the row: nothing to look for there.
+    if reason in KNOWN_REASONS and (not column or json_string(column) + b":" in row.data):
+        return reason, column
+    return countable(row.rejection, b'{"record":{"data":%b}}' % row.data)
+
+
+def _example(row: RejectedRow) -> str:
+    """The value at fault, masked; the whole row when it is none of the row's columns."""
+    if row.data is None:
+        return ""
+    try:
+        data = parse(row.data)
+        value = data.get(row.rejection.field, data)
+        text = value if isinstance(value, str) else encode(value).decode()
+    except (ValueError, AttributeError):
+        text = row.data[:100].decode(errors="replace")
+    return masked(text)

@@ -1,0 +1,278 @@
+"""Replay: rejected rows are sent again, and what Customer.io takes is moved aside.
+
+Theory of operation. Files are replayed one after the other, in the order in which they were written, each by a pipeline of
+its own that has ended before the next begins; so rows stay in order as far as the files say, which is within a stream, and
+between streams from file to file. For each file:
+
+1. The object is fetched, and known from then on by its ETag.
+2. All rows that are meant are sent. Nothing in the bucket has changed yet.
+3. When the fate of every row is known: the rows that were accepted are stored as `<bucket_path>/replayed/<rest of the key>`
+   (PUT), as they lay in the file.
+4. The file is replaced, under its own key, by the rows that stay (PUT): those that were rejected again, with their new
+   reasons, those that nobody meant, and those that can't be read. If none stay, the file is deleted (DELETE).
+
+Each PUT and DELETE happens whole or not at all. So at any moment every row lies in the file, or among the replayed, or in
+both, and whatever kills the process, no row is lost:
+
+- before 3 the file is as it was; the next replay sends all its rows again;
+- between 3 and 4 likewise; step 3 then overwrites the object of the same key, as its metadata names the same version of
+  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with a number instead;
+- after 4 only what stays is left to replay.
+
+A row may thus be sent twice, and counts once: people and objects are idempotent, and events without an id of their own get
+one made of `_airbyte_raw_id`, which is the same in every replay (`from_row` gives the same id by itself). That holds for
+`event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that somebody copies within a file
+need another raw id, or none, to count twice.
+
+Somebody else may change a file meanwhile: mend it by hand, or replay it too. Right before step 3 and before step 4 the
+object must be the version that was fetched; else it is left as it is, and the report says so. Between that look and the
+write lie milliseconds; stores that would close this gap by conditional writes are too few to rely on. A second replay
+is also told by its claim (`replay_claim.py`), before it sends anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import IO, TYPE_CHECKING, Protocol, cast
+
+from destination_customerio.dead_letter_origin import Origins
+from destination_customerio.dead_letter_reader import (
+    UNREADABLE,
+    NotRejectedRows,
+    RejectedRow,
+    layout_of,
+    read_rows,
+)
+from destination_customerio.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letter_reader import Layout
+    from destination_customerio.rejected_filters import Filters
+    from destination_customerio.replay_file import FileReplay, FileResult, ReturnedRows
+    from destination_customerio.storage_config import S3Storage
+    from destination_customerio.streams import StreamSync
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class View(Protocol):
+    """Where a replay shows how it gets on."""
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
+    def on_file(self, number: int, files: int) -> None:
+        """So many of the files are behind it."""
+        ...
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a replay has done.
+
+    accepted    rows by stream
+    rejected    rows by stream, reason and field
+    skipped     files that were left as they are, with the cause
+    stopped_by  the signal that ended it early
+    """
+
+    accepted: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    skipped: dict[str, str] = field(default_factory=dict)
+    stopped_by: int | None = None
+
+
+class Replay:
+    """Replays what lies in a bucket.
+
+    syncs      the streams of the catalog
+    dry_run    whether `file_replay` leads nowhere, so that nothing in the bucket may change
+    """
+
+    def __init__(
+        self,
+        bucket: RejectedFiles,
+        storage: S3Storage,
+        syncs: Sequence[StreamSync],
+        file_replay: FileReplay,
+        view: View,
+        *,
+        dry_run: bool,
+    ) -> None:
+        self._bucket = bucket
+        self._origins = Origins(storage)
+        self._sync_of = {sync.stream: sync for sync in syncs}
+        self._file_replay = file_replay
+        self._view = view
+        self._dry_run = dry_run
+        self.outcome = Outcome()
+
+    def run(self, filters: Filters) -> Outcome:
+        """Replay all rows that are meant.
+
+        Raises:
+            SyncError: the bucket or Customer.io fails. Files that are done stay done, the one under way is as it was.
+        """
+        files = self._bucket.list(filters.since or 0)
+        for number, file in enumerate(files):
+            self._view.on_file(number, len(files))
+            if not filters.may_hold(file, self._origins.of(file.key, file.label)):
+                continue
+            self._replay(file, filters)
+            if stopping := self._file_replay.stopping:
+                self.outcome.stopped_by = stopping.signal_number
+                return self.outcome
+        self._view.on_file(len(files), len(files))
+        return self.outcome
+
+    def _replay(self, file: RejectedFile, filters: Filters) -> None:
+        stream = self._origins.stream_of(file.key, file.label, self._sync_of)
+        if stream is None:
+            self._skip(file, self._unknown_stream(file))
+            return
+        with self._bucket.fetched(file) as content, tempfile.TemporaryFile() as spool:
+            if content is None:
+                self._skip(file, "it was changed or removed just now")
+                return
+            try:
+                # A file that breaks off is found out before any of its rows is sent.
+                for _ in layout_of(content, stream.properties).texts():
+                    pass
+            except NotRejectedRows as error:
+                self._skip(file, str(error))
+                return
+
+            def opened() -> Layout:
+                content.seek(0)
+                return layout_of(content, stream.properties)
+
+            take = partial(filters.take, file=file)
+            result = self._file_replay.run(opened(), self._sync_of[stream], take, spool)
+            if result.stopped_by is not None:
+                self._view.say(f"{file.key}: stopped midway; the file is as it was.")
+                return
+            self._count(str(stream), result)
+            if self._dry_run:
+                self._view.say(
+                    f"{file.key}: {result.accepted:,} rows would be sent, {_again(result, 'would be rejected')}."
+                )
+                return
+            self._settle(file, content, opened, take, result)
+
+    def _settle(
+        self,
+        file: RejectedFile,
+        content: IO[bytes],
+        opened: Callable[[], Layout],
+        take: Callable[[RejectedRow], bool],
+        result: FileResult,
+    ) -> None:
+        """Steps 3 and 4."""
+        content.seek(0)
+        is_packed = content.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        with contextlib.ExitStack() as stack:
+            try:
+                accepted, staying = (_Part(stack, is_packed=is_packed) for _ in range(2))
+                has_new_reasons = _sort_out(opened(), take, result.returned, accepted, staying)
+            except OSError:
+                raise TransientError(
+                    f"This machine has no room to sort the rows of {file.key}. They were sent, and the file is as it was. "
+                    "Give it more disk space for temporary files, then run the replay again."
+                ) from None
+            if not accepted.rows and not has_new_reasons:
+                self._view.say(f"{file.key}: {_again(result)}.")
+                return
+            if not self._bucket.is_unchanged(file):
+                self._skip(file, "it was changed by somebody else while its rows were sent")
+                return
+            moved = ""
+            if accepted.rows:
+                moved = f" and moved to {self._bucket.keep_replayed(file, accepted.content)}"
+                if not self._bucket.is_unchanged(file):
+                    self._skip(file, "it was changed by somebody else while its rows were sent")
+                    return
+            if staying.rows:
+                self._bucket.replace(file, staying.content)
+            else:
+                self._bucket.delete(file)
+        self._view.say(f"{file.key}: {result.accepted:,} rows accepted{moved}, {_again(result)}.")
+
+    def _count(self, stream: str, result: FileResult) -> None:
+        self.outcome.accepted[stream] += result.accepted
+        for (reason, column), rows in result.returned.kinds.items():
+            self.outcome.rejected[stream, reason, column] += rows
+        if result.unreadable:
+            self.outcome.rejected[stream, UNREADABLE, ""] += result.unreadable
+
+    def _skip(self, file: RejectedFile, cause: str) -> None:
+        self.outcome.skipped[file.key] = cause
+        self._view.say(f"{file.key}: left as it is, as {cause}.")
+
+    def _unknown_stream(self, file: RejectedFile) -> str:
+        origin = self._origins.of(file.key, file.label)
+        if origin is None:
+            return "neither its label nor its key (path_format) says which stream it belongs to"
+        return f"the catalog has no stream {origin}, or more than one that the key may mean"
+
+
+class _Part:
+    """Rows of a file for another object: written to a temporary file, packed if the file was."""
+
+    def __init__(self, stack: contextlib.ExitStack, *, is_packed: bool) -> None:
+        self.rows = 0
+        self._file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        self._packer = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_packed else None
+        self._target = cast("IO[bytes]", self._packer or self._file)
+
+    def add(self, header: bytes, text: bytes) -> None:
+        if not self.rows:
+            self._target.write(header)
+        self.rows += 1
+        self._target.write(text)
+
+    def finish(self) -> None:
+        if self._packer:
+            self._packer.close()
+        self._file.flush()
+        self._file.seek(0)
+
+    @property
+    def content(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._file)
+
+
+def _sort_out(
+    layout: Layout,
+    take: Callable[[RejectedRow], bool],
+    returned: ReturnedRows,
+    accepted: _Part,
+    staying: _Part,
+) -> bool:
+    """Write each row of the file to its part; whether a row that stays has other reasons than before."""
+    has_new_reasons = False
+    for row in read_rows(layout):
+        if row.data is None or not take(row):
+            staying.add(layout.header, row.text)
+        elif (rejection := returned.reason_of(row.number)) is not None:
+            text = layout.with_reasons(row.text, rejection)
+            has_new_reasons |= text != row.text
+            staying.add(layout.header, text)
+        else:
+            accepted.add(layout.header, row.text)
+    for part in (accepted, staying):
+        part.finish()
+    return has_new_reasons
+
+
+def _again(result: FileResult, verb: str = "rejected") -> str:
+    words = f"{result.returned.kinds.total():,} {verb} again"
+    return f"{words}, {result.unreadable:,} can't be read" if result.unreadable else words
