@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,3 +66,24 @@ def speak(
     """Run a command to its end."""
     with started(command, config, catalog, *arguments) as process:
         return ended(process)
+
+
+def on_terminal(*arguments: str, columns: int = 100) -> tuple[str, int]:
+    """Run a command on a terminal; returns what stands there, without colours and the like, and the exit code."""
+    outer, inner = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    with subprocess.Popen([str(SCRIPT), *arguments], stdout=inner, stderr=inner, env=environment) as process:
+        os.close(inner)
+        shown = b""
+        while piece := _read(outer):
+            shown += piece
+        exit_code = process.wait(PATIENCE_SECONDS)
+    os.close(outer)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n"), exit_code
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other side is closed
+        return b""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
-import subprocess
+import time
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.connector import SCRIPT, catalog_of, config_for, record, run_connector, stream
-from integration_tests.people import speak, started
+from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
+from integration_tests.people import ended, on_terminal, speak, started
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from integration_tests.conftest import Bucket
 
@@ -153,18 +151,8 @@ def test_a_table_stands_on_a_terminal(api: LocalTrackApi, bucket: Bucket, tmp_pa
     """No wider than the terminal, and without a value."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps(fill(api, bucket.config())))
-    outer, inner = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "TERM": "xterm"}
-    with subprocess.Popen(
-        [str(SCRIPT), "rejected", "--config", str(path)], stdout=inner, stderr=inner, env=environment
-    ) as process:
-        os.close(inner)
-        text = b""
-        while chunk := _read(outer):
-            text += chunk
-        assert process.wait() == 0
-    os.close(outer)
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "\n")
+    shown, exit_code = on_terminal("rejected", "--config", str(path))
+    assert exit_code == 0
     assert "┃" in shown
     assert "invalid" in shown
     assert "5 rejected rows in 2 files." in shown
@@ -172,11 +160,25 @@ def test_a_table_stands_on_a_terminal(api: LocalTrackApi, bucket: Bucket, tmp_pa
     assert not any(secret in shown for secret in SECRETS)
 
 
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 65_536)
-    except OSError:  # the other side is closed
-        return b""
+@pytest.mark.parametrize(("command", "arguments"), [("rejected", ()), ("replay", ("--dry-run",))])
+def test_no_file_is_held_in_memory(bucket: Bucket, command: str, arguments: tuple[str, ...]) -> None:
+    """The process stays smaller than the file that it reads."""
+    row = b'{"_airbyte_raw_id":"r%d","_airbyte_data":{"person_email":"a@b.c","event_name":"e","x":"%b"}}\n'
+    content = b"".join(row % (number, b"x" * 16_000) for number in range(10_000))
+    bucket.client.put_object(
+        Bucket=bucket.name, Key="customerio/rejected/42/orders/2026_11_24_1_0.jsonl", Body=content
+    )
+    settings = config_for("http://127.0.0.1:1", object_storage_config=bucket.config())
+    peak_kib = 0
+    with started(command, settings, CATALOG if command == "replay" else None, *arguments) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            # Nothing of it is left in the moment of its end.
+            found = re.search(r"VmHWM:\s+([0-9]+)", status.read_text())
+            peak_kib = max(peak_kib, int(found[1]) if found else 0)
+            time.sleep(0.02)
+        assert "10,000" in ended(process).stdout
+    assert 0 < peak_kib * 1_024 < len(content)
 
 
 def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucket: Bucket) -> None:

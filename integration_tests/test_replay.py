@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from destination_customerio.catalog import Stream
 from destination_customerio.dead_letter_reader import layout_of, read_rows
+from destination_customerio.event_ids import from_column, from_row
 from integration_tests.connector import (
     catalog_of,
     config_for,
@@ -22,13 +24,14 @@ from integration_tests.connector import (
     wait_until,
 )
 from integration_tests.faults.conftest import IS_LONG
-from integration_tests.people import Spoken, ended, speak, started
+from integration_tests.people import Spoken, ended, on_terminal, speak, started
 from integration_tests.s3_proxy import RESET, Request, proxy_to
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+    from pathlib import Path
 
     from integration_tests.conftest import Bucket
 
@@ -418,6 +421,72 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     assert "left as it is, as the catalog has no stream shop.Größe" in done.stdout
     assert "4 files were left as they are, see above." in done.stdout
     assert all(bucket.read(below + name) == body for name, body in put.items())
+
+
+@pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
+def test_events_get_the_id_of_their_own_row(api: LocalTrackApi, bucket: Bucket, strategy: str) -> None:
+    """Made of its raw id, or its content; also behind rows that have an id, are rejected, or that no parser follows."""
+    storage = bucket.config()
+    deep = "[" * 5_000 + "]" * 5_000
+    lines = [
+        *LINES[:3],
+        record("orders", {"person_id": "u1", "deep": "DEEP"}).replace(b'"DEEP"', deep.encode()),
+        record("orders", {"person_id": "u1", "event_name": "paid", "_seq": 3, "event_id": "own", "n": 2**70}),
+        *LINES[4:6],
+    ]
+    fill(api, storage, lines, catalog_of(ORDERS))
+    (key,) = bucket.keys()
+    rows = list(read_rows(layout_of(io.BytesIO(bucket.read(key)))))
+    done = speak("replay", config(api, storage, event_id_strategy=strategy), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    expected = {1: 1, 2: 2, 4: 5, 5: 6}  # the row of each order without an id
+    assert sorted(arrived(api)) == [1, 2, 3, 4, 5]
+    for event in api.world.events:
+        seq = event.attributes["_seq"]
+        if seq == 3:
+            assert event.id == from_column("own", "paid")
+        elif strategy == "from_row":
+            assert event.id == from_row(Stream("orders"), json.loads(rows[expected[seq]].data or b""))
+        else:
+            assert event.id == from_column(rows[expected[seq]].raw_id, "")
+
+
+def test_mapped_streams_are_replayed_through_their_mapping(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Rows lie in the bucket as the source spells them."""
+    mapping = {
+        "stream_name": "orders",
+        "destination_object_name": "person_event",
+        "field_mappings": [
+            {"source": "customer", "destination": "person_id"},
+            {"value": "paid", "destination": "event_name"},
+        ],
+    }
+    storage = bucket.config()
+    catalog = catalog_of(stream("orders", properties={"customer": {}}))
+    settings = config(api, storage, stream_mappings=[mapping])
+    lines = [
+        record("orders", {"customer": "c1" * 80, "_seq": 1}),
+        record("orders", {"customer": "c2", "_seq": 2}),
+    ]
+    assert run_connector("write", settings, catalog, lines).exit_code == 0
+    (key,) = bucket.keys()
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=bucket.read(key).replace(b"c1" * 80, b"c1"))
+    done = speak("replay", settings, catalog)
+    assert "1 rows accepted, 0 rejected again. Done." in done.stdout
+    assert sorted(arrived(api)) == [1, 2]
+
+
+def test_a_terminal_shows_how_a_replay_gets_on(api: LocalTrackApi, bucket: Bucket, tmp_path: Path) -> None:
+    """A bar over the files while it runs, and the same words as elsewhere."""
+    storage = bucket.config()
+    fill(api, storage)
+    paths = [tmp_path / "config.json", tmp_path / "catalog.json"]
+    for path, content in zip(paths, (config(api, storage), CATALOG), strict=True):
+        path.write_text(json.dumps(content))
+    shown, exit_code = on_terminal("replay", "--config", str(paths[0]), "--catalog", str(paths[1]))
+    assert exit_code == 0
+    assert "━" in shown
+    assert "11 rows accepted, 3 rejected again. Done." in shown
 
 
 def test_rows_that_somebody_broke_stay(api: LocalTrackApi, bucket: Bucket) -> None:
