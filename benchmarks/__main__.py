@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -36,6 +37,9 @@ NAMES = (
 _HERE = Path(__file__).parent
 _DOCUMENT = _HERE.parent / "docs" / "performance.md"
 _COMPARED_LIBRARIES = ("customerio", "async-customerio", "matplotlib")
+
+
+_MAX_MINUTES = 20
 
 
 def measured(name: str, bench: Bench) -> Section:
@@ -71,6 +75,13 @@ def _versions(python: Path) -> list[str]:
     return [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()]
 
 
+def _give_up(number: int, frame: object) -> None:  # noqa: ARG001 - what a signal handler is given
+    raise BenchmarkError(
+        f"Stopped after {_MAX_MINUTES} minutes: the machine is too busy, or too slow, for all of it. What was measured "
+        "stands above; name one measurement after the other to have the rest."
+    )
+
+
 def main() -> int:
     """Run; all of them at full length write the results into the repository, anything less is only printed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -89,7 +100,14 @@ def main() -> int:
     is_whole = not options.names and not options.quick
     if is_whole and options.compared_python is None:
         parser.error("the whole run needs --compared-python; `make bench` gives it")
+    if is_whole:
+        # Not only at the end: the place for the goals is there.
+        with_goals(_DOCUMENT.read_text(), [])
     began = time.monotonic()
+    signal.signal(signal.SIGALRM, _give_up)
+    # So that the servers end too, and the folder goes.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    signal.alarm(_MAX_MINUTES * 60)
     try:
         with TemporaryDirectory(prefix="benchmarks-") as folder:
             bench = Bench(Path(folder), is_quick=options.quick, compared_python=options.compared_python)

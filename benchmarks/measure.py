@@ -131,18 +131,22 @@ def cpus(runs: Iterable[Run]) -> list[float]:
 def _run(command: Sequence[str], stdin: IO[bytes]) -> Run:
     with tempfile.TemporaryFile() as stderr:
         began = time.perf_counter()
-        # Not as a context manager: that would wait, and the kernel tells what a process took only once.
         process = subprocess.Popen(
             command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, env=environment()
         )
         watchdog = threading.Timer(_PATIENCE_SECONDS, process.kill)
         watchdog.start()
-        assert process.stdout is not None
-        lines, arrived_at = _read(process.stdout)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_seconds = time.perf_counter() - began
-        watchdog.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+        try:
+            assert process.stdout is not None
+            lines, arrived_at = _read(process.stdout)
+            # Not by Popen's own wait: the kernel tells what a process took only once.
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            wall_seconds = time.perf_counter() - began
+        finally:
+            watchdog.cancel()
+            # Does nothing to a process that has ended.
+            process.kill()
         if process.returncode != 0:
             stderr.seek(0)
             said = [*lines[-3:], stderr.read()[-_SHOWN_BYTES_OF_STDERR:]]

@@ -23,18 +23,15 @@ def draw(plot: dict[str, Any], folder: Path) -> None:
     """Write one plot; the same figures give the same bytes."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for color, (name, points) in zip(_COLORS, plot["lines"].items(), strict=False):
-        xs, ys = zip(*points, strict=True)
-        style = (
-            {"linestyle": "--", "color": _INK}
-            if name.startswith("ideal")
-            else {"marker": "o", "color": color}
-        )
-        axes.plot(xs, ys, label=name, **style)
+        axes.plot(*zip(*points, strict=True), marker="o", color=color, label=name)
+    for name, points in plot["bounds"].items():
+        axes.plot(*zip(*points, strict=True), linestyle="--", color=_INK, label=name)
     axes.set(title=plot["title"], xlabel=plot["x_label"], ylabel=plot["y_label"])
-    ticks = sorted({x for points in plot["lines"].values() for x, _ in points})
-    if "x" in plot["log"]:
-        axes.set_xscale("log", base=2 if ticks[-1] < 1_000 else 10)
-    axes.set_ylim(bottom=0)
+    if plot["is_logarithmic"]:
+        axes.set_xscale("log")
+    else:
+        axes.set_xticks(sorted({x for points in plot["lines"].values() for x, _ in points}))
+    axes.set_ylim(0, axes.get_ylim()[1])
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(color=_INK, alpha=0.3)

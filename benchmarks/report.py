@@ -43,14 +43,19 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Lines to draw: points by the name of the line. An axis named in `log` is logarithmic."""
+    """Lines to draw: points by the name of the line.
+
+    bounds          the same for what the lines are to be seen against
+    is_logarithmic  of the x axis
+    """
 
     file: str
     title: str
     x_label: str
     y_label: str
     lines: dict[str, list[tuple[float, float]]]
-    log: str = ""
+    bounds: dict[str, list[tuple[float, float]]]
+    is_logarithmic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def goals_table(sections: Sequence[Section]) -> str:
     rows = [["measurement", "goal", "measured", "verdict"]]
     for section in sections:
         rows += [[section.title, goal.wanted, goal.figure, goal.verdict] for goal in section.goals]
-    return _table(rows)
+    return _table(rows, numbers_from=len(rows[0]))
 
 
 def page(sections: Sequence[Section], compared: Sequence[str], minutes: float) -> str:
@@ -112,20 +117,21 @@ def with_goals(document: str, sections: Sequence[Section]) -> str:
     Raises:
         LookupError: it has no such place.
     """
-    place = re.compile(r"(<!-- goals -->\n).*?(\n<!-- end: goals -->)", re.DOTALL)
+    place = re.compile(r"(<!-- goals -->\n).*?(<!-- end: goals -->)", re.DOTALL)
     found = place.search(document)
     if found is None:
         raise LookupError("the document has no place for the goals")
-    return document[: found.end(1)] + goals_table(sections) + document[found.start(2) :]
+    return f"{document[: found.end(1)]}{goals_table(sections)}\n{document[found.start(2) :]}"
 
 
 def _sentence(goal: Goal) -> str:
     return f"**Missed, {goal.missed_by}.**" if goal.missed_by else "**Met.**"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def _table(rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
+    """A table whose columns from the given one on stand to the right."""
     header, *rest = rows
-    rule = ["---", *["---:" for _ in header[1:]]]
+    rule = ["---:" if column >= numbers_from else "---" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rest))
 
 

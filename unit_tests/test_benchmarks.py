@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,7 @@ from benchmarks.report import Goal, Section, goals_table, with_goals
 from benchmarks.servers import track_api
 from benchmarks.syncs import Bench
 
-if TYPE_CHECKING:
-    from pathlib import Path
+DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 def messages(wanted: Rows) -> list[dict[str, Any]]:
@@ -149,12 +149,18 @@ def test_a_goal_that_is_missed_says_by_how_much(goal: Goal, verdict: str) -> Non
     assert goal.verdict == verdict
 
 
-def test_the_goals_are_written_into_their_place() -> None:
+@pytest.mark.parametrize("old", ["", "old\n"])
+def test_the_goals_are_written_into_their_place(old: str) -> None:
     """What stands around them stays."""
     sections = [Section("Start", "", [["a"]], [Goal.at_most("at most 2 s", 2.0, 1.0, "1 s")])]
-    written = with_goals("before\n<!-- goals -->\nold\n<!-- end: goals -->\nafter\n", sections)
+    written = with_goals(f"before\n<!-- goals -->\n{old}<!-- end: goals -->\nafter\n", sections)
     assert written == f"before\n<!-- goals -->\n{goals_table(sections)}\n<!-- end: goals -->\nafter\n"
     assert "| Start | at most 2 s | 1 s | met |" in written
+
+
+def test_the_page_about_performance_has_a_place_for_the_goals() -> None:
+    """Or a whole run would end before it began."""
+    assert "| measurement | goal | measured | verdict |" in with_goals(DOCUMENT.read_text(), [])
 
 
 def test_a_sync_that_loses_rows_gives_no_figure(tmp_path: Path) -> None:
