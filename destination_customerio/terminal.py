@@ -136,7 +136,14 @@ def _show_table(rows: list[tuple[str, ...]]) -> None:
 
     table = Table()
     for heading in _HEADINGS:
-        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_column(
+            heading,
+            justify="right" if heading == "rows" else "left",
+            overflow="fold",
+            no_wrap=heading in ("rows", "first", "last"),
+        )
+    for *kind, rows_of_kind, first, last, example in rows:
+        # To the minute, so that the rest has room beside them.
+        minutes = (moment[:16].replace("T", " ") for moment in (first, last))
+        table.add_row(*map(Text, (*kind, rows_of_kind, *minutes, example)))
     Console().print(table)
