@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("stream", "reason", "field", "rows", "first", "last", "example")
 _PLAIN_SECONDS = 30.0
+_DATE_WIDTH = len("2026-11-24")
 
 
 class PlainView:
@@ -140,10 +141,11 @@ def _show_table(rows: list[tuple[str, ...]]) -> None:
             heading,
             justify="right" if heading == "rows" else "left",
             overflow="fold",
-            no_wrap=heading in ("rows", "first", "last"),
+            no_wrap=heading == "rows",
+            max_width=_DATE_WIDTH if heading in ("first", "last") else None,
         )
     for *kind, rows_of_kind, first, last, example in rows:
-        # To the minute, so that the rest has room beside them.
+        # To the minute, and below the date, so that the rest has room beside them.
         minutes = (moment[:16].replace("T", " ") for moment in (first, last))
         table.add_row(*map(Text, (*kind, rows_of_kind, *minutes, example)))
     Console().print(table)
