@@ -142,7 +142,7 @@ def _show_table(rows: list[tuple[str, ...]]) -> None:
             justify="right" if heading == "rows" else "left",
             overflow="fold",
             no_wrap=heading == "rows",
-            max_width=_DATE_WIDTH if heading in ("first", "last") else None,
+            width=_DATE_WIDTH if heading in ("first", "last") else None,
         )
     for *kind, rows_of_kind, first, last, example in rows:
         # To the minute, and below the date, so that the rest has room beside them.
