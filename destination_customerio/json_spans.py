@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SPACE = re.compile(rb"[ \t\r\n]*")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_SCALAR = re.compile(rb'[^\[\]{}",:\s]+')
+_SPACE = rb"[ \t\r\n]*+"
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_OPENING = re.compile(_SPACE + rb"\{" + _SPACE + rb"(\}?)")
+# A name, and the value up to its end, or up to the bracket with which it begins.
+_MEMBER = re.compile(
+    rb"(%b)%b:%b(%b|[^\[\]{}\",:\s]++|(?=[\[{]))" % (_STRING, _SPACE, _SPACE, _STRING), re.DOTALL
+)
+_NEXT = re.compile(_SPACE + rb"(?:,%b|(\}))" % _SPACE)
 # Up to the next bracket outside of strings.
-_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([\[\]{}])', re.DOTALL)
+_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|%b)*+([\[\]{}])' % _STRING, re.DOTALL)
 
 
 class Member(NamedTuple):
@@ -38,23 +43,14 @@ def members(text: bytes, start: int = 0) -> Iterator[Member]:
     Raises:
         ValueError: no object begins there, or the text breaks off.
     """
-    at = _skip_space(text, start)
-    if text[at : at + 1] != b"{":
-        raise ValueError("not a JSON object")
-    at = _skip_space(text, at + 1)
-    while text[at : at + 1] != b"}":
-        name = _match(_STRING, text, at)
-        colon = _skip_space(text, name.end())
-        value_start = _skip_space(text, colon + 1)
-        value_end = _value_end(text, value_start)
-        if text[colon : colon + 1] != b":":
-            raise ValueError("not a JSON object")
-        yield Member(_decoded(name.group()), at, value_start, value_end)
-        at = _skip_space(text, value_end)
-        if text[at : at + 1] == b",":
-            at = _skip_space(text, at + 1)
-        elif text[at : at + 1] != b"}":
-            raise ValueError("not a JSON object")
+    opening = _match(_OPENING, text, start)
+    at, closing = opening.end(), opening[1]
+    while not closing:
+        member = _match(_MEMBER, text, at)
+        end = member.end() if member[2] else _container_end(text, member.end())
+        yield Member(_decoded(member[1]), at, member.start(2), end)
+        following = _match(_NEXT, text, end)
+        at, closing = following.end(), following[1]
 
 
 def _decoded(string: bytes) -> str:
@@ -65,26 +61,17 @@ def _decoded(string: bytes) -> str:
     return string[1:-1].decode()
 
 
-def _value_end(text: bytes, start: int) -> int:
-    first = text[start : start + 1]
-    if first == b'"':
-        return _match(_STRING, text, start).end()
-    if first not in (b"{", b"["):
-        return _match(_SCALAR, text, start).end()
+def _container_end(text: bytes, start: int) -> int:
     depth = 0
     while bracket := _TO_BRACKET.match(text, start):
         depth += 1 if bracket[1] in b"{[" else -1
         start = bracket.end()
         if not depth:
             return start
-    raise ValueError("the JSON text breaks off")
-
-
-def _skip_space(text: bytes, at: int) -> int:
-    return _match(_SPACE, text, at).end()
+    raise ValueError("not a JSON object, or it breaks off")
 
 
 def _match(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:
     if found := pattern.match(text, at):
         return found
-    raise ValueError("the JSON text breaks off")
+    raise ValueError("not a JSON object, or it breaks off")
