@@ -33,6 +33,7 @@ def without_values(words: str, lines: Iterable[bytes]) -> str:
         spelling
         for line in lines
         for text in _texts(line)
+        if len(text) <= len(folded)  # casefold() makes no text shorter, nor does any spelling
         for spelling in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1])
         if spelling.casefold() in folded
     }
