@@ -6,14 +6,19 @@ files, the signal handler a request to stop. Only the reader can be too fast, so
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import ProtocolError, SyncError, unexpected
 from destination_customerio.protocol import LineReader
+
+if sys.platform == "linux":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +90,17 @@ class Inbox:
 
 def start_reading(descriptor: int, inbox: Inbox) -> None:
     """Read a file descriptor to its end in a thread of its own, posting blocks of whole lines."""
+    _widen_pipe(descriptor)
     # A daemon: it may sit in a read for ever, and nothing it holds needs an orderly end.
     threading.Thread(target=_read_all, args=(descriptor, inbox), name="reader", daemon=True).start()
+
+
+def _widen_pipe(descriptor: int) -> None:
+    """Let a pipe hold a whole chunk, so that the threads take turns a quarter as often as with Linux's 64 KiB."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # no pipe, or more memory for pipes than this user may have
+            if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < CHUNK_BYTES:
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
 
 
 def _read_all(descriptor: int, inbox: Inbox) -> None:

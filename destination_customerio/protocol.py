@@ -31,7 +31,7 @@ class LineReader:
     """Puts chunks of any size together to blocks of whole lines. A pure part: it reads nothing itself."""
 
     def __init__(self) -> None:
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | memoryview] = []
 
     def feed(self, chunk: bytes) -> bytes | None:
         """Take in a chunk; returns the lines that are whole by now, without the last one's newline, if any are."""
@@ -39,7 +39,7 @@ class LineReader:
         if end < 0:
             self._pieces.append(chunk)
             return None
-        self._pieces.append(chunk[:end])
+        self._pieces.append(memoryview(chunk)[:end])
         block = b"".join(self._pieces)
         self._pieces = [chunk[end + 1 :]]
         return block

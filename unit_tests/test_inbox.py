@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.inbox import EndOfInput, Failed, Inbox, Lines, Stop, start_reading
+from destination_customerio.inbox import CHUNK_BYTES, EndOfInput, Failed, Inbox, Lines, Stop, start_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,21 @@ def test_an_empty_input_is_only_an_end(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     os.close(writing)
     start_reading(reading, inbox)
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux lets the size of a pipe be chosen.")
+@pytest.mark.parametrize(("before", "after"), [(1 << 16, CHUNK_BYTES), (1 << 19, 1 << 19)])
+def test_a_pipe_holds_a_whole_chunk(pipe: tuple[int, int], before: int, after: int) -> None:
+    """A small one is widened; a larger one, which somebody chose, stays as it is."""
+    import fcntl
+
+    inbox = Inbox()
+    reading, writing = pipe
+    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, before)
+    start_reading(reading, inbox)
+    assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == after
+    os.close(writing)
     assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
 
 
