@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from destination_customerio.operations import DestinationObject
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
-_MAIL_ATTRIBUTES = ("recipient", "from_address", "reply_to")
+_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
 # Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
 _MAX_KNOWN_NAMES = 10_000
 _MAX_IGNORED_NAMES = 100
@@ -83,9 +83,8 @@ class Assembler:
         """Names that the API sets no limit to."""
 
     def _note_mail_attributes(self, attributes: JsonObject) -> None:
-        for name in _MAIL_ATTRIBUTES:
-            if name in attributes:
-                self.mail_attributes.add(name)
+        if not _MAIL_ATTRIBUTES.isdisjoint(attributes):
+            self.mail_attributes |= _MAIL_ATTRIBUTES & attributes.keys()
 
     def _note_ignored_columns(self, rest: JsonObject) -> None:
         if rest and len(self.ignored_columns) < _MAX_IGNORED_NAMES:

@@ -29,9 +29,10 @@ class Batch:
     opened_at    clock time of the first row
     """
 
-    __slots__ = ("_buffer", "_ends", "_line_bytes", "epochs", "lane", "lines", "opened_at")
+    __slots__ = ("_buffer", "_ends", "_last_end", "_line_bytes", "epochs", "lane", "lines", "opened_at")
 
-    def __init__(self, lane: int, opened_at: float) -> None:
+    def __init__(self, lane: int, opened_at: float, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self._last_end = max_body_bytes - len(_CLOSE)
         self.lane = lane
         self.opened_at = opened_at
         self.lines: list[bytes] = []
@@ -50,24 +51,24 @@ class Batch:
         trailing_comma = 1 if self._ends else 0
         return len(self._buffer) - trailing_comma + len(_CLOSE)
 
-    def fits(self, entry: bytes, max_body_bytes: int) -> bool:
-        """Whether the body, with this entry added, stays within the limit."""
-        return len(self._buffer) + len(entry) + len(_CLOSE) <= max_body_bytes
-
     @property
     def weight(self) -> int:
         """How many bytes of memory it holds, for the budget."""
         return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
 
-    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> None:
-        """Append one row."""
+    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> bool:
+        """Append one row if the body, with it, stays within the limit; whether it does."""
         buffer = self._buffer
+        end = len(buffer) + len(entry)
+        if end > self._last_end:
+            return False
         buffer += entry
-        self._ends.append(len(buffer))
         buffer += b","
+        self._ends.append(end)
         self.lines.append(line)
         self.epochs.append(epoch)
         self._line_bytes += len(line)
+        return True
 
     def body(self, start: int, stop: int) -> bytes:
         """The request body that sends the rows `start` to `stop`, the latter left out."""
@@ -90,21 +91,15 @@ class Batcher:
     def add(self, lane: int, entry: bytes, line: bytes, epoch: Epoch, now: float) -> Batch | None:
         """Add one row; returns the batch that had to be sealed to make room, if any.
 
-        `entry` must be of a size that fits an empty batch, which the limit on entries sees to.
+        Raises:
+            ValueError: the entry is larger than a request, which the limit on entries rules out.
         """
         batch = self._open[lane]
-        sealed = None
-        if batch is None or not batch.fits(entry, self._max_body_bytes):
-            sealed = batch
-            batch = self._open[lane] = Batch(lane, now)
-        batch.add(entry, line, epoch)
-        return sealed
-
-    def open_batch(self, lane: int) -> Batch:
-        """The open batch of a lane that a row was just added to."""
-        batch = self._open[lane]
-        if batch is None:
-            raise LookupError("the lane has no open batch")
+        if batch is not None and batch.add(entry, line, epoch):
+            return None
+        self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes)
+        if not fresh.add(entry, line, epoch):
+            raise ValueError("the entry is larger than a request")
         return batch
 
     def seal_lane(self, lane: int) -> Batch | None:

@@ -103,16 +103,14 @@ class Columns:
             raise Rejection("too_large", column, f"{column} is longer than {MAX_EVENT_NAME_BYTES} bytes.")
         return name
 
-    def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> JsonObject:
-        """`{"id": ULID}`, or nothing when the row gives no id and the strategy is `none`."""
+    def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> str | None:
+        """The event's ULID; none when the row gives no id and the strategy is `none`."""
         value = data.pop("event_id", None)
         if event_ids.is_given(value):
-            return {"id": event_ids.from_column(value, event_name)}
-        if row_id is not None:
-            return {"id": row_id}
-        if self._settings.event_id_strategy == "retry_safe":
-            return {"id": self._settings.fresh_ids()}
-        return {}
+            return event_ids.from_column(value, event_name)
+        if row_id is None and self._settings.event_id_strategy == "retry_safe":
+            return self._settings.fresh_ids()
+        return row_id
 
     def row_id(self, data: JsonObject) -> str | None:
         """The id made of a row's whole content, when the config asks for it; before any column is taken out."""
@@ -120,16 +118,16 @@ class Columns:
             return event_ids.from_row(self._stream, data)
         return None
 
-    def timestamp(self, data: JsonObject, column: str) -> JsonObject:
-        """`{column: unix seconds}`, or nothing when the row has none.
+    def timestamp(self, data: JsonObject, column: str) -> int | None:
+        """A moment in unix seconds; none when the row has none.
 
         Customer.io would silently put "now" in the place of one it can't read, so those are rejected.
         """
         value = data.pop(column, None)
         if is_absent(value):
-            return {}
+            return None
         try:
-            return {column: to_unix_seconds(value)}
+            return to_unix_seconds(value)
         except ValueError:
             raise Rejection(
                 "invalid",
@@ -153,7 +151,7 @@ class Columns:
     def convert(self, data: JsonObject, column: str) -> None:
         """Turn one attribute into unix seconds in place; what can't be read passes as it is."""
         value = data.get(column)
-        if is_absent(value):
+        if value is None:
             return
         try:
             data[column] = to_unix_seconds(value)

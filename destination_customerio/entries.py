@@ -75,12 +75,13 @@ def merge_people(columns: Columns, data: JsonObject) -> Entry:
 def add_device(columns: Columns, data: JsonObject) -> Entry:
     """Give a person a device."""
     person, identifiers = columns.person(data)
-    device = {
+    device: JsonObject = {
         "token": columns.text(data, "device_token"),
         "platform": columns.choice(data, "platform", ("ios", "android")),
-        **columns.timestamp(data, "last_used"),
-        "attributes": data,
     }
+    if (last_used := columns.timestamp(data, "last_used")) is not None:
+        device["last_used"] = last_used
+    device["attributes"] = data
     return person, {"type": "person", "action": "add_device", "identifiers": identifiers, "device": device}
 
 
@@ -123,15 +124,12 @@ def _occurrence(columns: Columns, data: JsonObject, action: str, name_column: st
     row_id = columns.row_id(data)
     person, identifiers = columns.person(data)
     name = columns.event_name(data, name_column)
-    entry = {
-        "type": "person",
-        "action": action,
-        "identifiers": identifiers,
-        "name": name,
-        **columns.event_id(data, name, row_id),
-        **columns.timestamp(data, "timestamp"),
-        "attributes": data,
-    }
+    entry: JsonObject = {"type": "person", "action": action, "identifiers": identifiers, "name": name}
+    if (event_id := columns.event_id(data, name, row_id)) is not None:
+        entry["id"] = event_id
+    if (timestamp := columns.timestamp(data, "timestamp")) is not None:
+        entry["timestamp"] = timestamp
+    entry["attributes"] = data
     return person, entry
 
 

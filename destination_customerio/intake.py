@@ -100,7 +100,6 @@ class Intake:
         sealed = self._batcher.add(lane, entry, line, epoch, now)
         if sealed is not None:
             self._send(sealed)
-        self._placement.placed(order, lane)
 
     def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
         try:

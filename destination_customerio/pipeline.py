@@ -92,7 +92,7 @@ class Pipeline:
         self._delivered_word = delivered_word
 
         self._placement: Placement = (
-            JoiningPlacement(sender.lanes, batcher, self._fence)
+            JoiningPlacement(sender.lanes, self._fence)
             if any(sync.target.joins_two for sync in streams)
             else HashedPlacement(sender.lanes)
         )

@@ -18,13 +18,14 @@ are given out by one thread, in one order.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from destination_customerio.batcher import Batch, Batcher
+    from destination_customerio.batcher import Batch
     from destination_customerio.identifiers import OrderKey
 
     # What a row must stay in order with: the rows of one key, or of both.
@@ -38,15 +39,11 @@ class Placement(Protocol):
     """Chooses lanes. Made for the coordinator's thread."""
 
     def lane_of(self, order: Order) -> int:
-        """The lane for a row that must stay in order with the given key, or both keys."""
-        ...
-
-    def placed(self, order: Order, lane: int) -> None:
-        """The row is in the lane's open batch now."""
+        """The lane for a row that must stay in order with the given key, or both keys; the row is taken there."""
         ...
 
     def settled(self, batch: Batch) -> None:
-        """No row of the batch is under way any more."""
+        """No row of the batch is under way any more. A lane's batches settle in the order of their rows."""
         ...
 
 
@@ -60,10 +57,7 @@ class HashedPlacement:
         """See `Placement`."""
         if type(order) is not str:
             raise TypeError("rows that join two keys need a JoiningPlacement")
-        return _hashed_lane(order, self._lanes)
-
-    def placed(self, order: Order, lane: int) -> None:
-        """See `Placement`; there is nothing to remember."""
+        return crc32(order.encode()) % self._lanes
 
     def settled(self, batch: Batch) -> None:
         """See `Placement`; nothing was remembered."""
@@ -87,12 +81,12 @@ class JoiningPlacement:
            is in its open batch included
     """
 
-    def __init__(self, lanes: int, batcher: Batcher, fence: Callable[[int, int], None]) -> None:
+    def __init__(self, lanes: int, fence: Callable[[int, int], None]) -> None:
         self._lanes = lanes
-        self._batcher = batcher
         self._fence = fence
         self._pins: dict[OrderKey, _Pin] = {}
-        self._pins_of: dict[Batch, list[_Pin]] = {}
+        # For each lane, the pins of each of its rows that is not settled, in the order of the rows.
+        self._rows_of: list[deque[tuple[_Pin, ...]]] = [deque() for _ in range(lanes)]
         self._rows = 0
         self._gather_until = 0
 
@@ -106,7 +100,7 @@ class JoiningPlacement:
         self._rows += 1
         if type(order) is str:
             pin = self._pins.get(order) or self._new_pin(order, self._lane_of_new(order))
-            return pin.lane
+            return self._take(pin.lane, (pin,))
         first, second = (self._pins.get(key) for key in order)
         pinned = first or second
         lane = pinned.lane if pinned else self._lane_of_new(order[0])
@@ -114,33 +108,26 @@ class JoiningPlacement:
             self._fence(lane, second.lane)
             second.lane = lane
             self._gather_until = self._rows + _ROWS_GATHERED
-        for key in order:
-            if key not in self._pins:
-                self._new_pin(key, lane)
-        return lane
-
-    def placed(self, order: Order, lane: int) -> None:
-        """See `Placement`."""
-        pins = self._pins_of.setdefault(self._batcher.open_batch(lane), [])
-        for key in (order,) if type(order) is str else order:
-            pin = self._pins[key]
-            pin.rows += 1
-            pins.append(pin)
+        return self._take(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
 
     def settled(self, batch: Batch) -> None:
         """See `Placement`."""
-        for pin in self._pins_of.pop(batch, ()):
-            pin.rows -= 1
-            if not pin.rows:
-                del self._pins[pin.key]
+        rows = self._rows_of[batch.lane]
+        for _ in range(len(batch)):
+            for pin in rows.popleft():
+                pin.rows -= 1
+                if not pin.rows:
+                    del self._pins[pin.key]
+
+    def _take(self, lane: int, pins: tuple[_Pin, ...]) -> int:
+        for pin in pins:
+            pin.rows += 1
+        self._rows_of[lane].append(pins)
+        return lane
 
     def _lane_of_new(self, key: OrderKey) -> int:
-        return 0 if self._rows < self._gather_until else _hashed_lane(key, self._lanes)
+        return 0 if self._rows < self._gather_until else crc32(key.encode()) % self._lanes
 
     def _new_pin(self, key: OrderKey, lane: int) -> _Pin:
         pin = self._pins[key] = _Pin(key, lane)
         return pin
-
-
-def _hashed_lane(key: OrderKey, lanes: int) -> int:
-    return crc32(key.encode()) % lanes

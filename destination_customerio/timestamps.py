@@ -19,7 +19,8 @@ from decimal import Decimal
 from typing import Any
 
 # The first power of ten that is no longer seconds (the year 5138), milliseconds, microseconds, nanoseconds.
-_UNITS = ((10**11, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
+_SECONDS_LIMIT = 10**11
+_UNITS = ((_SECONDS_LIMIT, 1), (10**14, 10**3), (10**17, 10**6), (10**20, 10**9))
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]*)?")
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
@@ -50,6 +51,8 @@ def to_unix_seconds(value: Any) -> int:
     Raises:
         ValueError: none of the accepted forms. The error says nothing of the value.
     """
+    if type(value) is int and -_SECONDS_LIMIT < value < _SECONDS_LIMIT:
+        return value
     if type(value) is str:
         return _from_text(value.strip())
     if type(value) is int or type(value) is float or type(value) is Decimal:

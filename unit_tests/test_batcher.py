@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,3 +156,10 @@ def test_each_row_keeps_its_ticket() -> None:
     (batch,) = batcher.seal()
     assert batch.epochs == epochs
     assert batch.lines == [b"0", b"1", b"2", b"3"]
+
+
+def test_an_entry_larger_than_a_request_is_no_row_to_lose() -> None:
+    """The limit on entries rules it out; should that ever be broken, the sync fails rather than drops the row."""
+    batcher = Batcher(lanes=1, max_body_bytes=FRAME + 10)
+    with pytest.raises(ValueError, match="larger than a request"):
+        batcher.add(0, b"x" * 11, b"line", EPOCH, 0.0)

@@ -94,7 +94,7 @@ def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: s
     """Any value that is not blank is the user's own id."""
     row = {"event_id": value}
     found = columns(strategy=strategy).event_id(row, "signup", "the row's")
-    assert found == {"id": from_column(value, "signup")}
+    assert found == from_column(value, "signup")
     assert row == {}
 
 
@@ -102,10 +102,10 @@ def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: s
 def test_without_one_the_strategy_decides(value: Any) -> None:
     """A fresh id, the id of the row's content, or none; the column is taken out in any case."""
     row = {"event_id": value}
-    assert columns().event_id(row, "signup", None) == {"id": FIRST_FRESH_ID}
+    assert columns().event_id(row, "signup", None) == FIRST_FRESH_ID
     assert row == {}
-    assert columns(strategy="from_row").event_id({}, "signup", "the row's") == {"id": "the row's"}
-    assert columns(strategy="none").event_id({"event_id": value}, "signup", None) == {}
+    assert columns(strategy="from_row").event_id({}, "signup", "the row's") == "the row's"
+    assert columns(strategy="none").event_id({"event_id": value}, "signup", None) is None
 
 
 def test_only_the_strategy_from_row_reads_the_whole_row() -> None:
@@ -119,14 +119,14 @@ def test_only_the_strategy_from_row_reads_the_whole_row() -> None:
 def test_a_timestamp_is_sent_in_seconds() -> None:
     """In whole ones, as an integer, whatever the row wrote."""
     row = {"timestamp": "2026-01-01T00:00:00.999Z"}
-    assert columns().timestamp(row, "timestamp") == {"timestamp": 1_767_225_600}
+    assert columns().timestamp(row, "timestamp") == 1_767_225_600
     assert row == {}
 
 
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_an_absent_timestamp_is_not_sent(value: Any) -> None:
     """Customer.io then puts its own."""
-    assert columns().timestamp({"timestamp": value}, "timestamp") == {}
+    assert columns().timestamp({"timestamp": value}, "timestamp") is None
 
 
 @pytest.mark.parametrize("value", ["yesterday", True, {}, math.nan, 10**20])

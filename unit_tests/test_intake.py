@@ -47,7 +47,7 @@ class World:
             self.streams,
             self.ledger,
             self.batcher,
-            JoiningPlacement(1, self.batcher, self._fence),
+            JoiningPlacement(1, self._fence),
             self.sent.append,
             self._reject,
         )

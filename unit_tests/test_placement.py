@@ -30,7 +30,7 @@ class World:
         self.queues: list[deque[Batch | tuple[str, int]]] = [deque() for _ in range(lanes)]
         # An entry is one byte, so the limit says how many rows a batch takes.
         self.batcher = Batcher(lanes, max_body_bytes=len(b'{"batch":[]}') + 2 * rows_per_batch - 1)
-        self.placement = JoiningPlacement(lanes, self.batcher, self.fence)
+        self.placement = JoiningPlacement(lanes, self.fence)
         self.sent: list[int] = []
         self.fences = 0
         self._numbers = count()
@@ -42,7 +42,6 @@ class World:
         line = str(next(self._numbers)).encode()
         if sealed := self.batcher.add(lane, b"x", line, EPOCH, 0.0):
             self.queues[sealed.lane].append(sealed)
-        self.placement.placed(order, lane)
 
     def fence(self, lane: int, awaited: int) -> None:
         """As the pipeline and the sender do it."""
