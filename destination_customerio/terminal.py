@@ -1,6 +1,7 @@
 """How the commands for people talk: with rich on a terminal, in plain lines elsewhere.
 
 Names, fields and reasons come from rows and servers; nothing that a terminal would take for a command gets through.
+rich is imported without being declared in pyproject.toml: the CDK brings it, and needs it itself.
 """
 
 from __future__ import annotations

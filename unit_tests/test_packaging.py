@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,8 @@ LOCK_FILES = [
 ]
 # Parts of a declared dependency that are packaged apart: their own authors pin the pair to each other.
 RELEASED_WITH = {"botocore": "boto3", "pydantic-core": "pydantic"}
+# Imported on a terminal only, and brought by a declared dependency that needs it whatever its extras.
+BROUGHT_BY = {"rich": "airbyte-cdk"}
 SUPPORTED_PYTHONS = ["3.11", "3.12", "3.13"]
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -189,15 +191,31 @@ def test_supported_pythons_are_those_declared() -> None:
     prefix = "Programming Language :: Python :: 3."
     classified = [c.rpartition(" ")[2] for c in PYPROJECT["project"]["classifiers"] if c.startswith(prefix)]
     assert classified == SUPPORTED_PYTHONS
-    requires = Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
+    pythons = Requirement(f"python{PYPROJECT['project']['requires-python']}").specifier
     assert [
-        f"3.{minor}" for minor in range(20) if requires.contains(Version(f"3.{minor}.0"))
+        f"3.{minor}" for minor in range(20) if pythons.contains(Version(f"3.{minor}.0"))
     ] == SUPPORTED_PYTHONS
 
 
 def test_every_import_is_a_declared_dependency() -> None:
-    """The connector imports only what `pip install .` brings by name, never a dependency's dependency."""
-    assert imported_distributions() - {canonicalize_name(r.name) for r in declared()} == set()
+    """The connector imports only what `pip install .` brings by name, but for what the CDK is known to bring."""
+    undeclared = imported_distributions() - {canonicalize_name(r.name) for r in declared()}
+    assert undeclared == set(BROUGHT_BY)
+
+
+def test_the_dependencies_are_the_five_that_are_agreed() -> None:
+    """A further one is a decision about the image and its advisories, not a line in passing."""
+    names = [r.name for r in declared()]
+    assert names == ["airbyte-cdk", "boto3", "orjson", "pydantic", "requests"]
+
+
+@pytest.mark.parametrize("name", BROUGHT_BY)
+def test_what_is_imported_undeclared_is_required_by_what_is_declared(name: str) -> None:
+    """Unconditionally: with no extra and on every platform."""
+    bringer = BROUGHT_BY[name]
+    assert bringer in {canonicalize_name(r.name) for r in declared()}
+    brought = [Requirement(text) for text in requires(bringer) or []]
+    assert [r.marker for r in brought if canonicalize_name(r.name) == name] == [None]
 
 
 def test_every_declared_dependency_is_imported() -> None:
