@@ -107,7 +107,7 @@ class _BucketHandler(_Handler):
 def _serve(handler: type[_Handler], latency_seconds: float) -> None:
     with _Server(handler, latency_seconds) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        _say_and_wait(f"http://127.0.0.1:{server.server_port}")
+        _say_and_wait(f"http://127.0.0.1:{server.server_port}")  # ignore-https-check: this machine
         server.shutdown()
 
 
@@ -120,7 +120,7 @@ def _serve_moto() -> None:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    endpoint = f"http://{host}:{port}"  # ignore-https-check: this machine
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from benchmarks.measure import BenchmarkError, environment
 
@@ -118,7 +119,7 @@ def _process(module: str, *arguments: str) -> Iterator[str]:
 
 
 def _ask(url: str, method: str, path: str, body: str | None = None) -> Any:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_TIMEOUT_SECONDS)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT_SECONDS)
     with contextlib.closing(connection):
         connection.request(method, path, body)
         return json.load(connection.getresponse())

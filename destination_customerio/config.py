@@ -124,7 +124,7 @@ class Config(Model):
         default="",
         title="Track API URL",
         description="Another base URL for the Track API, for tests against a local server.",
-        json_schema_extra={**HIDDEN, "order": 8, "examples": ["http://127.0.0.1:8080"]},
+        json_schema_extra={**HIDDEN, "order": 8, "examples": ["http://localhost:8080"]},
     )
     max_concurrent_requests: int = Field(
         default=8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -87,9 +88,9 @@ def _check_for_cloud(config: Config) -> None:
             f"{_NOTHING_WRITTEN} Remove track_api_url from the configuration."
         )
     storage = config.object_storage_config
-    if isinstance(storage, S3Storage) and storage.s3_endpoint.startswith("http://"):
+    if isinstance(storage, S3Storage) and urlsplit(storage.s3_endpoint).scheme == "http":
         raise ConfigError(
-            "object_storage_config.s3_endpoint is an http:// URL, which Airbyte Cloud does not allow: rows and keys would "
+            "object_storage_config.s3_endpoint is a plain http URL, which Airbyte Cloud does not allow: rows and keys would "
             f"travel in clear text. {_NOTHING_WRITTEN} Use an https:// endpoint."
         )
 

@@ -49,5 +49,5 @@ def checked_url(url: str, *, http_allowed: bool) -> str:
     if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#\\ "):
         raise ValueError("give a URL such as https://example.com, without a user name, `?` or `#`")
     if parts.scheme == "http" and not http_allowed and host not in _LOOPBACK:
-        raise ValueError("http:// is only for a server on this machine; use https://")
+        raise ValueError("plain http is only for a server on this machine; use https")
     return parts.geturl()  # with the scheme in small letters, as it is looked at again

@@ -61,7 +61,10 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ({**VALID, "max_concurrent_requests": "many"}, "max_concurrent_requests must be a whole number"),
         ({**VALID, "max_concurrent_requests": 1.5}, "max_concurrent_requests must be a whole number"),
         ({**VALID, "convert_timestamps": "perhaps"}, "convert_timestamps must be true or false"),
-        ({**VALID, "track_api_url": "http://example.com"}, "track_api_url: http:// is only for a server on"),
+        (
+            {**VALID, "track_api_url": "http://example.com"},
+            "track_api_url: plain http is only for a server on",
+        ),
         ({**VALID, "track_api_url": "example.com"}, "track_api_url: give a URL such as"),
         (
             {**VALID, "object_storage_config": {**S3, "bucket_path": ""}},
@@ -120,5 +123,5 @@ def test_the_cloud_allows_no_bucket_in_clear_text() -> None:
     """However the scheme is spelled."""
     for endpoint in ("http://minio:9000", "HTTP://minio:9000"):
         raw = {**VALID, "object_storage_config": {**S3, "s3_endpoint": endpoint}}
-        assert "s3_endpoint is an http:// URL" in complaint(raw, {"DEPLOYMENT_MODE": "CLOUD"})
+        assert "s3_endpoint is a plain http URL" in complaint(raw, {"DEPLOYMENT_MODE": "CLOUD"})
         parse_config(raw, {})
