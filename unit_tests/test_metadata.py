@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 import (
@@ -14,11 +14,27 @@ from airbyte_connector_models.metadata.v0.connector_metadata_definition_v0 impor
 from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.spec import DOCUMENTATION_URL, connection_specification
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).parent.parent
 FILE: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text())
 METADATA = FILE["data"]
 # The definition of airbyte/destination-customer-io: a registry that holds both must tell them apart.
 REFERENCE_DEFINITION_ID = "c101b15f-2de9-4616-b54f-0ec9d28ca64d"
+
+
+def medians(text: str, *headings: str) -> Iterator[list[float]]:
+    """From each row of the tables that have all these columns: the figure that stands first in each cell."""
+    where: list[int] | None = None
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            where = None
+        elif where is None:
+            where = [cells.index(name) for name in headings] if set(headings) <= set(cells) else []
+        elif where and not cells[0].startswith("---"):
+            yield [float(cells[place].split()[0]) for place in where]
 
 
 def test_the_file_is_what_the_registry_accepts() -> None:
@@ -61,6 +77,17 @@ def test_every_host_that_is_connected_to_is_allowed() -> None:
     named = set(re.findall(r"\$\{(.+?)\}", " ".join(hosts)))
     assert named <= known
     assert named == {"track_api_url", "object_storage_config.s3_endpoint"}
+
+
+def test_the_resources_hold_what_the_benchmarks_measured() -> None:
+    """No process of the results took more cores than the limit, nor a sync more memory than is asked for."""
+    (job,) = METADATA["resourceRequirements"]["jobSpecific"]
+    given = job["resourceRequirements"]
+    results = (ROOT / "benchmarks/results.md").read_text()
+    cores = [cpu / wall for wall, cpu in medians(results, "wall, s", "CPU, s")]
+    assert 0.7 < max(cores) <= float(given["cpu_limit"]) + 0.05
+    (peak,) = re.findall(r"peak under \d+ MB \| (\d+) MB at most", results)
+    assert int(peak) * 10**6 < int(given["memory_request"].removesuffix("Mi")) * 2**20
 
 
 def test_the_test_suites_that_are_declared_are_there() -> None:
