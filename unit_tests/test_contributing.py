@@ -58,6 +58,17 @@ def test_ci_runs_each_of_the_checks() -> None:
         assert re.search(rf"\bmake {target}\b", script)
 
 
+def test_all_python_is_checked_for_types() -> None:
+    """The folders and files that mypy is given are those at the top that hold Python."""
+    top = [
+        path
+        for path in ROOT.iterdir()
+        if not path.name.startswith(".") and path.name not in {"build", "dist"}
+    ]
+    with_python = {path.name for path in top if path.suffix == ".py" or any(path.rglob("*.py"))}
+    assert set(PYPROJECT["tool"]["mypy"]["files"]) == with_python
+
+
 def test_the_hooks_are_the_tools_of_the_environment() -> None:
     """The same versions as `make lint types`, and nothing that is downloaded."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
