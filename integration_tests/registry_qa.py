@@ -20,7 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 NAME = "destination-customerio"
-DOCS_PAGE = "docs/integrations/destinations/customerio.md"
+# The page, and the pictures beside it.
+DOCS_FOLDER = "docs/integrations/destinations/"
 EXPECTED = ROOT / "docs" / "qa.md"
 # Port 9 discards; nobody listens there.
 CLOSED = "http://127.0.0.1:9"
@@ -37,7 +38,7 @@ def lay_out(monorepo: Path) -> None:
     ).stdout
     connector = monorepo / "airbyte-integrations" / "connectors" / NAME
     for name in filter(None, tracked.split("\0")):
-        target = (monorepo if name == DOCS_PAGE else connector) / name
+        target = (monorepo if name.startswith(DOCS_FOLDER) else connector) / name
         if (ROOT / name).is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target)
