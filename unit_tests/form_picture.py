@@ -1,7 +1,8 @@
 """Draws the form that the configuration is entered in, from `spec` alone, as SVG.
 
 What is drawn is what the spec says: the fields in their order with titles, descriptions and defaults, the required ones
-first and marked, the others below "Optional fields", choices with the one that is chosen, hidden fields not at all. Airbyte draws its form from the same spec by rules of its own; each picture says so.
+first and marked, the others below "Optional fields", choices with the one that is chosen, hidden fields not at all.
+Airbyte draws its form from the same spec by rules of its own; each picture says so.
 """
 
 from __future__ import annotations
