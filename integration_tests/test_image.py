@@ -190,6 +190,20 @@ def test_rows_are_written_over_pipes(tmp_path: Path, api: LocalTrackApi, bucket:
     assert json.loads(row["_airbyte_data"])["rejected_reason"] == "required"
 
 
+def test_the_commands_for_people_work_on_a_terminal(
+    tmp_path: Path, api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """What draws the table is in the image, though parts of what it could draw with are not."""
+    config = config_for(api.url, object_storage_config=bucket.config())
+    with Container(tmp_path, "write", config, CATALOG) as container:
+        container.send([record("users", {"person_email": None}), stream_state("users", 1)])
+        assert container.finish().exit_code == 0
+    mounted = ["--network", "host", "--volume", f"{tmp_path}:/secrets:ro"]
+    shown = docker("run", "--rm", "--tty", *mounted, IMAGE, "rejected", "--config", "/secrets/config.json")
+    assert re.search(r"│ users +│ required +│", shown)
+    assert "1 rejected rows in 1 files." in shown
+
+
 def test_a_role_is_assumed_with_what_the_image_holds(
     tmp_path: Path, api: LocalTrackApi, bucket: Bucket
 ) -> None:

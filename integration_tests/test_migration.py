@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import record, run_connector, stream_state
+from integration_tests.people import speak
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -170,6 +171,32 @@ def test_rejected_rows_lie_where_they_lay(
         "rejected_field",
         "rejected_message",
     }
+
+
+def test_rows_that_the_other_connector_rejected_can_be_sent_again(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Its files carry no label; their keys and columns say enough."""
+    header = "_airbyte_raw_id,_airbyte_extracted_at,_airbyte_meta,_airbyte_generation_id,_airbyte_data"
+    data = {**PERSON, "rejected_reason": "invalid", "rejected_field": "an_attribute", "rejected_message": "m"}
+    cell = json.dumps(data).replace('"', '""')
+    row = (
+        f'"0c6ee3f2-6f4f-4a3b-9d0b-6f5f0a7f6f11",1763856000000,"{{""sync_id"":42,""changes"":[]}}",0,"{cell}"'
+    )
+    place = "42/shop/people/2026_11_23_1763856000000_0.csv"
+    bucket.client.put_object(
+        Bucket=bucket.name,
+        Key=f"customerio/rejected/{place}",
+        Body=f"{header}\r\n{row}\r\n".encode(),
+    )
+    config = ours(CONFIGS["csv"], api, bucket)
+    assert "shop.people\tinvalid\tan_attribute\t1\t" in speak("rejected", config).stdout
+    done = speak("replay", config, CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    (person,) = api.world.profiles()
+    assert (person.identifiers, person.attributes) == (
+        {"email": "ada@example.com"},
+        {"an_attribute": "any attribute"},
+    )
+    assert bucket.keys() == [f"customerio/rejected/replayed/{place}"]
 
 
 def test_what_the_guide_promises_of_times_and_ids_is_so(api: LocalTrackApi, bucket: Bucket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+from destination_customerio import run
 from destination_customerio.assembler import Assembler, MappedAssembler
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
@@ -23,7 +25,7 @@ from destination_customerio.json_text import parse_exactly
 from destination_customerio.mapping_config import StreamMapping
 from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.spec import connection_specification
-from unit_tests.generated_docs import PICTURES, documents
+from unit_tests.generated_docs import PAGE, PICTURES, documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +106,16 @@ def _parsed(file: str) -> ET.Element:
     return ET.fromstring((ROOT / file).read_text())  # noqa: S314 - a file of this repository
 
 
+@pytest.mark.parametrize("file", ["README.md", "docs/rejected-rows.md", PAGE])
+def test_the_commands_for_people_are_shown_as_they_are_taken(file: str) -> None:
+    """Each command line in a block or in the text has the arguments that the program wants; both commands are there."""
+    lines = re.findall(
+        r"(?:^\$ |`)destination-customerio ([^`#\n]+)", (ROOT / file).read_text(), re.MULTILINE
+    )
+    parsed = [run._parse(shlex.split(line)) for line in lines]
+    assert {"rejected", "replay"} <= {arguments.command for arguments in parsed}
+
+
 @pytest.mark.parametrize("file", PICTURES)
 def test_the_pictures_of_the_form_are_readable(file: str) -> None:
     """Well-formed, labelled as what they are, no text over the edge, and shown on the page."""
@@ -113,7 +125,7 @@ def test_the_pictures_of_the_form_are_readable(file: str) -> None:
     for text in texts:
         ends_at = float(text.attrib["x"]) + 0.48 * float(text.attrib["font-size"]) * len(text.text or "")
         assert ends_at <= float(picture.attrib["width"])
-    page = (ROOT / "docs/integrations/destinations/customerio.md").read_text()
+    page = (ROOT / PAGE).read_text()
     assert f"]({Path(file).name})" in page
 
 
