@@ -93,7 +93,7 @@ test-image: image $(STAMP) ## Build the image and run it over pipes against a lo
 		echo "No container engine answers to 'docker version': the tests of the image were skipped."; \
 	fi
 
-qa: $(QA) ## Run the checks of Airbyte's connector registry (400 MB, the first time)
+qa: $(QA) ## Run the checks of Airbyte's connector registry (700 MB, the first time)
 	@if test -x $(VENV)/qa/bin/python; then \
 		$(VENV)/qa/bin/python integration_tests/registry_qa.py; \
 	else \

@@ -3,11 +3,13 @@
 `make qa` runs this in an environment of its own (`airbyte-internal-ops` needs other versions than the connector), and
 compares what comes out with the table of `docs/qa.md`: a check that fails or starts to pass unnoticed is an error.
 The monorepo's connectors are Poetry projects, so the copy's pyproject.toml says in Poetry's words what ours says in
-the standard's. Nothing is asked of the network: every request ends at a closed port of this machine.
+the standard's, and Poetry locks it, at the versions that are shipped. For that the package index is asked; while the
+checks run, nothing is asked of the network: every request ends at a closed port of this machine.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +21,7 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PROGRAMS = Path(sys.executable).parent
 NAME = "destination-customerio"
 # The page, and the pictures beside it.
 DOCS_FOLDER = "docs/integrations/destinations/"
@@ -42,19 +45,76 @@ def lay_out(monorepo: Path) -> None:
         if (ROOT / name).is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target)
-    with (connector / "pyproject.toml").open("a") as file:
-        file.write(poetry_table((ROOT / "pyproject.toml").read_text()))
+    pins = pinned((ROOT / "requirements.lock").read_text())
+    (connector / "pyproject.toml").write_text(poetry_project((ROOT / "pyproject.toml").read_text(), pins))
+    lock(connector, pins)
 
 
-def poetry_table(pyproject: str) -> str:
-    """The `[tool.poetry]` that says the same as `[project]`, as far as the checks read it."""
+def pinned(lock_file: str) -> list[str]:
+    """The `name==version ; marker` lines of a lock file."""
+    return re.findall(r"^([A-Za-z0-9].*?) \\$", lock_file, re.MULTILINE)
+
+
+def poetry_project(pyproject: str, pins: list[str]) -> str:
+    """A pyproject.toml of Poetry's that says the same as `[project]`; the pins are a group of their own."""
     project = tomllib.loads(pyproject)["project"]
-    dependencies = "".join(
-        f'{name} = "{bounds}"\n'
-        for name, bounds in re.findall(r"^([\w-]+)(\S+)$", "\n".join(project["dependencies"]), re.MULTILINE)
+    dependencies = re.findall(r"^([\w-]+)(\S+)$", "\n".join(project["dependencies"]), re.MULTILINE)
+    return "\n".join(
+        [
+            "[tool.poetry]",
+            *(f"{key} = {json.dumps(project[key])}" for key in ("name", "version", "license")),
+            "package-mode = false",
+            "[tool.poetry.dependencies]",
+            f"python = {json.dumps(project['requires-python'])}",
+            *(f"{name} = {json.dumps(bounds)}" for name, bounds in dependencies),
+            "[dependency-groups]",
+            f"pins = {json.dumps(pins)}",
+            # The index that pip and uv use; Poetry's own default asks PyPI for more than its mirrors have.
+            "[[tool.poetry.source]]",
+            f'name = "index"\nurl = {json.dumps(index_url())}\npriority = "primary"\n',
+        ]
     )
-    about = "".join(f'{key} = "{project[key]}"\n' for key in ("name", "version", "license"))
-    return f"\n[tool.poetry]\n{about}\n[tool.poetry.dependencies]\n{dependencies}"
+
+
+def index_url() -> str:
+    """The package index, as uv is configured to use it."""
+    said = subprocess.run(
+        [str(PROGRAMS / "uv"), "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"],
+        check=True,
+        input="",
+        capture_output=True,
+        text=True,
+    ).stdout
+    (url,) = re.findall(r"^--index-url (\S+)", said, re.MULTILINE)
+    return str(url)
+
+
+def lock(connector: Path, pins: list[str]) -> None:
+    """Make a poetry.lock, and hold it to the pins: the same packages, each at the version that is shipped."""
+    environment = {
+        **os.environ,
+        "POETRY_CACHE_DIR": str(PROGRAMS.parent / "poetry-cache"),
+        "POETRY_VIRTUALENVS_CREATE": "false",
+        "POETRY_KEYRING_ENABLED": "false",
+    }
+    done = subprocess.run(
+        [str(PROGRAMS / "poetry"), "lock", "--no-interaction"],
+        cwd=connector,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        sys.exit(
+            f"Poetry could not lock the dependencies, for which it needs the package index:\n{done.stderr}"
+        )
+    locked = {
+        f"{package['name']}=={package['version']}"
+        for package in tomllib.loads((connector / "poetry.lock").read_text())["package"]
+    }
+    if differing := sorted(locked ^ {pin.split()[0] for pin in pins}):
+        sys.exit(f"Poetry locks other packages than requirements.lock: {', '.join(differing)}.")
 
 
 def run_checks() -> dict[str, tuple[str, str]]:
@@ -86,14 +146,14 @@ def expected_outcomes(text: str) -> dict[str, str]:
 
 def main() -> int:
     """Run and compare; gives the exit code."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        os.environ[name] = os.environ[name.lower()] = CLOSED
-    os.environ["DO_NOT_TRACK"] = "1"
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="airbyte-") as folder:
         monorepo = Path(folder) / "airbyte"
         lay_out(monorepo)
         subprocess.run(["git", "init", "--quiet", "."], cwd=monorepo, check=True)  # noqa: S607 - as above
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            os.environ[name] = os.environ[name.lower()] = CLOSED
+        os.environ["DO_NOT_TRACK"] = "1"
         os.chdir(monorepo)
         found = run_checks()
         os.chdir(ROOT)
