@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from integration_tests.s3_proxy import Proxy, Request
     from integration_tests.track_api import LocalTrackApi
 
+PATIENCE_SECONDS = 60
+# Longer than any process may take to end.
+FOR_EVER_SECONDS = 1_000
 CATALOG = catalog_of(stream("users", "person_identify", sync_id=7))
 
 
@@ -117,6 +121,40 @@ def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
         done = connector.finish()
     assert (done.exit_code, len(done.states)) == (0, 2)
     figures(faults="a slow bucket", rows=2)
+
+
+def test_a_signal_ends_a_sync_whose_upload_hangs(
+    api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
+) -> None:
+    """It does not wait for the store, which stays silent until it has ended; only the state behind that file stays back."""
+    begun, released = threading.Event(), threading.Event()
+
+    def hold(_: Request) -> str | None:
+        begun.set()
+        released.wait(FOR_EVER_SECONDS)
+        return None
+
+    proxy.refuse = hold
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    objects = {"users": "person_identify", "orders": "person_event", "visits": "person_page"}
+    catalog = catalog_of(*(stream(name, target) for name, target in objects.items()))
+    try:
+        with Connector("write", config, catalog) as connector:
+            connector.send([record("users", {"person_email": None}), stream_state("users", 1)])
+            assert begun.wait(PATIENCE_SECONDS)
+            connector.send(
+                [record("orders", {"person_email": "a@b.c", "event_name": "paid"}), stream_state("orders", 2)]
+            )
+            # It waits for no row, so it comes back as soon as all before it is read.
+            connector.send([stream_state("visits", 0)])
+            assert cursors([connector.next_message("STATE")]) == [0]
+            connector.signal(signal.SIGTERM)
+            done = connector.wait()
+    finally:
+        released.set()
+    assert (done.exit_code, done.errors, done.stderr) == (143, [], "")
+    assert cursors(done.states) == [0, 2]
+    figures(faults="SIGTERM, and an upload that hangs", rows=2)
 
 
 def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
