@@ -167,7 +167,7 @@ class Delivery:
 def _retries_are_spent(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
     return TransientError(
         f"Customer.io did not take a request in {attempts} attempts, for which it has {budget_seconds:.0f} s (last: "
-        f"{verdict.reason}). Rows before the last acknowledged state are written; the next attempt goes on from there. "
+        f"{verdict.reason}). What was written stays written, and the next attempt goes on from there. "
         "Check the status page of Customer.io, and that nothing between Airbyte and Customer.io breaks connections."
     )
 

@@ -33,9 +33,10 @@ class Pace:
 
 
 class RefusalCount:
-    """Counts refused requests since any lane last had a row accepted."""
+    """Counts refused requests since any lane last had a row accepted; `max_in_a_row` of them are not too many."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_in_a_row: float = MAX_REFUSALS_IN_A_ROW) -> None:
+        self._max_in_a_row = max_in_a_row
         self._lock = threading.Lock()
         self._in_a_row = 0
 
@@ -48,4 +49,4 @@ class RefusalCount:
         """One more request was refused as a whole; whether it was one too many."""
         with self._lock:
             self._in_a_row += 1
-            return self._in_a_row > MAX_REFUSALS_IN_A_ROW
+            return self._in_a_row > self._max_in_a_row

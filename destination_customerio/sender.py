@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 from destination_customerio.delivery import Abandoned, Circumstances, Delivery
 from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.inbox import Failed, LaneEnded
-from destination_customerio.pacing import Pace, RefusalCount
+from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW, Pace, RefusalCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +71,7 @@ class Sender:
         connect: Callable[[], Transport],
         retry_timeout_seconds: float,
         post: Callable[[object], None],
+        max_refusals_in_a_row: float = MAX_REFUSALS_IN_A_ROW,
     ) -> None:
         self.lanes = lanes
         self._post = post
@@ -78,7 +79,7 @@ class Sender:
         self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
         outside = Circumstances(
             pace=Pace(time.monotonic),
-            refusals=RefusalCount(),
+            refusals=RefusalCount(max_refusals_in_a_row),
             retry_timeout_seconds=retry_timeout_seconds,
             clock=time.monotonic,
             wall_clock=time.time,

@@ -15,6 +15,7 @@ from destination_customerio.event_ids import FreshIds
 from destination_customerio.field_mapping import resolve_mappings
 from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.ledger import Ledger
+from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
 from destination_customerio.pipeline import Pipeline
 from destination_customerio.region import read_timeout_seconds, resolve_track_url
 from destination_customerio.router import route, unused_mapping_lines
@@ -53,13 +54,16 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     return Pipeline(syncs, ledger, Batcher(sender.lanes), sender, dead_letters, inbox, output, time.monotonic)
 
 
-def make_sender(config: Config, track_url: str, inbox: Inbox) -> Sender:
+def make_sender(
+    config: Config, track_url: str, inbox: Inbox, max_refusals_in_a_row: float = MAX_REFUSALS_IN_A_ROW
+) -> Sender:
     """The lanes of one pipeline, to the account's own host; they run from now on."""
     return Sender(
         config.max_concurrent_requests,
         lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
         config.retry_timeout_seconds,
         inbox.post,
+        max_refusals_in_a_row,
     )
 
 
