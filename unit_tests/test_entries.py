@@ -221,17 +221,20 @@ def test_preferences_may_be_an_object_its_json_text_or_dotted_columns() -> None:
 
 
 def test_dates_are_converted_wherever_attributes_go() -> None:
-    """By the catalog's word, for devices and relationships too."""
-    stream = Stream("rows", properties={"since": {"type": "string", "format": "date"}})
+    """By the catalog's word, for every object that has attributes."""
+    dates = {"since": {"type": "string", "format": "date"}, "at": {"airbyte_type": "timestamp_with_timezone"}}
+    stream = Stream("rows", properties={**dates, "note": {"type": "string"}})
     settings = AssemblySettings(
         identifier_kind=IDENTIFIER_KINDS["email"],
         event_id_strategy="none",
         convert_timestamps=True,
         fresh_ids=FreshIds(),
     )
-    row = {**ADA, **ACME, "device_token": "t", "platform": "ios", "since": "2024-01-01"}
-    for name in ("person_identify", "person_device", "person_relationship", "object_identify"):
-        _, encoded = Assembler(stream, DESTINATION_OBJECTS[name], settings).assemble(
-            parse(json.dumps(row).encode())
-        )
-        assert b'"since":1704067200' in encoded
+    needed = {"device_token": "t", "platform": "ios", "event_name": "e", "name": "n"}
+    day = "2024-01-01"
+    row = json.dumps({**ADA, **ACME, **needed, "since": day, "at": f"{day}T00:00:00Z", "note": day}).encode()
+    with_attributes = [row for row in DESTINATION_OBJECTS.values() if row.attributes != "ignored"]
+    assert len(with_attributes) == 7
+    for target in with_attributes:
+        _, encoded = Assembler(stream, target, settings).assemble(parse(row))
+        assert b'"since":1704067200,"at":1704067200,"note":"2024-01-01"' in encoded
