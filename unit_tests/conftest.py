@@ -1,4 +1,4 @@
-"""How hypothesis runs here, and a small world on loopback for the tests of what talks to the network."""
+"""How hypothesis runs here, and a small world on loopback for the tests of what talks to the network or a bucket."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from unit_tests import bucket_server
+from unit_tests.dead_letter_coordinator import Coordinator
 from unit_tests.loopback import Certificate, Reply, Request, Server, make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from unit_tests.bucket_server import Bucket
 
 # No time limits, as the machines that run the tests are not equally fast.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -61,3 +65,18 @@ def internet(
     yield answer
     for server in servers:
         server.__exit__()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket that takes everything."""
+    bucket_server.isolate(monkeypatch)
+    yield from bucket_server.serve()
+
+
+@pytest.fixture
+def coordinator() -> Iterator[Coordinator]:
+    """A coordinator that closes what it opened."""
+    made = Coordinator()
+    yield made
+    made.dead_letters.close()

@@ -6,98 +6,24 @@ import csv
 import gzip
 import io
 import json
-import queue
 import threading
-from collections import Counter
-from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from destination_customerio import dead_letter, dead_letter_upload
+from destination_customerio import dead_letter
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters, FileUploaded
-from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
-from destination_customerio.ledger import Epoch, Track
-from unit_tests import bucket_server
+from destination_customerio.dead_letter import FileUploaded
 from unit_tests.bucket_server import Bucket, Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from destination_customerio.dead_letter import DeadLetters
-
-USERS = Stream("users", "shop", properties={"n": {}}, sync_id=42)
-ORDERS = Stream("orders", sync_id=42)
-REJECTION = Rejection("required", "person_email", "The column person_email is empty.")
-JSONL = {"format_type": "JSONL"}
-FLAT_CSV = {"format_type": "CSV", "flattening": "Root level flattening"}
-
-
-def epoch() -> Epoch:
-    """A ticket as the ledger gives them."""
-    return Epoch(Track("users"))
-
-
-def line(number: int, padding: int = 0, stream: Stream = USERS, **columns: Any) -> bytes:
-    """A RECORD message of about this many bytes more than it needs."""
-    data = {"n": number, **columns} | ({"padding": "x" * padding} if padding else {})
-    record = {"stream": stream.name, "namespace": stream.namespace, "data": data, "emitted_at": 1}
-    return json.dumps({"type": "RECORD", "record": record}).encode()
-
-
-class Coordinator:
-    """What the coordinator does with dead letters: an inbox, a clock, and the books."""
-
-    def __init__(self) -> None:
-        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self.settled: Counter[Epoch] = Counter()
-        self.now = 100.0
-        self.dead_letters: DeadLetters = CountedDeadLetters(self.settle)
-
-    def settle(self, settled: Epoch, count: int) -> None:
-        """Keep the books; a settlement of nothing would be one too many."""
-        assert count > 0
-        self.settled[settled] += count
-
-    def with_bucket(self, endpoint: str, **values: Any) -> BucketDeadLetters:
-        """Put rejected rows into a bucket from now on."""
-        options = {name: values.pop(name) for name in list(values) if name.startswith(("max_", "open_"))}
-        letters = BucketDeadLetters(
-            bucket_server.storage(endpoint, **values),
-            self.inbox.put,
-            self.settle,
-            lambda: self.now,
-            lambda: 1_793_678_706.0,
-            **options,
-        )
-        self.dead_letters = letters
-        return letters
-
-    def next_event(self) -> object:
-        """What the uploader has to say next."""
-        return self.inbox.get(timeout=30)
-
-    def handle_all(self) -> None:
-        """Handle events until nothing is pending."""
-        while self.dead_letters.pending:
-            event = self.next_event()
-            assert isinstance(event, FileUploaded), event
-            self.dead_letters.handle(event)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """A bucket that takes everything."""
-    bucket_server.isolate(monkeypatch)
-    yield from bucket_server.serve()
-
-
-@pytest.fixture
-def coordinator() -> Iterator[Coordinator]:
-    """A coordinator that closes what it opened."""
-    made = Coordinator()
-    yield made
-    made.dead_letters.close()
+from unit_tests.dead_letter_coordinator import (
+    FLAT_CSV,
+    JSONL,
+    ORDERS,
+    REJECTION,
+    USERS,
+    Coordinator,
+    epoch,
+    line,
+)
 
 
 class TestEveryImplementation:
@@ -364,125 +290,3 @@ def test_it_is_full_while_too_many_files_wait_for_the_uploader(
     was_full = letters.is_full
     coordinator.handle_all()
     assert (was_full, letters.is_full) == (True, False)
-
-
-def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinator) -> None:
-    """One error is posted; files that waited behind are not uploaded, and no row of them is settled."""
-    bucket.refuse = lambda: Refusal(403, "AccessDenied") if bucket.objects else None
-    letters = coordinator.with_bucket(bucket.url)
-    tickets = [epoch() for _ in range(4)]
-    for ticket in tickets:
-        letters.add(USERS, line(1), REJECTION, ticket)
-        letters.seal()
-    first, second = coordinator.next_event(), coordinator.next_event()
-    assert isinstance(first, FileUploaded)
-    assert isinstance(second, ConfigError)
-    letters.handle(first)
-    bucket.refuse = lambda: None
-    letters.add(USERS, line(1), REJECTION, tickets[3])
-    letters.seal()
-    letters.close()
-    assert coordinator.inbox.empty()
-    assert len(bucket.objects) == 1
-    assert coordinator.settled == {tickets[0]: 1}
-    assert letters.pending == 4
-
-
-def test_a_client_that_cannot_be_made_is_told_of(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The first file finds out, not the first row."""
-    letters = coordinator.with_bucket(bucket.url, s3_endpoint="", s3_bucket_region="")
-    letters.add(USERS, line(1), REJECTION, epoch())
-    letters.seal()
-    event = coordinator.next_event()
-    assert isinstance(event, ConfigError)
-    assert "region" in str(event)
-
-
-def test_a_fault_of_our_own_is_told_of(
-    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever ends the uploader, the coordinator must not wait for it for ever."""
-
-    def broken(*_: object) -> None:
-        raise KeyError("row value")
-
-    monkeypatch.setattr(dead_letter_upload, "upload", broken)
-    letters = coordinator.with_bucket(bucket.url)
-    letters.add(USERS, line(1), REJECTION, epoch())
-    letters.seal()
-    event = coordinator.next_event()
-    assert isinstance(event, SyncError)
-    assert event.failure_type == "system_error"
-    assert "row value" not in str(event)
-
-
-def full_disk() -> IO[bytes]:
-    """A file that takes nothing."""
-    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it stands in for a temporary file
-
-
-def test_a_full_disk_is_a_sentence_and_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The file that may hold half a row is never uploaded."""
-    letters = coordinator.with_bucket(bucket.url, open_spool=full_disk)
-    with pytest.raises(TransientError, match=r"disk space") as caught:
-        letters.add(USERS, line(1), REJECTION, epoch())
-    assert "No space left on device" in str(caught.value)
-    letters.seal()
-    letters.close()
-    assert (letters.pending, coordinator.settled, bucket.objects) == (1, {}, {})
-
-
-def test_a_disk_that_fills_up_under_a_file_drops_the_whole_file(
-    bucket: Bucket, coordinator: Coordinator
-) -> None:
-    """Rows that it held before are not settled either: they come again with the next attempt."""
-    room = [2]
-
-    class Filling(io.BytesIO):
-        def write(self, text: Any) -> int:
-            if not room[0]:
-                raise OSError(28, "No space left on device")
-            room[0] -= 1
-            return super().write(text)
-
-    letters = coordinator.with_bucket(bucket.url, open_spool=Filling)
-    letters.add(USERS, line(1), REJECTION, epoch())
-    with pytest.raises(TransientError):
-        letters.add(USERS, line(2), REJECTION, epoch())
-    assert letters.oldest_opened_at() is None
-    letters.seal()
-    letters.close()
-    assert (letters.pending, coordinator.settled, bucket.objects) == (2, {}, {})
-
-
-def test_bad_formats_are_told_before_the_first_row(bucket: Bucket, coordinator: Coordinator) -> None:
-    """Not when the first row is rejected, hours later."""
-    with pytest.raises(ConfigError, match="unknown variable"):
-        coordinator.with_bucket(bucket.url, path_format="{foo}/")
-
-
-def test_closing_drops_what_is_open_and_leaves_no_thread(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The coordinator waits for what is pending, or has given up on it."""
-    letters = coordinator.with_bucket(bucket.url)
-    letters.add(USERS, line(1), REJECTION, epoch())
-    letters.seal()
-    coordinator.handle_all()
-    letters.add(USERS, line(2), REJECTION, epoch())
-    letters.close()
-    letters.close()
-    assert len(bucket.objects) == 1
-    assert "dead-letter-uploader" not in {thread.name for thread in threading.enumerate()}
-
-
-@pytest.mark.parametrize("implementation", ["bucket", "counted"])
-def test_rows_of_an_open_file_are_pending(
-    bucket: Bucket, coordinator: Coordinator, implementation: str
-) -> None:
-    """A coordinator that ends at `pending == 0` has lost nothing."""
-    if implementation == "bucket":
-        coordinator.with_bucket(bucket.url)
-    letters = coordinator.dead_letters
-    for number in range(3):
-        letters.add(USERS, line(number), REJECTION, epoch())
-    assert letters.pending + coordinator.settled.total() == 3
-    assert letters.pending == (3 if implementation == "bucket" else 0)
