@@ -1,4 +1,4 @@
-"""The files of rejected rows in the bucket, for those who read them: listed in the order of writing, fetched, replaced.
+"""The files of rejected rows in the bucket, for those who read them: listed, fetched, moved, replaced.
 
 A file is one version of an object, known by its ETag: content and version are fetched together, so that what was read
 is what is later replaced, or a change by somebody else in between is noticed. Content lies in a temporary file while it
@@ -23,6 +23,7 @@ from destination_customerio.dead_letter_paths import (
     bucket_prefix,
     shortened,
 )
+from destination_customerio.dead_letter_rows import UnusableFile
 from destination_customerio.s3 import make_client, upload
 from destination_customerio.s3_errors import explain
 from destination_customerio.storage_check import TEST_NAME
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
     from destination_customerio.storage_config import S3Storage
 
@@ -40,6 +42,8 @@ _MAX_FETCHES = 3
 _LOOKUPS_AT_ONCE = 8
 _DIGITS = re.compile("[0-9]+")
 _EXTENSION = re.compile(r"(\.[A-Za-z]+(?:\.gz)?)?$")
+# The clocks of sources and of the bucket may differ by so much.
+_CLOCK_TOLERANCE_SECONDS = 3_600
 # The version of the file that rows among the replayed came from.
 _SOURCE = "replayed-from"
 
@@ -98,23 +102,35 @@ class RejectedFiles:
     ) -> None:
         self._client.close()
 
-    def list(self, stored_since: int = 0) -> list[RejectedFile]:
-        """All files stored since a time (milliseconds since 1970), in the order in which they were written."""
-        with self._explained("The rejected rows in the bucket could not be listed"):
-            keys = list(self._keys(stored_since))
-            with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
-                found = list(pool.map(self._look_up, keys))
-        return sorted((file for file in found if file), key=lambda file: file.order)
+    def each(self, stored_since: int = 0) -> Iterator[RejectedFile]:
+        """All files stored since a time (milliseconds since 1970), or a little before it, one page of keys at a time."""
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._storage.s3_bucket_name, Prefix=self._root
+            )
+        )
+        with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
+            while True:
+                with self._explained("The rejected rows in the bucket could not be listed"):
+                    page = next(pages, None)
+                    if page is None:
+                        return
+                    found = list(pool.map(self._look_up, self._keys(page, stored_since)))
+                yield from (file for file in found if file)
 
     @contextlib.contextmanager
-    def fetched(self, file: RejectedFile) -> Iterator[IO[bytes] | None]:
-        """The content of a file, from its start; None when the object is another one by now, or gone."""
+    def fetched(self, file: RejectedFile) -> Iterator[IO[bytes]]:
+        """The content of a file, from its start.
+
+        Raises:
+            UnusableFile: the object is another one by now, gone, or archived.
+        """
         # Disk, not memory: small ones never leave the page cache anyway.
         with tempfile.TemporaryFile() as content:
             with self._explained(f"The file {file.key} could not be read"):
-                is_there = self._fetch(file, content)
-            content.seek(0)
-            yield cast("IO[bytes]", content) if is_there else None
+                self._fetch(file, content)
+                content.seek(0)
+            yield cast("IO[bytes]", content)
 
     def is_unchanged(self, file: RejectedFile) -> bool:
         """Whether the object is still the version that was listed."""
@@ -152,20 +168,14 @@ class RejectedFiles:
         with self._explained(f"The file {file.key} could not be deleted, though its rows are sent"):
             self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=file.key)
 
-    def _keys(self, stored_since: int) -> Iterator[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._storage.s3_bucket_name, Prefix=self._root
-        )
-        for page in pages:
-            for found in page.get("Contents", ()):
-                rest = found["Key"].removeprefix(self._root)
-                ours = (
-                    found["Size"]
-                    and rest not in (TEST_NAME, CLAIM_NAME)
-                    and not rest.startswith(f"{REPLAYED}/")
-                )
-                if ours and found["LastModified"].timestamp() * 1_000 >= stored_since - 1_000:
-                    yield found["Key"]
+    def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
+        for found in page.get("Contents", ()):
+            rest = found["Key"].removeprefix(self._root)
+            ours = (
+                found["Size"] and rest not in (TEST_NAME, CLAIM_NAME) and not rest.startswith(f"{REPLAYED}/")
+            )
+            if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
+                yield found["Key"]
 
     def _look_up(self, key: str) -> RejectedFile | None:
         from botocore.exceptions import ClientError
@@ -182,11 +192,12 @@ class RejectedFiles:
             etag=head["ETag"].strip('"'),
             stored_at=int(head["LastModified"].timestamp() * 1_000),
             content_type=head.get("ContentType", "application/octet-stream"),
-            metadata=head.get("Metadata", {}),
+            # Some stores give the names back with capitals.
+            metadata={name.lower(): value for name, value in head.get("Metadata", {}).items()},
         )
 
-    def _fetch(self, file: RejectedFile, content: IO[bytes]) -> bool:
-        """Fetch the listed version; False when there is another one, or none."""
+    def _fetch(self, file: RejectedFile, content: IO[bytes]) -> None:
+        """Fetch the listed version."""
         from botocore.exceptions import (
             ClientError,
             HTTPClientError,
@@ -197,7 +208,7 @@ class RejectedFiles:
         for attempt in count(1):
             try:
                 answer = self._client.get_object(
-                    Bucket=self._storage.s3_bucket_name, Key=file.key, IfMatch=file.etag
+                    Bucket=self._storage.s3_bucket_name, Key=file.key, IfMatch=f'"{file.etag}"'
                 )
                 content.seek(0)
                 content.truncate()
@@ -205,16 +216,20 @@ class RejectedFiles:
                     while chunk := body.read(_CHUNK_BYTES):
                         content.write(chunk)
                 # A store that knows no conditions answers with whatever is there.
-                return answer["ETag"].strip('"') == file.etag
+                if answer["ETag"].strip('"') != file.etag:
+                    raise _changed()
             except ClientError as error:
                 if _status(error) in (404, 412):
-                    return False
+                    raise _changed() from None
+                if error.response.get("Error", {}).get("Code") == "InvalidObjectState":
+                    raise UnusableFile("it was archived; restore it first") from None
                 raise
             except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
                 # boto3 repeats requests, but not a body that breaks off.
                 if attempt == _MAX_FETCHES:
                     raise
-        raise AssertionError  # the attempts do not end otherwise
+            else:
+                return
 
     def _replayed_key(self, file: RejectedFile) -> str:
         stem = _EXTENSION.sub("", file.rest)
@@ -232,8 +247,14 @@ class RejectedFiles:
     def _explained(self, doing: str) -> Iterator[None]:
         try:
             yield
+        except UnusableFile:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, a person has to be told in words
             raise explain(error, self._storage, doing) from None
+
+
+def _changed() -> UnusableFile:
+    return UnusableFile("it was changed or removed just now")
 
 
 def _status(error: Exception) -> int:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
+from destination_customerio.dead_letter_columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
 from destination_customerio.json_spans import members
 from destination_customerio.storage_config import CsvFormat, JsonlFormat
 
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
     from destination_customerio.catalog import Stream
     from destination_customerio.errors import Rejection
 
-RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
-    "_airbyte_raw_id",
-    "_airbyte_extracted_at",
-    "_airbyte_meta",
-    "_airbyte_generation_id",
-    "_airbyte_data",
-)
-REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
-_FROM_ROW = "_from_row"
 _MAX_WIDENINGS = 100
 _MAX_COLUMNS = 2_000
 
@@ -129,7 +121,7 @@ class FlatCsv:
         self._overflows = False
         for name in stream.properties:
             if name not in REJECTED_COLUMNS:
-                self._columns[_beside_ours(name)] = len(self._columns)
+                self._columns[name_beside_ours(name)] = len(self._columns)
         self._max_columns = max(_MAX_COLUMNS, len(self._columns))
         self.header = self._make_header()
 
@@ -140,7 +132,7 @@ class FlatCsv:
         cells = [b""] * len(columns)
         unknown: dict[str, bytes] = {}
         for member in members(record.data):
-            name = _beside_ours(member.name) if member.name.startswith("_airbyte_") else member.name
+            name = name_beside_ours(member.name) if member.name.startswith("_airbyte_") else member.name
             value = record.data[member.start : member.end]
             if name in columns:
                 cells[columns[name]] = _cell(value)
@@ -221,26 +213,10 @@ def _members_text(data: bytes, *, rename: bool) -> bytes:
         if member.name in REJECTED_COLUMNS:
             continue
         text = data[member.name_start : member.end]
-        if rename and (name := _beside_ours(member.name)) != member.name:
+        if rename and (name := name_beside_ours(member.name)) != member.name:
             text = json_string(name) + b":" + data[member.start : member.end]
         kept.append(text)
     return b",".join(kept)
-
-
-def _beside_ours(name: str) -> str:
-    """The name of a row's column among Airbyte's own. Different names stay different."""
-    return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
-
-
-def name_in_row(name: str) -> str:
-    """The reverse: what the row itself calls a column that stands among Airbyte's own."""
-    return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
-
-
-def _stem(name: str) -> str:
-    while name.endswith(_FROM_ROW):
-        name = name.removesuffix(_FROM_ROW)
-    return name
 
 
 def _meta(stream: Stream, record: _Record) -> bytes:

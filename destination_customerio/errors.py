@@ -63,11 +63,19 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: reje
         self.message = message
 
 
-def unexpected(error: BaseException) -> SyncError:
-    """What to say of an exception that nobody foresaw: where it happened, and nothing of its text or its values."""
+_SYNC_GOES_ON = "Rows before the last acknowledged state are written; what came after it will be sent again."
+
+
+def unexpected(error: BaseException, meaning: str = _SYNC_GOES_ON) -> SyncError:
+    """What to say of an exception that nobody foresaw: where it happened, and nothing of its text or its values.
+
+    Args:
+        error: the exception
+        meaning: a sentence on what it means for the rows
+    """
     places = traceback.extract_tb(error.__traceback__)
     return SyncError(
-        f"The connector met an error that it does not know ({type(error).__name__}). Rows before the last acknowledged "
-        "state are written; what came after it will be sent again. Please report this with the connector's version.",
+        f"The connector met an error that it does not know ({type(error).__name__}). {meaning} Please report this with "
+        "the connector's version.",
         " <- ".join(f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in reversed(places)),
     )

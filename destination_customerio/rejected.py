@@ -11,26 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio.dead_letter_format import json_string
 from destination_customerio.dead_letter_origin import Origins
-from destination_customerio.dead_letter_reader import NotRejectedRows, layout_of, read_rows
+from destination_customerio.dead_letter_reader import layout_of, read_rows
+from destination_customerio.dead_letter_rows import UnusableFile
 from destination_customerio.json_text import encode, parse
 from destination_customerio.masking import masked
 from destination_customerio.redaction import KNOWN_REASONS, countable
 from destination_customerio.rejected_filters import written_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from destination_customerio.command_view import View
     from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
-    from destination_customerio.dead_letter_reader import RejectedRow
+    from destination_customerio.dead_letter_rows import RejectedRow
     from destination_customerio.rejected_filters import Filters
     from destination_customerio.storage_config import S3Storage
 
 UNKNOWN_STREAM = "(unknown)"
 
-# Fields may be named by ids, without end.
+# Fields, and even streams, may be named by ids, without end.
 _MAX_KINDS = 1_000
 _MAX_WORDS = 200
 _OTHER = ("other", "")
+_OTHER_STREAMS = "(others)"
+_MAX_SKIPPED = 1_000
 
 
 @dataclass(slots=True)
@@ -56,23 +58,34 @@ class Kind:
 class Summary:
     """What was found.
 
-    kinds    by stream, reason and field
-    skipped  files that were left out, with the cause in half a sentence
+    kinds          by stream, reason and field
+    skipped        files that were left out, with the cause in half a sentence; of very many the first
+    skipped_files  how many there are
     """
 
     files: int = 0
     rows: int = 0
     kinds: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    skipped_files: int = 0
 
     def add(self, stream: str, row: RejectedRow) -> None:
         """Count a row."""
         reason, column = _kind_of(row)
+        stream = stream[:_MAX_WORDS]
         kind = stream, reason[:_MAX_WORDS], column[:_MAX_WORDS]
         if len(self.kinds) >= _MAX_KINDS and kind not in self.kinds:
             kind = stream, *_OTHER
+            if len(self.kinds) >= 2 * _MAX_KINDS and kind not in self.kinds:
+                kind = _OTHER_STREAMS, *_OTHER
         self.rows += 1
         self.kinds.setdefault(kind, Kind()).add(row)
+
+    def skip(self, file: RejectedFile, cause: str) -> None:
+        """Leave a file out, or what comes after its fault."""
+        self.skipped_files += 1
+        if len(self.skipped) < _MAX_SKIPPED:
+            self.skipped[file.key] = cause
 
     def sorted_kinds(self) -> list[tuple[tuple[str, str, str], Kind]]:
         """By stream, the most frequent first."""
@@ -95,23 +108,19 @@ class Summary:
                 }
                 for (stream, reason, column), kind in self.sorted_kinds()
             ],
+            "skipped_files": self.skipped_files,
             "skipped": [{"key": key, "cause": cause} for key, cause in self.skipped.items()],
         }
 
 
-def summarize(
-    bucket: RejectedFiles,
-    storage: S3Storage,
-    filters: Filters,
-    on_file: Callable[[int, int], None] = lambda _, __: None,
-) -> Summary:
+def summarize(bucket: RejectedFiles, storage: S3Storage, filters: Filters, view: View) -> Summary:
     """Count the rejected rows in the bucket.
 
     Args:
         bucket: the files
         storage: the configuration that they were written under
         filters: which rows count
-        on_file: is told the number of the file it begins with, and how many there are
+        view: shows how it gets on
 
     Raises:
         SyncError: the bucket can't be read.
@@ -119,32 +128,30 @@ def summarize(
     summary = Summary()
     origins = Origins(storage)
     # A row is stored after it was given, so older files hold none that is meant.
-    files = bucket.list(filters.since or 0)
-    for number, file in enumerate(files):
-        on_file(number, len(files))
+    for number, file in enumerate(bucket.each(filters.since or 0)):
+        view.on_file(number, None)
         origin = origins.of(file.key, file.label)
         if filters.may_hold(file, origin):
-            stream = str(origin) if origin else UNKNOWN_STREAM
-            _summarize_file(bucket, file, stream, filters, summary)
-    on_file(len(files), len(files))
+            rows_before = summary.rows
+            _summarize_file(bucket, file, str(origin) if origin else UNKNOWN_STREAM, filters, summary)
+            view.on_rows(summary.rows - rows_before)
     return summary
 
 
 def _summarize_file(
     bucket: RejectedFiles, file: RejectedFile, stream: str, filters: Filters, summary: Summary
 ) -> None:
-    with bucket.fetched(file) as content:
-        if content is None:
-            summary.skipped[file.key] = "it was changed or removed just now"
-            return
-        try:
-            rows_before = summary.rows
+    rows_before = summary.rows
+    try:
+        with bucket.fetched(file) as content:
             for row in read_rows(layout_of(content)):
                 if filters.take(row, file):
                     summary.add(stream, row)
-        except NotRejectedRows as error:
-            summary.skipped[file.key] = str(error)
-        summary.files += summary.rows > rows_before
+    except UnusableFile as error:
+        rows = summary.rows - rows_before
+        counted_rows = "the 1 row before that is" if rows == 1 else f"the {rows:,} rows before that are"
+        summary.skip(file, f"{error}; {counted_rows} counted" if rows else str(error))
+    summary.files += summary.rows > rows_before
 
 
 def _kind_of(row: RejectedRow) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from destination_customerio.dead_letter_bucket import RejectedFile
     from destination_customerio.dead_letter_origin import Origin
-    from destination_customerio.dead_letter_reader import RejectedRow
+    from destination_customerio.dead_letter_rows import RejectedRow
 
 
 @dataclass(frozen=True, slots=True)

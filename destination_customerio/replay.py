@@ -35,60 +35,27 @@ from __future__ import annotations
 import contextlib
 import gzip
 import tempfile
-from collections import Counter
-from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, TYPE_CHECKING, Protocol, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from destination_customerio.dead_letter_origin import Origins
-from destination_customerio.dead_letter_reader import (
-    UNREADABLE,
-    NotRejectedRows,
-    RejectedRow,
-    layout_of,
-    read_rows,
-)
-from destination_customerio.errors import TransientError
+from destination_customerio.dead_letter_reader import GZIP_MAGIC, layout_of, read_rows
+from destination_customerio.dead_letter_rows import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.errors import SyncError, TransientError
+from destination_customerio.replay_report import Outcome, file_words
+from destination_customerio.report import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from destination_customerio.command_view import View
     from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
-    from destination_customerio.dead_letter_reader import Layout
+    from destination_customerio.dead_letter_rows import Layout
     from destination_customerio.rejected_filters import Filters
-    from destination_customerio.replay_file import FileReplay, FileResult, ReturnedRows
+    from destination_customerio.replay_file import FileReplay, FileResult
+    from destination_customerio.replay_reasons import ReturnedRows
     from destination_customerio.storage_config import S3Storage
     from destination_customerio.streams import StreamSync
-
-_GZIP_MAGIC = b"\x1f\x8b"
-
-
-class View(Protocol):
-    """Where a replay shows how it gets on."""
-
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        ...
-
-    def on_file(self, number: int, files: int) -> None:
-        """So many of the files are behind it."""
-        ...
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a replay has done.
-
-    accepted    rows by stream
-    rejected    rows by stream, reason and field
-    skipped     files that were left as they are, with the cause
-    stopped_by  the signal that ended it early
-    """
-
-    accepted: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    skipped: dict[str, str] = field(default_factory=dict)
-    stopped_by: int | None = None
 
 
 class Replay:
@@ -120,53 +87,67 @@ class Replay:
         """Replay all rows that are meant.
 
         Raises:
-            SyncError: the bucket or Customer.io fails. Files that are done stay done, the one under way is as it was.
+            SyncError: the bucket or Customer.io fails. No row is lost, and the next replay goes on.
         """
-        files = self._bucket.list(filters.since or 0)
+        files = self._files(filters)
         for number, file in enumerate(files):
             self._view.on_file(number, len(files))
-            if not filters.may_hold(file, self._origins.of(file.key, file.label)):
-                continue
-            self._replay(file, filters)
-            if stopping := self._file_replay.stopping:
-                self.outcome.stopped_by = stopping.signal_number
-                return self.outcome
-        self._view.on_file(len(files), len(files))
+            try:
+                self._replay(file, filters)
+            except UnusableFile as error:
+                self._skip(file, str(error))
+            except SyncError as error:
+                raise type(error)(
+                    f"{error} The replay stopped at {file.key}: files before it are done, and its own rows are sent "
+                    "again when you run the replay again.",
+                    error.internal_message,
+                ) from None
+            if self._is_stopping():
+                break
         return self.outcome
+
+    def _files(self, filters: Filters) -> list[RejectedFile]:
+        """The files that may hold rows that are meant, in the order in which they were written."""
+        found = []
+        for file in self._bucket.each(filters.since or 0):
+            if self._is_stopping():
+                return []
+            if filters.may_hold(file, self._origins.of(file.key, file.label)):
+                found.append(file)
+        return sorted(found, key=lambda file: file.order)
+
+    def _is_stopping(self) -> bool:
+        if stopping := self._file_replay.stopping:
+            self.outcome.stopped_by = stopping.signal_number
+        return stopping is not None
 
     def _replay(self, file: RejectedFile, filters: Filters) -> None:
         stream = self._origins.stream_of(file.key, file.label, self._sync_of)
         if stream is None:
-            self._skip(file, self._unknown_stream(file))
-            return
+            raise UnusableFile(self._unknown_stream(file))
+        take = partial(filters.take, file=file)
         with self._bucket.fetched(file) as content, tempfile.TemporaryFile() as spool:
-            if content is None:
-                self._skip(file, "it was changed or removed just now")
-                return
-            try:
-                # A file that breaks off is found out before any of its rows is sent.
-                for _ in layout_of(content, stream.properties).texts():
-                    pass
-            except NotRejectedRows as error:
-                self._skip(file, str(error))
-                return
+            # A file that breaks off is found out before any of its rows is sent.
+            for _ in layout_of(content, stream.properties).texts():
+                pass
 
             def opened() -> Layout:
                 content.seek(0)
                 return layout_of(content, stream.properties)
 
-            take = partial(filters.take, file=file)
             result = self._file_replay.run(opened(), self._sync_of[stream], take, spool)
             if result.stopped_by is not None:
-                self._view.say(f"{file.key}: stopped midway; the file is as it was.")
+                self._say(file, "stopped midway; the file is as it was")
+                return
+            if not result.selected and not result.unreadable:
                 return
             self._count(str(stream), result)
             if self._dry_run:
-                self._view.say(
-                    f"{file.key}: {result.accepted:,} rows would be sent, {_again(result, 'would be rejected')}."
+                self._say(
+                    file, f"{counted(result.accepted, 'row')} would be sent, {_again(result, would=True)}"
                 )
-                return
-            self._settle(file, content, opened, take, result)
+            else:
+                self._settle(file, content, opened, take, result)
 
     def _settle(
         self,
@@ -178,7 +159,7 @@ class Replay:
     ) -> None:
         """Steps 3 and 4."""
         content.seek(0)
-        is_packed = content.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        is_packed = content.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with contextlib.ExitStack() as stack:
             try:
                 accepted, staying = (_Part(stack, is_packed=is_packed) for _ in range(2))
@@ -186,25 +167,25 @@ class Replay:
             except OSError:
                 raise TransientError(
                     f"This machine has no room to sort the rows of {file.key}. They were sent, and the file is as it was. "
-                    "Give it more disk space for temporary files, then run the replay again."
+                    "Give it more disk space for temporary files."
                 ) from None
             if not accepted.rows and not has_new_reasons:
-                self._view.say(f"{file.key}: {_again(result)}.")
+                self._say(file, _again(result))
                 return
-            if not self._bucket.is_unchanged(file):
-                self._skip(file, "it was changed by somebody else while its rows were sent")
-                return
+            self._check_unchanged(file)
             moved = ""
             if accepted.rows:
                 moved = f" and moved to {self._bucket.keep_replayed(file, accepted.content)}"
-                if not self._bucket.is_unchanged(file):
-                    self._skip(file, "it was changed by somebody else while its rows were sent")
-                    return
+                self._check_unchanged(file)
             if staying.rows:
                 self._bucket.replace(file, staying.content)
             else:
                 self._bucket.delete(file)
-        self._view.say(f"{file.key}: {result.accepted:,} rows accepted{moved}, {_again(result)}.")
+        self._say(file, f"{counted(result.accepted, 'row')} accepted{moved}, {_again(result)}")
+
+    def _check_unchanged(self, file: RejectedFile) -> None:
+        if not self._bucket.is_unchanged(file):
+            raise UnusableFile("it was changed by somebody else while its rows were sent")
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
@@ -214,8 +195,11 @@ class Replay:
             self.outcome.rejected[stream, UNREADABLE, ""] += result.unreadable
 
     def _skip(self, file: RejectedFile, cause: str) -> None:
-        self.outcome.skipped[file.key] = cause
-        self._view.say(f"{file.key}: left as it is, as {cause}.")
+        self.outcome.skipped_files += 1
+        self._say(file, f"left as it is, as {cause}")
+
+    def _say(self, file: RejectedFile, words: str) -> None:
+        self._view.say(f"{file.key}: {words}.")
 
     def _unknown_stream(self, file: RejectedFile) -> str:
         origin = self._origins.of(file.key, file.label)
@@ -273,6 +257,5 @@ def _sort_out(
     return has_new_reasons
 
 
-def _again(result: FileResult, verb: str = "rejected") -> str:
-    words = f"{result.returned.kinds.total():,} {verb} again"
-    return f"{words}, {result.unreadable:,} can't be read" if result.unreadable else words
+def _again(result: FileResult, *, would: bool = False) -> str:
+    return file_words(result.returned.kinds.total(), result.unreadable, would=would)

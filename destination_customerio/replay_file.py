@@ -5,19 +5,13 @@ The pipeline is that of a sync: the same routes, checks, lanes, retries. Three o
 - Its input is made of the file, not read from stdin. A row becomes the RECORD message that it once was, with its place
   in the file in front.
 - Its dead letters (`ReturnedRows`) are the reasons of rows that are rejected again, by their place.
-- Events whose row brings no id get one made of the row's `_airbyte_raw_id`, which stays the same however often the row
-  is replayed. The pipeline assembles rows one by one, in the order in which they were posted, and asks its ledger for a
-  ticket before each: so `_RowLedger` knows when the next row's turn has come.
+- Events whose row brings no id get one that stays the same (`replay_event_ids`).
 """
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 import time
-from array import array
-from collections import Counter, deque
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -26,112 +20,23 @@ from typing import IO, TYPE_CHECKING
 from destination_customerio.batcher import Batcher
 from destination_customerio.dead_letter_format import json_string
 from destination_customerio.dead_letter_reader import read_rows
-from destination_customerio.errors import Rejection, TransientError, unexpected
-from destination_customerio.event_ids import from_column
+from destination_customerio.delivery import Retrying
+from destination_customerio.errors import unexpected
 from destination_customerio.inbox import CHUNK_BYTES, EndOfInput, Failed, Inbox, Lines, Stop
-from destination_customerio.ledger import Ledger
 from destination_customerio.output import Output
 from destination_customerio.pipeline import Pipeline
-from destination_customerio.redaction import countable
+from destination_customerio.replay_event_ids import RowIds, RowLedger
+from destination_customerio.replay_reasons import ROW_NUMBER, ReturnedRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.dead_letter import StoredFile
-    from destination_customerio.dead_letter_reader import Layout, RejectedRow
-    from destination_customerio.dead_letter_upload import FileUploaded
-    from destination_customerio.ledger import Epoch, Track
+    from destination_customerio.command_view import View
+    from destination_customerio.dead_letter_rows import Layout, RejectedRow
+    from destination_customerio.ledger import Epoch, Ledger
     from destination_customerio.sender import Lanes
     from destination_customerio.streams import StreamSync
-
-_HEAD = b'{"row":'
-_MAX_KINDS = 200
-
-
-class RowIds:
-    """Ids for events without one: each is made of the raw id of the row whose turn it is."""
-
-    def __init__(self) -> None:
-        self._coming: deque[str] = deque()
-        self._current = ""
-
-    def __call__(self) -> str:
-        """The id for the row whose turn it is; the same one however often it is asked for."""
-        return from_column(self._current, "")
-
-    def expect(self, raw_id: str) -> None:
-        """One more row is about to be posted."""
-        self._coming.append(raw_id)
-
-    def next_row(self) -> None:
-        """The next row's turn has come."""
-        self._current = self._coming.popleft()
-
-    def forget(self) -> None:
-        """The pipeline has ended; no row is awaited any more."""
-        self._coming.clear()
-
-
-class ReturnedRows:
-    """The reasons of rows that are rejected again; a `DeadLetters` that keeps no rows, as they lie in the file.
-
-    Reasons lie in a temporary file, so that memory holds eight bytes for each row.
-
-    kinds  how many rows, by reason and field as they may be shown
-    """
-
-    pending = 0
-    is_full = False
-    stored: Sequence[StoredFile] = ()
-
-    def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes]) -> None:
-        self._settle = settle
-        self._spool = spool
-        self._starts = array("q")  # by the row's number; 0 for rows that were not rejected
-        self.kinds: Counter[tuple[str, str]] = Counter()
-        spool.write(b"\n")
-
-    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
-        """See `DeadLetters`."""
-        del stream
-        number = int(line[len(_HEAD) : line.index(b",")])
-        while len(self._starts) <= number:
-            self._starts.append(0)
-        try:
-            self._starts[number] = self._spool.seek(0, 2)
-            self._spool.write(
-                json.dumps([rejection.reason, rejection.field, rejection.message]).encode() + b"\n"
-            )
-        except OSError:
-            raise TransientError(
-                "This machine has no room for the reasons of rows that were rejected again, so the replay stops. No "
-                "file is changed. Give it more disk space for temporary files, then run the replay again."
-            ) from None
-        kind = countable(rejection, line)
-        self.kinds[kind if kind in self.kinds or len(self.kinds) < _MAX_KINDS else ("other", "")] += 1
-        self._settle(epoch, 1)
-
-    def reason_of(self, number: int) -> Rejection | None:
-        """Why the row at a place in the file was rejected again; None when it was not."""
-        start = self._starts[number] if number < len(self._starts) else 0
-        if not start:
-            return None
-        self._spool.seek(start)
-        return Rejection(*json.loads(self._spool.readline()))
-
-    def handle(self, event: FileUploaded) -> None:
-        """See `DeadLetters`; there are no files."""
-
-    def seal(self, opened_before: float = math.inf) -> None:
-        """See `DeadLetters`; there are no files."""
-
-    def oldest_opened_at(self) -> float | None:
-        """See `DeadLetters`; there are no files."""
-        return None
-
-    def close(self) -> None:
-        """See `DeadLetters`; the reasons are still needed."""
 
 
 @dataclass(slots=True)
@@ -158,8 +63,7 @@ class FileReplay:
     """Replays files, one at a time.
 
     make_lanes  makes the lanes for one pipeline, which post into its inbox
-    warn        takes lines on what is odd about the rows
-    on_rows     is told how many further rows were read
+    view        shows how it gets on, and what is odd about the rows
     stopping    the signal that asked for the end, if one did
     """
 
@@ -167,13 +71,12 @@ class FileReplay:
         self,
         row_ids: RowIds,
         make_lanes: Callable[[Inbox], Lanes],
-        warn: Callable[[str], None],
-        on_rows: Callable[[int], None],
+        view: View,
     ) -> None:
         self._row_ids = row_ids
         self._make_lanes = make_lanes
-        self._output = _OnlyWarnings(warn)
-        self._on_rows = on_rows
+        self._view = view
+        self._output = _OnlyWarnings(view.say)
         self._inbox = Inbox()
         self.stopping: Stop | None = None
 
@@ -196,16 +99,16 @@ class FileReplay:
         Raises:
             SyncError: Customer.io can't be reached, refuses the credentials, and the like.
         """
-        inbox = self._inbox = Inbox()
+        inbox = self._inbox = _WatchedInbox(self._view)
         if self.stopping:  # the signal came before this inbox
             inbox.post(self.stopping)
-        ledger = _RowLedger(self._row_ids)
+        ledger = RowLedger(self._row_ids)
         lanes = self._make_lanes(inbox)
         returned = ReturnedRows(partial(_settle_rejected, ledger), spool)
         pipeline = Pipeline(
             [sync], ledger, Batcher(lanes.lanes), lanes, returned, inbox, self._output, time.monotonic
         )
-        feed = _Feed(layout, sync.stream, take, self._row_ids, inbox, self._on_rows)
+        feed = _Feed(layout, sync.stream, take, self._row_ids, inbox)
         feed.start()
         try:
             stopped_by = pipeline.run()
@@ -215,16 +118,21 @@ class FileReplay:
         return FileResult(returned, feed.selected, feed.unreadable, stopped_by)
 
 
-class _RowLedger(Ledger):
-    """Gives the next row its turn when it is counted in, which is before it is assembled."""
+class _WatchedInbox(Inbox):
+    """Lets the view see what passes, in the thread that owns it."""
 
-    def __init__(self, row_ids: RowIds) -> None:
+    def __init__(self, view: View) -> None:
         super().__init__()
-        self._row_ids = row_ids
+        self._view = view
 
-    def add_record(self, track: Track) -> Epoch:
-        self._row_ids.next_row()
-        return super().add_record(track)
+    def take(self, timeout_seconds: float) -> object | None:
+        event = super().take(timeout_seconds)
+        match event:
+            case Lines(block):
+                self._view.on_rows(block.count(b"\n") + 1)
+            case Retrying(reason):
+                self._view.on_retry(reason)
+        return event
 
 
 class _Feed:
@@ -237,7 +145,6 @@ class _Feed:
         take: Callable[[RejectedRow], bool],
         row_ids: RowIds,
         inbox: Inbox,
-        on_rows: Callable[[int], None],
     ) -> None:
         self.selected = 0
         self.unreadable = 0
@@ -250,7 +157,6 @@ class _Feed:
         self._take = take
         self._row_ids = row_ids
         self._inbox = inbox
-        self._on_rows = on_rows
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
@@ -284,7 +190,7 @@ class _Feed:
                 continue
             self.selected += 1
             self._row_ids.expect(row.raw_id or row.data.decode(errors="replace"))
-            block.append(b"%b%d%b%b}}" % (_HEAD, row.number, self._middle, row.data))
+            block.append(b"%b%d%b%b}}" % (ROW_NUMBER, row.number, self._middle, row.data))
             size += len(block[-1])
             if size >= CHUNK_BYTES:
                 self._post(block)
@@ -295,7 +201,6 @@ class _Feed:
     def _post(self, block: list[bytes]) -> None:
         self._inbox.wait_for_slot()
         self._inbox.post(Lines(b"\n".join(block)))
-        self._on_rows(len(block))
 
 
 class _OnlyWarnings(Output):

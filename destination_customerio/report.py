@@ -102,6 +102,11 @@ def column_lines(stream: StreamSync) -> Iterator[str]:
     stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:
     named = Counter(
         {f"{reason}{f' ({column})' if column else ''}": rows for (reason, column), rows in rejected.items()}

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str]) -> int:
     parsed = _parse(arguments)
     _on_signal(_exit)
     if parsed.command in ("rejected", "replay"):
-        from destination_customerio.people_commands import run_for_people
+        from destination_customerio.rejected_commands import run_rejected_command
 
-        return run_for_people(parsed, _on_signal)
+        return run_rejected_command(parsed, _on_signal)
     with _claimed_stdout() as file:
         output = DryRunOutput(file) if parsed.dry_run else Output(file)
         try:

@@ -47,12 +47,18 @@ class Request:
 
 @dataclass
 class Proxy:
-    """`refuse` names the S3 error that answers a request, or `RESET`; `change` rewrites the body of an answer."""
+    """What passes, and what is done to it.
+
+    refuse        names the S3 error that answers a request, or `RESET`
+    change        rewrites the body of an answer
+    header_name   rewrites the names of an answer's headers
+    """
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     refuse: Callable[[Request], str | None] = lambda _: None
     change: Callable[[Request, bytes], bytes] = lambda _, body: body
+    header_name: Callable[[str], str] = lambda name: name
 
 
 class _Server(ThreadingHTTPServer):
@@ -113,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body, passed)
             answer = connection.getresponse()
             content = proxy.change(request, answer.read())
-            self._answer(answer.status, dict(answer.getheaders()), content)
+            headers = {proxy.header_name(name): value for name, value in answer.getheaders()}
+            self._answer(answer.status, headers, content)
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)

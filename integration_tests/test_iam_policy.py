@@ -15,8 +15,8 @@ import boto3
 import pytest
 import requests
 
+from integration_tests.command_line import run_command
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
-from integration_tests.people import speak
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ def test_the_documented_rights_are_enough_to_replay(
     config = config_for(api.url, object_storage_config=user(policy_for(bucket)))
     catalog = catalog_of(stream("users", "person_identify"))
     run_connector("write", config, catalog, [record("users", {"person_email": None, "person_id": "u1"})])
-    assert "1 rejected rows in 1 files." in speak("rejected", config).stdout
-    done = speak("replay", config | {"identifierType": "id"}, catalog)
+    assert "1 rejected row in 1 file." in run_command("rejected", config).stdout
+    done = run_command("replay", config | {"identifierType": "id"}, catalog)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert "1 rows accepted, 0 rejected again. Done." in done.stdout
+    assert "1 row accepted, 0 rejected again. Done." in done.stdout
 
 
 def test_the_rights_are_named_by_the_step_that_needs_them() -> None:

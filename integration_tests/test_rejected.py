@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from destination_customerio.dead_letter_bucket import RejectedFiles
+from integration_tests.command_line import ended, on_terminal, run_command, started
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
-from integration_tests.people import ended, on_terminal, speak, started
+from integration_tests.s3_proxy import proxy_to
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ def fill(api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes] = LINES
 
 def read_json(config: dict[str, Any], *arguments: str) -> dict[str, Any]:
     """What the command has for programs."""
-    done = speak("rejected", config, None, "--json", *arguments)
+    done = run_command("rejected", config, None, "--json", *arguments)
     assert (done.exit_code, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -136,7 +138,7 @@ def test_filters(api: LocalTrackApi, bucket: Bucket, arguments: tuple[str, ...],
 
 def test_plain_lines_go_into_pipes(api: LocalTrackApi, bucket: Bucket) -> None:
     """One line for each kind, its cells parted by tabs, then the sum."""
-    done = speak("rejected", fill(api, bucket.config()))
+    done = run_command("rejected", fill(api, bucket.config()))
     assert (done.exit_code, done.stderr) == (0, "")
     heading, *kinds, total = done.stdout.splitlines()
     assert heading.split("\t") == ["stream", "reason", "field", "rows", "first", "last", "example"]
@@ -191,7 +193,29 @@ def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucke
     assert {kind["stream"] for kind in found["rejected"]} == {"orders", "shop.Gro_e"}
     cause = "it is no file of rejected rows"
     assert found["skipped"] == [{"key": "customerio/rejected/notes.txt", "cause": cause}]
-    assert f"notes.txt is left out: {cause}." in speak("rejected", config).stdout
+    assert f"notes.txt is left out: {cause}." in run_command("rejected", config).stdout
+
+
+def test_of_a_file_that_breaks_off_the_rows_before_are_counted(api: LocalTrackApi, bucket: Bucket) -> None:
+    """And it is said where the count ends."""
+    config = fill(api, bucket.config(compression={"compression_type": "GZIP"}), LINES[:1])
+    (key,) = bucket.keys()
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=bucket.read(key)[:-8])
+    found = read_json(config)
+    assert (found["rows"], found["skipped_files"]) == (1, 1)
+    cause = "its compression is broken, or it breaks off; the 1 row before that is counted"
+    assert found["skipped"] == [{"key": key, "cause": cause}]
+
+
+def test_files_are_looked_at_page_by_page(bucket: Bucket) -> None:
+    """So that a bucket of any size is counted with the memory for one page of keys."""
+    for number in range(1_001):
+        bucket.client.put_object(Bucket=bucket.name, Key=f"customerio/rejected/{number}.csv", Body=b"x")
+    with proxy_to(bucket.endpoint) as proxy, RejectedFiles(bucket.storage(s3_endpoint=proxy.url)) as files:
+        found = files.each()
+        next(found)
+        assert sum(request.method == "HEAD" for request in proxy.requests) == 1_000
+        assert len(list(found)) == 1_000
 
 
 def test_words_of_a_server_are_shown_without_the_values_that_they_quote(
@@ -207,7 +231,7 @@ def test_words_of_a_server_are_shown_without_the_values_that_they_quote(
     )
     (kind,) = read_json(config)["rejected"]
     assert kind["reason"] == "refused"
-    shown = speak("rejected", config).stdout
+    shown = run_command("rejected", config).stdout
     assert "hunter2" not in shown
     assert "\x1b" not in shown
 
@@ -215,17 +239,17 @@ def test_words_of_a_server_are_shown_without_the_values_that_they_quote(
 def test_an_empty_bucket_holds_nothing(api: LocalTrackApi, bucket: Bucket) -> None:
     """That is no error."""
     config = config_for(api.url, object_storage_config=bucket.config())
-    assert read_json(config) == {"files": 0, "rows": 0, "rejected": [], "skipped": []}
-    assert speak("rejected", config).stdout == "0 rejected rows in 0 files.\n"
+    assert read_json(config) == {"files": 0, "rows": 0, "rejected": [], "skipped_files": 0, "skipped": []}
+    assert run_command("rejected", config).stdout == "0 rejected rows in 0 files.\n"
 
 
 def test_failures_are_one_sentence_on_stderr(bucket: Bucket) -> None:
     """And exit code 1."""
     url = "http://127.0.0.1:1"
-    assert "names no bucket" in speak("rejected", config_for(url)).failure()
+    assert "names no bucket" in run_command("rejected", config_for(url)).failure()
     gone = config_for(url, object_storage_config=bucket.config(s3_bucket_name="never-made"))
-    assert "could not be listed: there is no bucket never-made" in speak("rejected", gone).failure()
-    odd = speak("rejected", config_for(url), None, "--since", "yesterday")
+    assert "could not be listed: there is no bucket never-made" in run_command("rejected", gone).failure()
+    odd = run_command("rejected", config_for(url), None, "--since", "yesterday")
     assert odd.exit_code == 2
     assert "not a date or time such as 2026-11-24" in odd.stderr
 

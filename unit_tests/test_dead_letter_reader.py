@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio import dead_letter_format, dead_letter_reader
+from destination_customerio import (
+    dead_letter_columns,
+    dead_letter_csv_reader,
+    dead_letter_format,
+    dead_letter_rows,
+)
 from destination_customerio.catalog import Stream
 from destination_customerio.dead_letter_format import row_encoder
-from destination_customerio.dead_letter_reader import (
-    UNREADABLE,
-    NotRejectedRows,
-    RejectedRow,
-    layout_of,
-    read_rows,
-)
+from destination_customerio.dead_letter_reader import layout_of, read_rows
+from destination_customerio.dead_letter_rows import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.errors import Rejection
 from destination_customerio.storage_config import CsvFormat, Flattening, JsonlFormat
 from unit_tests.json_values import same
@@ -209,22 +209,41 @@ def test_a_deep_row_is_a_row(name: str) -> None:
         b'"_airbyte_raw_id","_airbyte_data"\r\n1,"open\r\n',
         gzip.compress(b'"_airbyte_raw_id","_airbyte_data"\r\n' + bytes(range(35, 127)) * 900)[:-20],
         b"\x1f\x8bnot really",
+        b"no line end " * 400_000,
+        b'{"type":"object"}\n{"another":"kind"}\n',
+        b'{\n  "printed": "over lines"\n}\n',
     ],
+    ids=len,
 )
 def test_other_files_are_told_apart(file: bytes) -> None:
     """Whatever else lies in the bucket, or was cut off on its way there."""
-    with pytest.raises(NotRejectedRows):
+    with pytest.raises(UnusableFile):
         read(file)
 
 
 def test_a_row_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quote too many would make one row of the rest of the table."""
-    monkeypatch.setattr(dead_letter_reader, "_MAX_ROW_BYTES", 1_000)
+    for module in (dead_letter_rows, dead_letter_csv_reader):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 1_000)
     header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
-    with pytest.raises(NotRejectedRows, match="a quote is opened"):
+    with pytest.raises(UnusableFile, match="a quote is opened"):
         read(header + b'1,"' + b"x\n" * 10_000)
-    with pytest.raises(NotRejectedRows, match="a line of more than"):
+    with pytest.raises(UnusableFile, match="a line of more than"):
         read(header + b"x" * 10_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"_airbyte_data":{"person_id":"u1","rejected_reason":"invalid"}}',
+        b'{"person_id":"u1","rejected_reason":"invalid"}',
+    ],
+)
+def test_a_copied_row_may_lack_its_raw_id(text: bytes) -> None:
+    """And all else that Airbyte put beside it."""
+    (row,) = read(text)
+    assert (row.raw_id, row.sync_id, row.data) == ("", None, b'{"person_id":"u1"}')
+    assert row.rejection.reason == "invalid"
 
 
 def vars_of(rejection: Rejection) -> tuple[str, str, str]:
@@ -234,4 +253,4 @@ def vars_of(rejection: Rejection) -> tuple[str, str, str]:
 
 def test_the_columns_of_the_reasons_are_those_of_the_writer() -> None:
     """A test of the tests: the names that are dropped are known."""
-    assert list(dead_letter_format.REJECTED_COLUMNS) == REJECTED
+    assert list(dead_letter_columns.REJECTED_COLUMNS) == REJECTED

@@ -7,7 +7,7 @@ import pytest
 from destination_customerio.dead_letter_bucket import RejectedFile
 from destination_customerio.dead_letter_labels import Label
 from destination_customerio.dead_letter_origin import Origin
-from destination_customerio.dead_letter_reader import RejectedRow
+from destination_customerio.dead_letter_rows import RejectedRow
 from destination_customerio.errors import Rejection
 from destination_customerio.rejected_filters import Filters, parse_since, written_time
 

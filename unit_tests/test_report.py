@@ -15,6 +15,7 @@ from destination_customerio.operations import DESTINATION_OBJECTS
 from destination_customerio.report import (
     RequestCounts,
     column_lines,
+    counted,
     progress_line,
     start_lines,
     summary_lines,
@@ -127,3 +128,8 @@ def test_what_is_listed_adds_up_to_the_whole() -> None:
     assert line.startswith("0 requests to Customer.io, 30 retries [")
     assert sum(int(count) for count in re.findall(r": (\d+)", line)) == 30
     assert "others: 10" in line
+
+
+def test_one_is_no_plural() -> None:
+    """And thousands are parted."""
+    assert [counted(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]

@@ -1,4 +1,4 @@
-"""Runs the commands that are for people: words on stdout, none of the protocol's messages."""
+"""Runs `rejected` and `replay` as a person does: words on stdout, none of the protocol's messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Ended:
     """What a command said, and how it ended."""
 
     stdout: str
@@ -38,7 +38,7 @@ def started(
     command: str, config: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A command under way."""
-    with TemporaryDirectory(prefix="people-") as folder:
+    with TemporaryDirectory(prefix="command-") as folder:
         line = [str(SCRIPT), command, *arguments]
         for name, content in (("config", config), ("catalog", catalog)):
             if content is not None:
@@ -54,15 +54,15 @@ def started(
                 process.kill()
 
 
-def ended(process: subprocess.Popen[str]) -> Spoken:
+def ended(process: subprocess.Popen[str]) -> Ended:
     """Wait for the end."""
     stdout, stderr = process.communicate(timeout=PATIENCE_SECONDS)
-    return Spoken(stdout, stderr, process.returncode)
+    return Ended(stdout, stderr, process.returncode)
 
 
-def speak(
+def run_command(
     command: str, config: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, *arguments: str
-) -> Spoken:
+) -> Ended:
     """Run a command to its end."""
     with started(command, config, catalog, *arguments) as process:
         return ended(process)

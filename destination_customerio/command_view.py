@@ -1,0 +1,121 @@
+"""How `rejected` and `replay` talk to a person: with rich on a terminal, in plain lines elsewhere.
+
+Names, fields and reasons come from rows and servers; nothing that a terminal would take for a command gets through.
+rich is imported without being declared in pyproject.toml: the CDK brings it, and needs it itself.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+from destination_customerio.masking import printable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.progress import Progress
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class View:
+    """Plain lines; of a long file one every half minute. A context manager, for one thread."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._retries = 0
+        self._rows_said_at = time.monotonic()
+        self._retries_said_at = -math.inf
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        print(printable(text), flush=True)
+
+    def on_file(self, number: int, files: int | None) -> None:
+        """So many of the files, whose number may be unknown, are behind it."""
+
+    def on_rows(self, rows: int) -> None:
+        """So many further rows were read."""
+        self._rows += rows
+        if time.monotonic() - self._rows_said_at >= _SECONDS_BETWEEN_LINES:
+            self._rows_said_at = time.monotonic()
+            self.say(f"{self._rows:,} rows read so far.")
+
+    def on_retry(self, reason: str) -> None:
+        """A request was not taken, for this reason, and will be sent again."""
+        self._retries += 1
+        if time.monotonic() - self._retries_said_at >= _SECONDS_BETWEEN_LINES:
+            self._retries_said_at = time.monotonic()
+            self.say(
+                f"Customer.io did not take a request ({reason}); it is sent again. {self._retries:,} so far."
+            )
+
+
+class TerminalView(View):
+    """A bar over the files, and lines above it."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        super().__init__()
+        self._progress: Progress = Progress(
+            TextColumn("files"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rows]} rows"),
+            TimeElapsedColumn(),
+            transient=True,
+        )
+        self._task = self._progress.add_task("files", total=None, rows="0")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        """See `View`."""
+        self._progress.console.print(printable(text), markup=False, highlight=False)
+
+    def on_file(self, number: int, files: int | None) -> None:
+        """See `View`."""
+        self._progress.update(self._task, completed=number, total=files)
+
+    def on_rows(self, rows: int) -> None:
+        """See `View`; the bar says so."""
+        self._rows += rows
+        self._progress.update(self._task, rows=f"{self._rows:,}")
+
+
+class SilentView(View):
+    """Shows nothing: what follows is for a program, or would stand in its way."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+def make_view(*, only_bar: bool = False, silent: bool = False) -> View:
+    """What suits the standard output.
+
+    Args:
+        only_bar: whether lines would be in the way of what is printed in the end
+        silent: whether that is for a program
+    """
+    if silent or (only_bar and not sys.stdout.isatty()):
+        return SilentView()
+    return TerminalView() if sys.stdout.isatty() else View()

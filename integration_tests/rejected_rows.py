@@ -1,0 +1,93 @@
+"""A bucket of rejected rows, made by a sync, for the tests of `replay`: filled, looked into, put back as it was."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.dead_letter_reader import layout_of, read_rows
+from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
+
+if TYPE_CHECKING:
+    from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
+
+REPLAYED = "customerio/rejected/replayed/"
+ORDERS = stream("orders", "person_event", sync_id=42)
+USERS = stream("Größe", "person_identify", namespace="shop", sync_id=42)
+CATALOG = catalog_of(ORDERS, USERS)
+# Every third order has no person, and is rejected however it is sent.
+LINES = [
+    *(
+        record(
+            "orders",
+            {"person_id": f"u{number % 3}" if number % 3 else None, "event_name": "paid", "_seq": number},
+            emitted_at=1_764_000_000_000 + number,
+        )
+        for number in range(9)
+    ),
+    *(
+        record("Größe", {"person_id": f"u{number}", "plan": "pro", "n": number}, namespace="shop")
+        for number in range(5)
+    ),
+]
+GOOD_ORDERS = [number for number in range(9) if number % 3]
+
+
+def config(
+    api: LocalTrackApi, storage: dict[str, Any], identifier: str = "id", **more: Any
+) -> dict[str, Any]:
+    """With `email`, all rows of this module are rejected; with `id`, those that name a person are not."""
+    return config_for(api.url, object_storage_config=storage, identifierType=identifier, **more)
+
+
+def fill(
+    api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes] = LINES, catalog: Any = CATALOG
+) -> None:
+    """Let a sync reject all rows, each stream into one file."""
+    done = run_connector("write", config(api, storage, "email"), catalog, lines)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert api.world.events == []
+
+
+def contents(bucket: Bucket) -> dict[str, bytes]:
+    """All objects by their keys, in the order of these."""
+    return {key: bucket.read(key) for key in sorted(bucket.keys())}
+
+
+def rows_in(bucket: Bucket, *, replayed: bool) -> list[dict[str, Any]]:
+    """The original rows in the files, in the order of their keys."""
+    return [
+        json.loads(row.data or b"null")
+        for key in contents(bucket)
+        if key.startswith(REPLAYED) is replayed and not key.endswith("/_replay_claim")
+        for row in read_rows(layout_of(io.BytesIO(bucket.read(key))))
+    ]
+
+
+def seqs(rows: list[dict[str, Any]]) -> list[int]:
+    """The numbers of the orders among rows."""
+    return sorted(row["_seq"] for row in rows if "_seq" in row)
+
+
+def arrived(api: LocalTrackApi) -> list[int]:
+    """The numbers of the orders that count, in their order."""
+    return [event.attributes["_seq"] for event in api.world.events]
+
+
+def snapshot(bucket: Bucket) -> list[dict[str, Any]]:
+    """All objects, to be put again."""
+    found = []
+    for key in contents(bucket):
+        answer = bucket.client.get_object(Bucket=bucket.name, Key=key)
+        found.append({"Key": key, "Body": answer["Body"].read(), "Metadata": answer["Metadata"]})
+    return found
+
+
+def restore(bucket: Bucket, objects: list[dict[str, Any]]) -> None:
+    """Make the bucket hold these objects and no others."""
+    for key in contents(bucket):
+        bucket.client.delete_object(Bucket=bucket.name, Key=key)
+    for values in objects:
+        bucket.client.put_object(Bucket=bucket.name, **values)

@@ -1,0 +1,290 @@
+"""`replay`, killed, told to stop, hindered or overtaken: no row is lost, and none counts twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
+from integration_tests.command_line import ended, run_command, started
+from integration_tests.connector import (
+    catalog_of,
+    record,
+    wait_until,
+)
+from integration_tests.faults.conftest import IS_LONG
+from integration_tests.rejected_rows import (
+    CATALOG,
+    GOOD_ORDERS,
+    LINES,
+    ORDERS,
+    arrived,
+    config,
+    contents,
+    fill,
+    restore,
+    rows_in,
+    seqs,
+    snapshot,
+)
+from integration_tests.s3_proxy import RESET, Request, proxy_to
+from integration_tests.track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from integration_tests.conftest import Bucket
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("moment", "strategy"),
+    [("before the store hears of it", "retry_safe"), ("after the store has done it", "none")],
+)
+def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
+    api: LocalTrackApi, bucket: Bucket, moment: str, strategy: str
+) -> None:
+    """SIGKILL at each of its writes, or in the long suite at each of its requests; then once more to the end."""
+    fill(api, bucket.config())
+    filled = snapshot(bucket)
+    kills = 0
+    for number in count():
+        api.reset()
+        restore(bucket, filled)
+        if not _killed_at(number, moment, strategy, api, bucket):
+            break
+        kills += 1
+        _finish(api, bucket, strategy)
+    # The claim, the replayed rows of two files, the file that stays, the file that goes, the claim again.
+    assert kills == (20 if IS_LONG else 6)
+
+
+def _finish(api: LocalTrackApi, bucket: Bucket, strategy: str = "retry_safe") -> None:
+    """Nothing is lost by now, and one more replay ends as if nothing had happened."""
+    everywhere = rows_in(bucket, replayed=False) + rows_in(bucket, replayed=True)
+    assert set(seqs(everywhere)) == set(range(9))
+    assert len({row["n"] for row in everywhere if "n" in row}) == 5
+    api.new_sync()
+    done = run_command("replay", config(api, bucket.config(), event_id_strategy=strategy), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert sorted(arrived(api)) == GOOD_ORDERS
+    assert len(api.world.profiles()) == 5
+    assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6]
+    assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
+    assert len(bucket.keys()) == 3
+
+
+def _killed_at(number: int, moment: str, strategy: str, api: LocalTrackApi, bucket: Bucket) -> bool:
+    """Kill a replay at its n-th write, or request; False when it ends before that."""
+    requests = count()
+    process: list[subprocess.Popen[str]] = []
+
+    def kill(request: Request) -> bool:
+        if not (IS_LONG or request.method in ("PUT", "DELETE")) or next(requests) != number:
+            return False
+        wait_until(lambda: bool(process))
+        os.kill(process[0].pid, signal.SIGKILL)
+        process[0].wait()
+        return True
+
+    def before(request: Request) -> str | None:
+        return RESET if moment.startswith("before") and kill(request) else None
+
+    def after(request: Request, body: bytes) -> bytes:
+        if moment.startswith("after"):
+            kill(request)
+        return body
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse, proxy.change = before, after
+        settings = config(api, bucket.config(s3_endpoint=proxy.url), event_id_strategy=strategy)
+        with started("replay", settings, CATALOG) as running:
+            process.append(running)
+            return ended(running).exit_code == -signal.SIGKILL
+
+
+def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
+    api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """Denied or broken from its n-th write on, or in the long suite its n-th request; then once more to the end."""
+    fill(api, bucket.config())
+    filled = snapshot(bucket)
+    exit_codes = []
+    for number in count():
+        api.reset()
+        restore(bucket, filled)
+        code = ("AccessDenied", "InternalError")[number % 2]
+        requests = count()
+        refused: list[Request] = []
+
+        def refuse(
+            request: Request,
+            number: int = number,
+            code: str = code,
+            requests: Iterator[int] = requests,
+            refused: list[Request] = refused,
+        ) -> str | None:
+            if not (IS_LONG or request.method in ("PUT", "DELETE")) or next(requests) < number:
+                return None
+            refused.append(request)
+            return code
+
+        with proxy_to(bucket.endpoint) as proxy:
+            proxy.refuse = refuse
+            done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
+        if not refused:
+            break
+        exit_codes.append(done.exit_code)
+        assert done.stderr.count("\n") == done.exit_code
+        assert "refused by the test" not in done.stderr
+        _finish(api, bucket)
+    # Only giving the claim back may fail in silence: it lapses by itself.
+    assert exit_codes == ([1] * 19 if IS_LONG else [1] * 5) + [0] * (len(exit_codes) - (19 if IS_LONG else 5))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(503, "Customer.io did not take a request in"), (401, "Customer.io does not accept the Site ID")],
+)
+def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
+    api: LocalTrackApi, bucket: Bucket, status: int, words: str
+) -> None:
+    """The file before is done, the one under way is sent once more by the next replay."""
+    fill(api, bucket.config())
+    api.inject({"request": [2, 1_000_000], "status": status})
+    settings = config(api, bucket.config(), max_concurrent_requests=1, retry_timeout_seconds=3)
+    done = run_command("replay", settings, CATALOG)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert words in done.stderr
+    assert ": files before it are done, and its own rows are sent again when you run the replay again." in (
+        done.stderr
+    )
+    assert "6 rows accepted and moved to" in done.stdout
+    assert ("; it is sent again." in done.stdout) == (status == 503)
+    assert len(rows_in(bucket, replayed=False)) == 3 + 5
+    api.inject()
+    _finish(api, bucket)
+
+
+def test_a_file_of_rows_that_are_all_refused_stands_in_nobodys_way(
+    api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """In a sync so many refusals in a row speak of a fault in the account; here they are what was to be expected."""
+    refused = MAX_REFUSALS_IN_A_ROW + 10
+    lines = [
+        *(
+            record("orders", {"person_id": "u1", "event_name": "paid", "_poison_request": "message"})
+            for _ in range(refused)
+        ),
+        *LINES[9:],
+    ]
+    fill(api, bucket.config(), lines)
+    done = run_command("replay", config(api, bucket.config()), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"5 rows accepted, {refused} rejected again. Done." in done.stdout
+    assert len(api.world.profiles()) == 5
+    assert len(rows_in(bucket, replayed=False)) == refused
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
+    api: LocalTrackApi, bucket: Bucket, sent: signal.Signals
+) -> None:
+    """The next one goes on without doubling what was sent."""
+    storage = bucket.config()
+    lines = [
+        record("orders", {"person_id": f"u{n}", "event_name": "paid", "_seq": n, "x": "x" * 12_000})
+        for n in range(400)
+    ]
+    fill(api, storage, lines, catalog_of(ORDERS))
+    objects = contents(bucket)
+    api.configure(latency_seconds=0.5)
+    with started("replay", config(api, storage, max_concurrent_requests=1), CATALOG) as process:
+        wait_until(lambda: len(arrived(api)) > 0)
+        process.send_signal(sent)
+        done = ended(process)
+    if sent == signal.SIGKILL:
+        assert done.exit_code == -sent
+    else:
+        assert (done.exit_code, done.stderr) == (128 + sent, "")
+        assert "stopped midway; the file is as it was" in done.stdout
+        assert "Stopped before the end; run the replay again to go on." in done.stdout
+    assert 0 < len(arrived(api)) < 400
+    assert {key: body for key, body in contents(bucket).items() if key in objects} == objects
+    api.configure(latency_seconds=0)
+    api.new_sync()
+    assert run_command("replay", config(api, storage), CATALOG).exit_code == 0
+    assert sorted(arrived(api)) == list(range(400))
+    assert rows_in(bucket, replayed=False) == []
+
+
+def test_a_second_replay_notices_the_first_before_it_sends(api: LocalTrackApi, bucket: Bucket) -> None:
+    """It says so in a sentence, and the first goes on."""
+    storage = bucket.config()
+    fill(api, storage)
+    api.configure(latency_seconds=2)
+    with started("replay", config(api, storage), CATALOG) as process:
+        wait_until(lambda: any(key.endswith("_replay_claim") for key in bucket.keys()))  # noqa: SIM118
+        second = run_command("replay", config(api, storage), CATALOG).failure()
+        assert f"Another replay of these rejected rows is at work (process {process.pid}," in second
+        assert run_command("replay", config(api, storage), CATALOG, "--dry-run").exit_code == 0
+        assert "11 rows accepted, 3 rejected again. Done." in ended(process).stdout
+    assert not any(key.endswith("_replay_claim") for key in bucket.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize("change", ["mended", "deleted"])
+def test_a_file_that_somebody_changes_meanwhile_is_left_to_them(
+    api: LocalTrackApi, bucket: Bucket, change: str
+) -> None:
+    """Nothing of their work is overwritten, and the report says so."""
+    fill(api, bucket.config(), LINES[:9])
+    (key,) = bucket.keys()
+
+    def meddle(request: Request) -> None:
+        if request.method == "GET" and key in request.path:
+            if change == "mended":
+                mended = bucket.read(key).replace(b'""person_id"": null', b'""person_id"": ""u9""')
+                bucket.client.put_object(Bucket=bucket.name, Key=key, Body=mended)
+            else:
+                bucket.client.delete_object(Bucket=bucket.name, Key=key)
+
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def change_after(request: Request, body: bytes) -> bytes:
+            meddle(request)
+            return body
+
+        proxy.change = change_after
+        done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
+    assert done.exit_code == 0
+    assert "it was changed by somebody else while its rows were sent" in done.stdout
+    assert rows_in(bucket, replayed=True) == []
+    left = rows_in(bucket, replayed=False)
+    assert [row["person_id"] for row in left if row["_seq"] == 0] == (["u9"] if change == "mended" else [])
+    run_command("replay", config(api, bucket.config()), CATALOG)
+    assert sorted(arrived(api)) == (list(range(9)) if change == "mended" else GOOD_ORDERS)
+
+
+def test_a_store_that_gives_names_of_metadata_back_with_capitals(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Some do: files have their labels all the same, and a replay that was interrupted leaves no second copy."""
+    fill(api, bucket.config(path_format="{uuid}/"))
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.header_name = str.title
+        proxy.refuse = lambda request: "AccessDenied" if request.method == "DELETE" else None
+        settings = config(api, bucket.config(s3_endpoint=proxy.url, path_format="{uuid}/"))
+        assert run_command("replay", settings, CATALOG).exit_code == 1
+        proxy.refuse = lambda _: None
+        assert run_command("replay", settings, CATALOG).exit_code == 0
+    assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
+    assert len(bucket.keys()) == 3

@@ -1,0 +1,113 @@
+"""What `replay` can't use is named and left alone, and what hinders it from the start is one sentence."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.command_line import Ended, run_command
+from integration_tests.connector import (
+    catalog_of,
+    config_for,
+)
+from integration_tests.rejected_rows import (
+    CATALOG,
+    GOOD_ORDERS,
+    LINES,
+    ORDERS,
+    arrived,
+    config,
+    contents,
+    fill,
+)
+from integration_tests.s3_proxy import proxy_to
+from integration_tests.track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from integration_tests.conftest import Bucket
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
+
+
+def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Files of other kinds, broken ones, those of streams that the catalog lacks or that nobody can tell."""
+    storage = bucket.config(path_format="{sync_id}/")
+    fill(api, storage)
+    below = "customerio/rejected/"
+    header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
+    put: dict[str, bytes] = {
+        "notes.txt": b"call them tomorrow",
+        "42/unlabelled.csv": header + b'"r","{""person_id"":""u1""}"\r\n',
+        "_check_test": b"left over",
+    }
+    for name, body in put.items():
+        bucket.client.put_object(Bucket=bucket.name, Key=below + name, Body=body)
+    (orders,) = (key for key in contents(bucket) if b"paid" in bucket.read(key))
+    label = bucket.client.head_object(Bucket=bucket.name, Key=orders)["Metadata"]
+    cut = gzip.compress(bucket.read(orders))[:-30]
+    bucket.client.put_object(Bucket=bucket.name, Key=below + "cut.csv.gz", Body=cut, Metadata=label)
+    done = run_command("replay", config(api, storage), catalog_of(ORDERS))
+    assert done.exit_code == 0
+    assert sorted(arrived(api)) == GOOD_ORDERS
+    assert f"{below}cut.csv.gz: left as it is, as its compression is broken, or it breaks off." in done.stdout
+    unknown = "left as it is, as neither its label nor its key (path_format) says which stream it belongs to."
+    for name in ("notes.txt", "42/unlabelled.csv"):
+        assert f"{below}{name}: {unknown}" in done.stdout
+    assert "left as it is, as the catalog has no stream shop.Größe" in done.stdout
+    assert "Left as they are, see above: 4 files." in done.stdout
+    assert all(bucket.read(below + name) == body for name, body in put.items())
+
+
+def test_rows_that_somebody_broke_stay(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Their neighbours are replayed."""
+    storage = bucket.config(format={"format_type": "JSONL"})
+    fill(api, storage, LINES[:9])
+    (key,) = bucket.keys()
+    broken = bucket.read(key).replace(b'"_seq": 4', b'"_seq": four')
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=broken)
+    done = run_command("replay", config(api, storage), CATALOG)
+    assert sorted(arrived(api)) == [1, 2, 5, 7, 8]
+    assert "3 rejected again, 1 can't be read." in done.stdout
+    assert b'"_seq": four' in bucket.read(key)
+
+
+def test_an_archived_file_is_named_and_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Its neighbours are replayed."""
+    fill(api, bucket.config())
+    archived = next(key for key in bucket.keys() if b"paid" in bucket.read(key))  # noqa: SIM118
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = lambda request: (
+            "InvalidObjectState" if request.method == "GET" and archived in request.path else None
+        )
+        done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{archived}: left as it is, as it was archived; restore it first." in done.stdout
+    assert "5 rows accepted, 0 rejected again. Left as they are, see above: 1 file. Done." in done.stdout
+
+
+def test_failures_are_one_sentence_on_stderr(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Of the configuration, the catalog, the bucket and the server."""
+    storage = bucket.config()
+    good = config(api, storage)
+    assert "names no bucket" in run_command("replay", config_for(api.url), CATALOG).failure()
+    assert "not a configured Airbyte catalog" in run_command("replay", good, {"streams": 1}).failure()
+    gone = bucket.config(s3_bucket_name="never-made")
+    assert "there is no bucket never-made" in run_command("replay", config(api, gone), CATALOG).failure()
+    fill(api, storage, LINES[:9])
+    objects = contents(bucket)
+    refused: Ended = run_command(
+        "replay", good | {"credentials": {"siteId": "site", "apiKey": "wrong"}}, CATALOG
+    )
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "Customer.io does not accept the Site ID" in refused.stderr
+    assert contents(bucket) == objects
