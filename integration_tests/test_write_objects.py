@@ -36,10 +36,10 @@ def api() -> Iterator[LocalTrackApi]:
         yield server
 
 
-def write(api: LocalTrackApi, lines: list[bytes], **more: Any) -> Finished:
+def write(api: LocalTrackApi, lines: list[bytes], catalog: dict[str, Any] = CATALOG, **more: Any) -> Finished:
     """One sync that has to succeed, without a rejected row or a broken order."""
     config = config_for(api.url, allow_destructive_operations=True, **more)
-    done = run_connector("write", config, CATALOG, lines)
+    done = run_connector("write", config, catalog, lines)
     assert (done.exit_code, done.errors) == (0, [])
     assert not any("1 rejected" in line for line in done.logs)
     assert api.order_violations == []
@@ -109,7 +109,12 @@ def test_every_object_changes_the_world_as_it_says(api: LocalTrackApi) -> None:
     assert any("person_delete has no place for; they are not sent: why" in line for line in done.logs)
 
 
-def test_one_persons_rows_stay_in_order_across_streams(api: LocalTrackApi) -> None:
+@pytest.mark.parametrize(
+    "objects",
+    [("person_identify", "person_event", "person_delete"), tuple(DESTINATION_OBJECTS)],
+    ids=["of one person each", "with rows that join two"],
+)
+def test_one_persons_rows_stay_in_order_across_streams(api: LocalTrackApi, objects: tuple[str, ...]) -> None:
     """Identify, event, delete of each of many people, all mixed: in the end nobody is left."""
     lines: list[bytes] = []
     steps = dict.fromkeys(range(300), 0)
@@ -127,7 +132,7 @@ def test_one_persons_rows_stay_in_order_across_streams(api: LocalTrackApi) -> No
                 del steps[number]
                 continue
         steps[number] += 1
-    write(api, lines)
+    write(api, lines, catalog_of(*(stream(name) for name in objects)))
     assert api.world.profiles() == []
     assert api.report()["max_concurrent_requests"] > 1
 
