@@ -103,19 +103,14 @@ class TerminalView(View):
 
 
 class SilentView(View):
-    """Shows nothing: what follows is for a program, or would stand in its way."""
+    """Shows nothing: lines would be in the way of what is printed in the end."""
 
     def say(self, text: str) -> None:
         """Say nothing."""
 
 
-def make_view(*, only_bar: bool = False, silent: bool = False) -> View:
-    """What suits the standard output.
-
-    Args:
-        only_bar: whether lines would be in the way of what is printed in the end
-        silent: whether that is for a program
-    """
-    if silent or (only_bar and not sys.stdout.isatty()):
-        return SilentView()
-    return TerminalView() if sys.stdout.isatty() else View()
+def make_view(*, with_lines: bool = True) -> View:
+    """What suits the standard output: a bar on a terminal; elsewhere lines, if they may be among what is printed."""
+    if sys.stdout.isatty():
+        return TerminalView()
+    return View() if with_lines else SilentView()

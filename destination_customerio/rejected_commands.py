@@ -75,7 +75,7 @@ def run_rejected_command(
 
 def _rejected(config: Config, filters: Filters, *, as_json: bool) -> int:
     storage = _storage(config)
-    with RejectedFiles(storage) as bucket, make_view(only_bar=True, silent=as_json) as view:
+    with RejectedFiles(storage) as bucket, make_view(with_lines=False) as view:
         summary = summarize(bucket, storage, filters, view)
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))

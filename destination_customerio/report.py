@@ -96,8 +96,8 @@ def column_lines(stream: StreamSync) -> Iterator[str]:
         )
     if names := assembler.ignored_columns - stream.columns_told_of:
         yield (
-            f"Stream {stream.stream} has columns that {stream.target.name} has no place for; they are not sent: "
-            f"{', '.join(sorted(names))}."
+            f"Stream {stream.stream} has {counted(len(names), 'column')} that {stream.target.name} has no place for; not "
+            f"sent: {', '.join(sorted(names))}."
         )
     stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
 

@@ -11,6 +11,7 @@ from integration_tests.command_line import Ended, run_command
 from integration_tests.connector import (
     catalog_of,
     config_for,
+    stream,
 )
 from integration_tests.rejected_rows import (
     CATALOG,
@@ -103,6 +104,10 @@ def test_failures_are_one_sentence_on_stderr(api: LocalTrackApi, bucket: Bucket)
     assert "not a configured Airbyte catalog" in run_command("replay", good, {"streams": 1}).failure()
     gone = bucket.config(s3_bucket_name="never-made")
     assert "there is no bucket never-made" in run_command("replay", config(api, gone), CATALOG).failure()
+    deleting = catalog_of(stream("person_delete"))
+    assert "allow_destructive_operations" in run_command("replay", good, deleting).failure()
+    elsewhere = run_command("replay", good | {"region": "eu"}, CATALOG).failure()
+    assert "The configuration sets the region" in elsewhere
     fill(api, storage, LINES[:9])
     objects = contents(bucket)
     refused: Ended = run_command(
