@@ -1,4 +1,4 @@
-"""What the integration tests share: an S3 (and STS) on loopback, and buckets in it."""
+"""What the integration tests share: a Track API, an S3 (and STS) on loopback, and buckets in it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from botocore.config import Config as ClientConfig
 from moto.server import ThreadedMotoServer
 
 from destination_customerio.storage_config import S3Storage
+from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +71,13 @@ def _no_aws_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     # Two tries: enough to see a retry, and a refusal for good is seen within a second.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

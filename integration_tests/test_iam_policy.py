@@ -17,12 +17,12 @@ import requests
 
 from integration_tests.command_line import run_command
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations" / "destinations" / "customerio.md"
 (POLICY,) = re.findall(r"```json\n(\{\s+\"Version\".*?)\n```", PAGE.read_text(), re.DOTALL)
@@ -73,13 +73,6 @@ def user(bucket: Bucket) -> Iterator[Callable[[str], dict[str, Any]]]:
     iam.delete_access_key(UserName="rejected", AccessKeyId=key["AccessKeyId"])
     iam.delete_user(UserName="rejected")
     iam.close()
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def test_the_documented_rights_are_enough(

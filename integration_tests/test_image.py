@@ -29,12 +29,12 @@ from integration_tests.connector import (
     stream_state,
     wait_until,
 )
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 IMAGE = os.environ.get("CONNECTOR_IMAGE", "")
@@ -138,13 +138,6 @@ class Container:
         lines = [*self._lines, *out.splitlines()]
         exit_code = int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name))
         return Finished([json.loads(line) for line in lines], exit_code, errors.decode())
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def test_spec_check_and_discover_answer(tmp_path: Path, api: LocalTrackApi, bucket: Bucket) -> None:

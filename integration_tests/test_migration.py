@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration_tests.command_line import speak
 from integration_tests.connector import record, run_connector, stream_state
-from integration_tests.people import speak
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 GUIDE = Path(__file__).parent.parent / "docs" / "migrating.md"
 
@@ -98,13 +96,6 @@ CATALOG = {
     ]
 }
 PERSON = {"person_email": "ada@example.com", "an_attribute": "any attribute"}
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def ours(config: dict[str, Any], api: LocalTrackApi, bucket: Bucket) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import PATIENCE_SECONDS, SCRIPT
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from integration_tests.track_api import LocalTrackApi
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pyairbyte_sync.py"
 CLIENT = Path(sys.prefix) / "pyairbyte" / "bin" / "python"
@@ -118,13 +119,6 @@ class Client:
         )
         recorder.chmod(0o755)
         return recorder
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 @pytest.fixture

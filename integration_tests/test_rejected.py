@@ -15,12 +15,10 @@ from destination_customerio.dead_letter_bucket import RejectedFiles
 from integration_tests.command_line import ended, on_terminal, run_command, started
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 from integration_tests.s3_proxy import proxy_to
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 CATALOG = catalog_of(
     stream("orders", "person_event", sync_id=42, properties={"person_email": {}, "timestamp": {}}),
@@ -71,13 +69,6 @@ EXPECTED = [
         "example": "xxxxxxxx 9999 xxxxxxxx 9999 xxxxxxxx 99…",
     },
 ]
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def fill(api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes] = LINES) -> dict[str, Any]:

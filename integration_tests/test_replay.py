@@ -32,24 +32,16 @@ from integration_tests.rejected_rows import (
     rows_in,
     seqs,
 )
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 FORMS = list(
     product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
 )
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 @pytest.mark.parametrize("form", FORMS, ids=", ".join)

@@ -32,20 +32,13 @@ from integration_tests.rejected_rows import (
     snapshot,
 )
 from integration_tests.s3_proxy import RESET, Request, proxy_to
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
     from integration_tests.conftest import Bucket
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
+    from integration_tests.track_api import LocalTrackApi
 
 
 @pytest.mark.parametrize(

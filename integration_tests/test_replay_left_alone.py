@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
-import pytest
-
 from integration_tests.command_line import Ended, run_command
 from integration_tests.connector import (
     catalog_of,
@@ -24,19 +22,10 @@ from integration_tests.rejected_rows import (
     fill,
 )
 from integration_tests.s3_proxy import proxy_to
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from integration_tests.conftest import Bucket
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
+    from integration_tests.track_api import LocalTrackApi
 
 
 def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:

@@ -24,19 +24,11 @@ from integration_tests.connector import (
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
 # Longer than any process may take to end.
 FOR_EVER_SECONDS = 1_000
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def events(first: int, number: int, person: str = "ada@example.com") -> list[bytes]:

@@ -16,12 +16,10 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from integration_tests.conftest import Bucket
+    from integration_tests.track_api import LocalTrackApi
 
 USERS = {
     "stream_name": "users",
@@ -53,13 +51,6 @@ CATALOG = catalog_of(
     ),
 )
 ADA = {"email": "ada@example.com", "name": "Ada", "address": {"city": "Oslo", "street": "Storgata"}}
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def write(

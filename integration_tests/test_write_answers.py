@@ -19,16 +19,9 @@ from integration_tests.connector import (
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 CATALOG = catalog_of(stream("orders", "person_event"))
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def rows(number: int, **columns: Any) -> list[bytes]:

@@ -31,8 +31,6 @@ from integration_tests.s3_proxy import proxy_to
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from integration_tests.conftest import Bucket
 
 # The job's id is the same for all streams of a sync; `users` has a namespace, `orders` has none.
@@ -60,13 +58,6 @@ FORMS = {
         product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
     )
 }
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def write(api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes], **config: Any) -> Finished:

@@ -20,19 +20,12 @@ from integration_tests.connector import (
 from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 PEOPLE = catalog_of(stream("users", "person_identify"))
 EVENTS = catalog_of(stream("orders", "person_event"))
 BIG = 2**70 + 1
 ULID = "01HB4HBDKTPQYZHCMJM49V3PRC"
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def raw_record(name: str, data: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,19 +22,9 @@ from integration_tests.connector import (
 )
 from integration_tests.track_api import LocalTrackApi
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event", namespace="shop"))
 # Stands in every line that is wrong, and must not come back in any output.
 CANARY = "canary-7f3a"
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def user(number: int) -> bytes:

@@ -6,8 +6,6 @@ import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from destination_customerio.operations import DESTINATION_OBJECTS
 from integration_tests.connector import (
     SCRIPT,
@@ -19,20 +17,13 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from integration_tests.track_api import LocalTrackApi
+
 ADA = {"person_email": "ada@example.com"}
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def test_streams_go_where_the_catalog_says_or_where_their_name_says(api: LocalTrackApi) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from integration_tests.connector import (
     Connector,
     catalog_of,
@@ -18,10 +16,9 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from integration_tests.track_api import LocalTrackApi
 
 USERS = {"person_email": "a@b.c"}
 CATALOG = catalog_of(
@@ -29,13 +26,6 @@ CATALOG = catalog_of(
     stream("users", "person_identify", namespace="eu"),
     stream("orders", "person_event"),
 )
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def stats(delivered: int, rejected: int) -> dict[str, float]:
