@@ -43,7 +43,7 @@ def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
     ):
         kind = f"{reason} ({column})" if column else reason
         yield f"Stream {stream}: {counted(rows, 'row')} {would}rejected again: {kind}."
-    for stream, rows in sorted(outcome.accepted.items()):
+    for stream, rows in sorted((+outcome.accepted).items()):
         yield f"Stream {stream}: {counted(rows, 'row')} {would}{taken}."
     left = (
         f" Left as they are, see above: {counted(outcome.skipped_files, 'file')}."

@@ -107,7 +107,7 @@ def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], st
         case OSError():
             return (
                 TransientError,
-                f"this machine could not keep the file for upload ({os.strerror(error.errno or 0)})",
+                f"this machine could not keep the file ({os.strerror(error.errno or 0)})",
                 "Give the connector more disk space for temporary files, then try again.",
             )
         case boto.BotoCoreError() | Boto3Error():
