@@ -171,6 +171,8 @@ def _example(row: RejectedRow) -> str:
     try:
         data = parse(row.data)
         value = data.get(row.rejection.field, data)
+        if value is None:  # which tells nothing of anybody, and much of the rejection
+            return "null"
         text = value if isinstance(value, str) else encode(value).decode()
     except (ValueError, AttributeError):
         text = row.data[:100].decode(errors="replace")

@@ -22,7 +22,7 @@ both, and whatever kills the process, no row is lost:
 A row may thus be sent twice, and counts once: people and objects are idempotent, and events without an id of their own get
 one made of `_airbyte_raw_id`, which is the same in every replay (`from_row` gives the same id by itself). That holds for
 `event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that somebody copies within a file
-need another raw id, or none, to count twice.
+need another raw id to count twice.
 
 Somebody else may change a file meanwhile: mend it by hand, or replay it too. Right before step 3 and before step 4 the
 object must be the version that was fetched; else it is left as it is, and the report says so. Between that look and the
@@ -104,6 +104,8 @@ class Replay:
                 ) from None
             if self._is_stopping():
                 break
+        else:
+            self._view.on_file(len(files), len(files))
         return self.outcome
 
     def _files(self, filters: Filters) -> list[RejectedFile]:

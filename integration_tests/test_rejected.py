@@ -209,6 +209,14 @@ def test_files_are_looked_at_page_by_page(bucket: Bucket) -> None:
         assert len(list(found)) == 1_000
 
 
+def test_a_files_own_time_may_be_a_little_behind_that_of_its_rows(bucket: Bucket) -> None:
+    """The bucket's clock is not the source's; files that were stored long before need not be looked into."""
+    bucket.client.put_object(Bucket=bucket.name, Key="customerio/rejected/1.csv", Body=b"x")
+    now = int(time.time() * 1_000)
+    with RejectedFiles(bucket.storage()) as files:
+        assert [len(list(files.each(now + hours * 3_600_000))) for hours in (-1, 0, 2)] == [1, 1, 0]
+
+
 def test_words_of_a_server_are_shown_without_the_values_that_they_quote(
     api: LocalTrackApi, bucket: Bucket
 ) -> None:

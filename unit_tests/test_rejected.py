@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from destination_customerio.dead_letter_bucket import RejectedFile
 from destination_customerio.dead_letter_rows import RejectedRow
 from destination_customerio.errors import Rejection
@@ -56,3 +58,20 @@ def test_rows_that_can_not_be_read_have_no_example() -> None:
     summary = Summary()
     summary.add("users", a_row("", "unreadable", None))
     assert [kind.example for kind in summary.kinds.values()] == [""]
+
+
+@pytest.mark.parametrize(
+    ("data", "example"),
+    [
+        (b'{"email":null,"plan":"pro"}', "null"),
+        (b'{"email":" "}', " "),
+        (b'{"email":"a@b.c"}', "x@x.x"),
+        (b'{"email":{"home":1}}', '{"xxxx":9}'),
+        (b'{"plan":"pro"}', '{"xxxx":"xxx"}'),
+    ],
+)
+def test_the_example_is_the_value_at_fault_masked(data: bytes, example: str) -> None:
+    """A null is shown, as it is the reason itself; a row without the column is shown as a whole."""
+    summary = Summary()
+    summary.add("users", a_row("email", data=data))
+    assert [kind.example for kind in summary.kinds.values()] == [example]
