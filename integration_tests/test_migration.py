@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.command_line import speak
+from integration_tests.command_line import run_command
 from integration_tests.connector import record, run_connector, stream_state
 
 if TYPE_CHECKING:
@@ -179,8 +179,8 @@ def test_rows_that_the_other_connector_rejected_can_be_sent_again(api: LocalTrac
         Body=f"{header}\r\n{row}\r\n".encode(),
     )
     config = ours(CONFIGS["csv"], api, bucket)
-    assert "shop.people\tinvalid\tan_attribute\t1\t" in speak("rejected", config).stdout
-    done = speak("replay", config, CATALOG)
+    assert "shop.people\tinvalid\tan_attribute\t1\t" in run_command("rejected", config).stdout
+    done = run_command("replay", config, CATALOG)
     assert (done.exit_code, done.stderr) == (0, "")
     (person,) = api.world.profiles()
     assert (person.identifiers, person.attributes) == (
