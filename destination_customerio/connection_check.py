@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from destination_customerio.dead_letters.storage_check import check_storage
 from destination_customerio.region import resolve_track_url
-from destination_customerio.storage_check import check_storage
 from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:

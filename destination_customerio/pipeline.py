@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from destination_customerio import report
-from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.dead_letters.writer import FileUploaded
 from destination_customerio.delivery import Delivered, Retrying
 from destination_customerio.errors import ProtocolError, Rejection, SyncError
 from destination_customerio.inbox import EndOfInput, Failed, LaneEnded, Lines, Stop
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from destination_customerio.batcher import Batch, Batcher
-    from destination_customerio.dead_letter import DeadLetters
+    from destination_customerio.dead_letters.writer import DeadLetters
     from destination_customerio.inbox import Inbox
     from destination_customerio.ledger import Epoch, Ledger, Track
     from destination_customerio.output import Output

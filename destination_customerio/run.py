@@ -24,7 +24,7 @@ from destination_customerio.identifiers import IDENTIFIER_KINDS
 from destination_customerio.inbox import Inbox, Stop, start_reading
 from destination_customerio.operations import destination_catalog
 from destination_customerio.output import DryRunOutput, Output, OutputClosed
-from destination_customerio.rejected_filters import parse_since
+from destination_customerio.rejected_rows.filters import parse_since
 from destination_customerio.spec import specification
 from destination_customerio.sync import prepare_dry_run, prepare_sync
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = _parse(arguments)
     _on_signal(_exit)
     if parsed.command in ("rejected", "replay"):
-        from destination_customerio.rejected_commands import run_rejected_command
+        from destination_customerio.rejected_rows.commands import run_rejected_command
 
         return run_rejected_command(parsed, _on_signal)
     with _claimed_stdout() as file:

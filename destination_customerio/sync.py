@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from destination_customerio import report
 from destination_customerio.batcher import Batcher
 from destination_customerio.columns import AssemblySettings
-from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters
+from destination_customerio.dead_letters.writer import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.dry_run import DryLanes
 from destination_customerio.event_ids import FreshIds
 from destination_customerio.field_mapping import resolve_mappings
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.catalog import Stream
     from destination_customerio.config import Config
-    from destination_customerio.dead_letter import DeadLetters
+    from destination_customerio.dead_letters.writer import DeadLetters
     from destination_customerio.inbox import Inbox
     from destination_customerio.ledger import Epoch
     from destination_customerio.output import Output

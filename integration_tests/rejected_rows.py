@@ -6,7 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.dead_letter_reader import layout_of, read_rows
+from destination_customerio.dead_letters.reader import layout_of, read_rows
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 
 if TYPE_CHECKING:

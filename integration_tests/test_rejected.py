@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from destination_customerio.dead_letter_bucket import RejectedFiles
+from destination_customerio.dead_letters.bucket import RejectedFiles
 from integration_tests.command_line import ended, on_terminal, run_command, started
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 from integration_tests.s3_proxy import proxy_to

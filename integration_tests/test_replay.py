@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_reader import layout_of, read_rows
+from destination_customerio.dead_letters.reader import layout_of, read_rows
 from destination_customerio.event_ids import from_column, from_row
 from integration_tests.command_line import on_terminal, run_command
 from integration_tests.connector import (

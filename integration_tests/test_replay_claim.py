@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio import replay_claim
 from destination_customerio.errors import ConfigError, TransientError
-from destination_customerio.replay_claim import Claim
+from destination_customerio.rejected_rows import replay_claim
+from destination_customerio.rejected_rows.replay_claim import Claim
 from integration_tests.connector import wait_until
 
 if TYPE_CHECKING:

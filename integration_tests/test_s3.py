@@ -16,10 +16,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
+from destination_customerio.dead_letters.storage_check import check_storage
+from destination_customerio.dead_letters.writer import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
 from destination_customerio.ledger import Epoch, Track
-from destination_customerio.storage_check import check_storage
 from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from integration_tests.s3_proxy import Proxy, Request, proxy_to
 

@@ -8,13 +8,13 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter import BucketDeadLetters, CountedDeadLetters, FileUploaded
+from destination_customerio.dead_letters.writer import BucketDeadLetters, CountedDeadLetters, FileUploaded
 from destination_customerio.errors import Rejection
 from destination_customerio.ledger import Epoch, Track
 from unit_tests import bucket_server
 
 if TYPE_CHECKING:
-    from destination_customerio.dead_letter import DeadLetters
+    from destination_customerio.dead_letters.writer import DeadLetters
 
 USERS = Stream("users", "shop", properties={"n": {}}, sync_id=42)
 ORDERS = Stream("orders", sync_id=42)

@@ -18,7 +18,7 @@ import orjson
 from destination_customerio.batcher import Batch, Batcher
 from destination_customerio.catalog import Stream
 from destination_customerio.columns import AssemblySettings
-from destination_customerio.dead_letter import CountedDeadLetters, FileUploaded
+from destination_customerio.dead_letters.writer import CountedDeadLetters, FileUploaded
 from destination_customerio.delivery import Circumstances, Delivery
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.event_ids import FreshIds

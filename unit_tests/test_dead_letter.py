@@ -10,9 +10,9 @@ import threading
 
 import pytest
 
-from destination_customerio import dead_letter
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.dead_letters import writer
+from destination_customerio.dead_letters.writer import FileUploaded
 from unit_tests.bucket_server import Bucket, Refusal
 from unit_tests.dead_letter_coordinator import (
     FLAT_CSV,
@@ -249,7 +249,7 @@ def test_open_files_are_bounded_in_number(
     bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
     """Those on the disk cost a descriptor each, all cost memory; the largest goes first."""
-    monkeypatch.setattr(dead_letter, bound, 3)
+    monkeypatch.setattr(writer, bound, 3)
     letters = coordinator.with_bucket(bucket.url, format=JSONL)
     streams = [Stream(f"stream_{number}") for number in range(4)]
     for number, stream in enumerate(streams):
@@ -282,7 +282,7 @@ def test_it_is_full_while_too_many_files_wait_for_the_uploader(
     bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However small they are."""
-    monkeypatch.setattr(dead_letter, "_MAX_WAITING_FILES", 2)
+    monkeypatch.setattr(writer, "_MAX_WAITING_FILES", 2)
     letters = coordinator.with_bucket(bucket.url)
     for number in range(3):
         letters.add(Stream(f"stream_{number}"), line(1), REJECTION, epoch())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from destination_customerio.dead_letters.s3 import make_client, upload
+from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import ConfigError, SyncError, TransientError
-from destination_customerio.s3 import make_client, upload
-from destination_customerio.s3_errors import explain
 from unit_tests import bucket_server
 from unit_tests.bucket_server import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Bucket, Refusal
 from unit_tests.loopback import Reply, Server, http, make_certificate

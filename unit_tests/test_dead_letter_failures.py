@@ -8,8 +8,8 @@ from typing import IO, Any
 
 import pytest
 
-from destination_customerio import dead_letter_upload
-from destination_customerio.dead_letter import FileUploaded
+from destination_customerio.dead_letters import upload
+from destination_customerio.dead_letters.writer import FileUploaded
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from unit_tests.bucket_server import Bucket, Refusal
 from unit_tests.dead_letter_coordinator import (
@@ -61,7 +61,7 @@ def test_a_fault_of_our_own_is_told_of(
     def broken(*_: object) -> None:
         raise KeyError("row value")
 
-    monkeypatch.setattr(dead_letter_upload, "upload", broken)
+    monkeypatch.setattr(upload, "upload", broken)
     letters = coordinator.with_bucket(bucket.url)
     letters.add(USERS, line(1), REJECTION, epoch())
     letters.seal()

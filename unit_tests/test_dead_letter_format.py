@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio import dead_letter_format
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_format import row_encoder
+from destination_customerio.dead_letters import format as dead_letter_format
+from destination_customerio.dead_letters.format import row_encoder
 from destination_customerio.errors import Rejection
 from destination_customerio.storage_config import CsvFormat, Flattening, JsonlFormat
 from unit_tests.json_values import broken_text, nested, same, scalars, text, written
@@ -22,7 +22,7 @@ from unit_tests.json_values import broken_text, nested, same, scalars, text, wri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from destination_customerio.dead_letter_format import RowEncoder
+    from destination_customerio.dead_letters.format import RowEncoder
 
 WHOLE: Flattening = "No flattening"
 FLAT: Flattening = "Root level flattening"

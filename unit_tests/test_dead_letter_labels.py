@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_labels import Label, read_label
+from destination_customerio.dead_letters.labels import Label, read_label
 
 LABEL = Label("Größe/%2F", "shop", 42, 1_764_000_000_000, 7)
 broken_text = st.text(st.characters(), max_size=30)

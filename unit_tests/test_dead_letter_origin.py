@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_labels import Label
-from destination_customerio.dead_letter_origin import Origins
-from destination_customerio.dead_letter_paths import REPLAYED, DeadLetterKeys
+from destination_customerio.dead_letters.labels import Label
+from destination_customerio.dead_letters.origin import Origins
+from destination_customerio.dead_letters.paths import REPLAYED, DeadLetterKeys
 from unit_tests.bucket_server import storage
 
 START = datetime(2026, 11, 24, 10, 20, 30, 456_000, UTC)

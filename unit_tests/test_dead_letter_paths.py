@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_paths import DeadLetterKeys, bucket_prefix, file_extension
+from destination_customerio.dead_letters.paths import DeadLetterKeys, bucket_prefix, file_extension
 from destination_customerio.errors import ConfigError
 from destination_customerio.storage_config import S3Storage
 

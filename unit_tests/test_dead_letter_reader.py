@@ -12,16 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio import (
-    dead_letter_columns,
-    dead_letter_csv_reader,
-    dead_letter_format,
-    dead_letter_rows,
-)
 from destination_customerio.catalog import Stream
-from destination_customerio.dead_letter_format import row_encoder
-from destination_customerio.dead_letter_reader import layout_of, read_rows
-from destination_customerio.dead_letter_rows import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.dead_letters import columns as dead_letter_columns
+from destination_customerio.dead_letters import csv_reader
+from destination_customerio.dead_letters import format as dead_letter_format
+from destination_customerio.dead_letters import rows as dead_letter_rows
+from destination_customerio.dead_letters.format import row_encoder
+from destination_customerio.dead_letters.reader import layout_of, read_rows
+from destination_customerio.dead_letters.rows import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.errors import Rejection
 from destination_customerio.storage_config import CsvFormat, Flattening, JsonlFormat
 from unit_tests.json_values import same
@@ -223,7 +221,7 @@ def test_other_files_are_told_apart(file: bytes) -> None:
 
 def test_a_row_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quote too many would make one row of the rest of the table."""
-    for module in (dead_letter_rows, dead_letter_csv_reader):
+    for module in (dead_letter_rows, csv_reader):
         monkeypatch.setattr(module, "MAX_ROW_BYTES", 1_000)
     header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
     with pytest.raises(UnusableFile, match="a quote is opened"):

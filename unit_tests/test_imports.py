@@ -18,18 +18,18 @@ PURE = [
     "columns",
     "config",
     "config_file",
-    "dead_letter_columns",
-    "dead_letter_csv_reader",
-    "dead_letter_format",
-    "dead_letter_jsonl_reader",
-    "dead_letter_labels",
-    "dead_letter_origin",
-    "dead_letter_paths",
-    "dead_letter_reader",
-    "dead_letter_rows",
     "config_model",
-    "errors",
+    "dead_letters.columns",
+    "dead_letters.csv_reader",
+    "dead_letters.format",
+    "dead_letters.jsonl_reader",
+    "dead_letters.labels",
+    "dead_letters.origin",
+    "dead_letters.paths",
+    "dead_letters.reader",
+    "dead_letters.rows",
     "entries",
+    "errors",
     "event_ids",
     "field_mapping",
     "identifiers",
@@ -37,10 +37,10 @@ PURE = [
     "json_text",
     "ledger",
     "limits",
-    "masking",
     "mapping_config",
     "operations",
     "redaction",
+    "rejected_rows.masking",
     "retry",
     "router",
     "spec",
@@ -64,7 +64,7 @@ OUTSIDE = {
 def imports(module: str) -> set[str]:
     """The full names of all that a module imports, wherever in it, for types alone included."""
     found = set()
-    for node in ast.walk(ast.parse((PACKAGE / f"{module}.py").read_text())):
+    for node in ast.walk(ast.parse((PACKAGE / f"{module.replace('.', '/')}.py").read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -75,19 +75,33 @@ def imports(module: str) -> set[str]:
 
 
 def modules() -> set[str]:
-    """All modules of the package but the package itself."""
-    return {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    """All modules of the package but the package itself and the parts of it: `intake`, `dead_letters.writer`."""
+    found = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.stem != "__init__")
+    return {".".join(path.with_suffix("").parts) for path in found}
 
 
 def siblings(module: str) -> set[str]:
     """The package's own modules that a module imports."""
-    parts = [name.split(".") for name in imports(module)]
-    return {part[1] for part in parts if part[0] == NAME and len(part) > 1} & modules()
+    inside = [
+        name.removeprefix(f"{NAME}.").split(".") for name in imports(module) if name.startswith(f"{NAME}.")
+    ]
+    # The name of something in a module begins with the module's.
+    return {".".join(parts[:length]) for parts in inside for length in (1, 2)} & modules()
 
 
 def test_imports_make_no_circle() -> None:
     """Even those that only a type checker follows: a reader follows them too."""
     TopologicalSorter({module: siblings(module) for module in modules()}).prepare()
+
+
+def test_a_sync_knows_nothing_of_the_commands_for_people() -> None:
+    """Only the console script does, which starts both."""
+    knowing = {
+        module
+        for module in modules()
+        if any(sibling.startswith("rejected_rows.") for sibling in siblings(module))
+    }
+    assert {module for module in knowing if not module.startswith("rejected_rows.")} == {"run"}
 
 
 @pytest.mark.parametrize("module", PURE)
@@ -100,5 +114,6 @@ def test_a_pure_module_imports_nothing_that_acts(module: str) -> None:
 def test_the_graph_is_really_read() -> None:
     """A test of the tests above: known imports are among those found."""
     assert {"columns", "catalog", "limits", "operations"} <= siblings("assembler")
+    assert {"dead_letters.bucket", "errors"} <= siblings("rejected_rows.replay")
     assert "requests" in {name.split(".")[0] for name in imports("track_client")}
     assert set(PURE) <= modules()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.masking import masked, printable
+from destination_customerio.rejected_rows.masking import masked, printable
 
 
 @pytest.mark.parametrize(

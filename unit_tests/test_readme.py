@@ -171,7 +171,7 @@ def test_documented_defaults_are_the_defaults() -> None:
 
 def test_each_message_of_the_troubleshooting_table_is_one_the_connector_says() -> None:
     """Whoever looks a message up by its beginning finds it as the code spells it."""
-    code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").glob("*.py"))
+    code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").rglob("*.py"))
     messages = _first_cells("## When something fails")
     assert len(messages) > 5
     for message in messages:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from destination_customerio.dead_letter_bucket import RejectedFile
-from destination_customerio.dead_letter_rows import RejectedRow
+from destination_customerio.dead_letters.bucket import RejectedFile
+from destination_customerio.dead_letters.rows import RejectedRow
 from destination_customerio.errors import Rejection
-from destination_customerio.rejected import Summary
+from destination_customerio.rejected_rows.count import Summary
 
 
 def a_row(field: str, reason: str = "required", data: bytes | None = b"{}") -> RejectedRow:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from destination_customerio.dead_letter_bucket import RejectedFile
-from destination_customerio.dead_letter_labels import Label
-from destination_customerio.dead_letter_origin import Origin
-from destination_customerio.dead_letter_rows import RejectedRow
+from destination_customerio.dead_letters.bucket import RejectedFile
+from destination_customerio.dead_letters.labels import Label
+from destination_customerio.dead_letters.origin import Origin
+from destination_customerio.dead_letters.rows import RejectedRow
 from destination_customerio.errors import Rejection
-from destination_customerio.rejected_filters import Filters, parse_since, written_time
+from destination_customerio.rejected_rows.filters import Filters, parse_since, written_time
 
 ORIGIN = Origin("shop", "users", is_exact=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from destination_customerio.replay_report import Outcome, closing_lines, file_words
+from destination_customerio.rejected_rows.replay_report import Outcome, closing_lines, file_words
 
 OUTCOME = Outcome(
     accepted=Counter({"shop.users": 1_000, "orders": 0}),

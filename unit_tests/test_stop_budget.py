@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from destination_customerio.dead_letter_upload import _CLOSE_SECONDS
+from destination_customerio.dead_letters.upload import _CLOSE_SECONDS
 from destination_customerio.pipeline import Limits
 
 # Airbyte's: after that it kills the process.

@@ -5,7 +5,7 @@ names of streams are:
 
 - No key leaves the bucket path. Characters that S3 does not call safe become `_` (accents are taken off first, as
   letters without them are safe), `//` collapses, and a level that consists of dots only (`..`) becomes underscores.
-- No key lies in `<bucket_path>/replayed/`, where rows that were sent in the end are kept (`replay.py`).
+- No key lies in `<bucket_path>/replayed/`, where rows that were sent in the end are kept (`rejected_rows/replay.py`).
 - No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, gives way to a hash of the whole.
 - No file overwrites another. Within a sync, a key that was given out before gets `_1`, `_2`, ... before its extension.
   Across attempts of a sync, the start time tells the keys apart; when neither format holds it ({timestamp}, {epoch} or

@@ -15,18 +15,18 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import IO, TYPE_CHECKING, Self, cast
 
-from destination_customerio.dead_letter_labels import Label, read_label
-from destination_customerio.dead_letter_paths import (
+from destination_customerio.dead_letters.labels import Label, read_label
+from destination_customerio.dead_letters.paths import (
     CLAIM_NAME,
     MAX_KEY_BYTES,
     REPLAYED,
     bucket_prefix,
     shortened,
 )
-from destination_customerio.dead_letter_rows import UnusableFile
-from destination_customerio.s3 import make_client, upload
-from destination_customerio.s3_errors import explain
-from destination_customerio.storage_check import TEST_NAME
+from destination_customerio.dead_letters.rows import UnusableFile
+from destination_customerio.dead_letters.s3 import make_client, upload
+from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.storage_check import TEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.dead_letter_format import json_string
-from destination_customerio.dead_letter_origin import Origins
-from destination_customerio.dead_letter_reader import layout_of, read_rows
-from destination_customerio.dead_letter_rows import UnusableFile
+from destination_customerio.dead_letters.format import json_string
+from destination_customerio.dead_letters.origin import Origins
+from destination_customerio.dead_letters.reader import layout_of, read_rows
+from destination_customerio.dead_letters.rows import UnusableFile
 from destination_customerio.json_text import encode, parse
-from destination_customerio.masking import masked
 from destination_customerio.redaction import KNOWN_REASONS, countable
-from destination_customerio.rejected_filters import written_time
+from destination_customerio.rejected_rows.filters import written_time
+from destination_customerio.rejected_rows.masking import masked
 
 if TYPE_CHECKING:
-    from destination_customerio.command_view import View
-    from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
-    from destination_customerio.dead_letter_rows import RejectedRow
-    from destination_customerio.rejected_filters import Filters
+    from destination_customerio.dead_letters.bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letters.rows import RejectedRow
+    from destination_customerio.rejected_rows.filters import Filters
+    from destination_customerio.rejected_rows.view import View
     from destination_customerio.storage_config import S3Storage
 
 UNKNOWN_STREAM = "(unknown)"

@@ -1,11 +1,11 @@
-"""Files of rejected rows as tables, with or without flattening. What a flattened one can hold: `dead_letter_reader`."""
+"""Files of rejected rows as tables, with or without flattening. What a flattened one can hold: `reader`."""
 
 from __future__ import annotations
 
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from destination_customerio.dead_letter_columns import (
+from destination_customerio.dead_letters.columns import (
     DATA,
     EXTRACTED_AT,
     META,
@@ -14,8 +14,8 @@ from destination_customerio.dead_letter_columns import (
     REJECTED_COLUMNS,
     name_in_row,
 )
-from destination_customerio.dead_letter_format import json_string, quoted, utf8
-from destination_customerio.dead_letter_rows import (
+from destination_customerio.dead_letters.format import json_string, quoted, utf8
+from destination_customerio.dead_letters.rows import (
     MAX_ROW_BYTES,
     RejectedRow,
     UnusableFile,
@@ -34,7 +34,7 @@ from destination_customerio.json_text import as_object
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from destination_customerio.dead_letter_rows import Layout
+    from destination_customerio.dead_letters.rows import Layout
 
 _CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",\r\n][^,\r\n]*+|))(,|\r?\n?\Z)')
 _BARE_JSON = re.compile(

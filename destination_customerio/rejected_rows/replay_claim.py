@@ -5,7 +5,7 @@ has not been renewed for a minute, or whose process is gone from this machine, w
 taken over. Ages are told by the store's own clock.
 
 It is a courtesy and no lock: two replays that begin within the same moment may both get it. Even then nothing is lost and
-no event counts twice (see `replay.py`).
+no event counts twice (see `rejected_rows/replay.py`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
-from destination_customerio.dead_letter_paths import CLAIM_NAME, bucket_prefix
+from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_prefix
+from destination_customerio.dead_letters.s3 import make_client
+from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import TransientError
 from destination_customerio.json_text import as_object, parse
-from destination_customerio.s3 import make_client
-from destination_customerio.s3_errors import explain
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -27,7 +27,7 @@ need another raw id to count twice.
 Somebody else may change a file meanwhile: mend it by hand, or replay it too. Right before step 3 and before step 4 the
 object must be the version that was fetched; else it is left as it is, and the report says so. Between that look and the
 write lie milliseconds; stores that would close this gap by conditional writes are too few to rely on. A second replay
-is also told by its claim (`replay_claim.py`), before it sends anything.
+is also told by its claim (`rejected_rows/replay_claim.py`), before it sends anything.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
-from destination_customerio.dead_letter_origin import Origins
-from destination_customerio.dead_letter_reader import GZIP_MAGIC, layout_of, read_rows
-from destination_customerio.dead_letter_rows import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.dead_letters.origin import Origins
+from destination_customerio.dead_letters.reader import GZIP_MAGIC, layout_of, read_rows
+from destination_customerio.dead_letters.rows import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.errors import SyncError, TransientError
-from destination_customerio.replay_report import Outcome, file_words
+from destination_customerio.rejected_rows.replay_report import Outcome, file_words
 from destination_customerio.report import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from destination_customerio.command_view import View
-    from destination_customerio.dead_letter_bucket import RejectedFile, RejectedFiles
-    from destination_customerio.dead_letter_rows import Layout
-    from destination_customerio.rejected_filters import Filters
-    from destination_customerio.replay_file import FileReplay, FileResult
-    from destination_customerio.replay_reasons import ReturnedRows
+    from destination_customerio.dead_letters.bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letters.rows import Layout
+    from destination_customerio.rejected_rows.filters import Filters
+    from destination_customerio.rejected_rows.replay_file import FileReplay, FileResult
+    from destination_customerio.rejected_rows.replay_reasons import ReturnedRows
+    from destination_customerio.rejected_rows.view import View
     from destination_customerio.storage_config import S3Storage
     from destination_customerio.streams import StreamSync
 

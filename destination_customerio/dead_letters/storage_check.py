@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from destination_customerio.dead_letter_paths import DeadLetterKeys, bucket_prefix
+from destination_customerio.dead_letters.paths import DeadLetterKeys, bucket_prefix
+from destination_customerio.dead_letters.s3 import make_client
+from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import ConfigError, SyncError
-from destination_customerio.s3 import make_client
-from destination_customerio.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

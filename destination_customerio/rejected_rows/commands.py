@@ -16,21 +16,21 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from destination_customerio.catalog import read_catalog
-from destination_customerio.command_view import make_view
 from destination_customerio.config_file import read_config
-from destination_customerio.dead_letter_bucket import RejectedFiles
+from destination_customerio.dead_letters.bucket import RejectedFiles
 from destination_customerio.dry_run import DryLanes
 from destination_customerio.errors import ConfigError, SyncError, unexpected
-from destination_customerio.masking import printable
 from destination_customerio.region import resolve_track_url
-from destination_customerio.rejected import summarize
-from destination_customerio.rejected_filters import Filters
-from destination_customerio.rejected_table import show_summary
-from destination_customerio.replay import Replay
-from destination_customerio.replay_claim import Claim
-from destination_customerio.replay_event_ids import RowIds
-from destination_customerio.replay_file import FileReplay
-from destination_customerio.replay_report import closing_lines
+from destination_customerio.rejected_rows.count import summarize
+from destination_customerio.rejected_rows.filters import Filters
+from destination_customerio.rejected_rows.masking import printable
+from destination_customerio.rejected_rows.replay import Replay
+from destination_customerio.rejected_rows.replay_claim import Claim
+from destination_customerio.rejected_rows.replay_event_ids import RowIds
+from destination_customerio.rejected_rows.replay_file import FileReplay
+from destination_customerio.rejected_rows.replay_report import closing_lines
+from destination_customerio.rejected_rows.table import show_summary
+from destination_customerio.rejected_rows.view import make_view
 from destination_customerio.storage_config import S3Storage
 from destination_customerio.sync import make_sender, stream_syncs
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
-from destination_customerio.dead_letter_columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
+from destination_customerio.dead_letters.columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
 from destination_customerio.json_spans import members
 from destination_customerio.storage_config import CsvFormat, JsonlFormat
 

@@ -15,8 +15,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
 
-from destination_customerio.s3 import make_client, upload
-from destination_customerio.s3_errors import explain
+from destination_customerio.dead_letters.s3 import make_client, upload
+from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.storage_config import GzipCompression, JsonlFormat
 
 if TYPE_CHECKING:

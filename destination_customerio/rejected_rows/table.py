@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from destination_customerio.masking import printable
-from destination_customerio.rejected_filters import written_time
+from destination_customerio.rejected_rows.filters import written_time
+from destination_customerio.rejected_rows.masking import printable
 from destination_customerio.report import counted
 
 if TYPE_CHECKING:
-    from destination_customerio.rejected import Summary
+    from destination_customerio.rejected_rows.count import Summary
 
 _HEADINGS = ("stream", "reason", "field", "rows", "first", "last", "example")
 _DATE_WIDTH = len("2026-11-24")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from destination_customerio.dead_letter_bucket import RejectedFile
-    from destination_customerio.dead_letter_origin import Origin
-    from destination_customerio.dead_letter_rows import RejectedRow
+    from destination_customerio.dead_letters.bucket import RejectedFile
+    from destination_customerio.dead_letters.origin import Origin
+    from destination_customerio.dead_letters.rows import RejectedRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.dead_letter import StoredFile
-    from destination_customerio.dead_letter_upload import FileUploaded
+    from destination_customerio.dead_letters.upload import FileUploaded
+    from destination_customerio.dead_letters.writer import StoredFile
     from destination_customerio.ledger import Epoch
 
 # What the message of a replayed row begins with: its place in its file.

@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Self
 
-from destination_customerio.masking import printable
+from destination_customerio.rejected_rows.masking import printable
 
 if TYPE_CHECKING:
     from types import TracebackType

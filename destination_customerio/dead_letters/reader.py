@@ -1,4 +1,4 @@
-r"""Reads the files of rejected rows that `dead_letter_format` writes, one row at a time.
+r"""Reads the files of rejected rows that `format` writes, one row at a time.
 
 Which of the four layouts a file has, and whether it is packed by gzip, is seen in the file itself: the configuration may
 have been another one when it was written. A row comes back as the JSON text of the original row, without its
@@ -26,9 +26,9 @@ from __future__ import annotations
 import gzip
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from destination_customerio.dead_letter_csv_reader import open_table
-from destination_customerio.dead_letter_jsonl_reader import JsonLinesLayout, may_be_rejected_rows
-from destination_customerio.dead_letter_rows import (
+from destination_customerio.dead_letters.csv_reader import open_table
+from destination_customerio.dead_letters.jsonl_reader import JsonLinesLayout, may_be_rejected_rows
+from destination_customerio.dead_letters.rows import (
     BYTE_ORDER_MARK,
     UNREADABLE,
     RejectedRow,
@@ -40,7 +40,7 @@ from destination_customerio.errors import Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from destination_customerio.dead_letter_rows import Layout
+    from destination_customerio.dead_letters.rows import Layout
 
 GZIP_MAGIC = b"\x1f\x8b"
 # Far beyond what 2,000 columns need. Whatever else lies in the bucket need not have line ends.

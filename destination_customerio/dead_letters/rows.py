@@ -8,8 +8,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
-from destination_customerio.dead_letter_columns import OUR_COLUMNS, REJECTED_COLUMNS, name_in_row
-from destination_customerio.dead_letter_format import json_string, rejected_members
+from destination_customerio.dead_letters.columns import OUR_COLUMNS, REJECTED_COLUMNS, name_in_row
+from destination_customerio.dead_letters.format import json_string, rejected_members
 from destination_customerio.errors import Rejection
 from destination_customerio.json_spans import Member, members
 from destination_customerio.json_text import NestedTooDeeply, as_object, parse

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from destination_customerio.dead_letter_columns import DATA, EXTRACTED_AT, META, RAW_ID, REJECTED_COLUMNS
-from destination_customerio.dead_letter_rows import (
+from destination_customerio.dead_letters.columns import DATA, EXTRACTED_AT, META, RAW_ID, REJECTED_COLUMNS
+from destination_customerio.dead_letters.rows import (
     BYTE_ORDER_MARK,
     RejectedRow,
     integer,

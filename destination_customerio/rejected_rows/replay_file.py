@@ -18,23 +18,23 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 from destination_customerio.batcher import Batcher
-from destination_customerio.dead_letter_format import json_string
-from destination_customerio.dead_letter_reader import read_rows
+from destination_customerio.dead_letters.format import json_string
+from destination_customerio.dead_letters.reader import read_rows
 from destination_customerio.delivery import Retrying
 from destination_customerio.errors import unexpected
 from destination_customerio.inbox import CHUNK_BYTES, EndOfInput, Failed, Inbox, Lines, Stop
 from destination_customerio.output import Output
 from destination_customerio.pipeline import Pipeline
-from destination_customerio.replay_event_ids import RowIds, RowLedger
-from destination_customerio.replay_reasons import ROW_NUMBER, ReturnedRows
+from destination_customerio.rejected_rows.replay_event_ids import RowIds, RowLedger
+from destination_customerio.rejected_rows.replay_reasons import ROW_NUMBER, ReturnedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.command_view import View
-    from destination_customerio.dead_letter_rows import Layout, RejectedRow
+    from destination_customerio.dead_letters.rows import Layout, RejectedRow
     from destination_customerio.ledger import Epoch, Ledger
+    from destination_customerio.rejected_rows.view import View
     from destination_customerio.sender import Lanes
     from destination_customerio.streams import StreamSync
 

@@ -1,6 +1,6 @@
 """Which stream a file of rejected rows belongs to.
 
-Its label says so exactly (`dead_letter_labels`). Files without one, which an older version or another connector wrote, or
+Its label says so exactly (`labels`). Files without one, which an older version or another connector wrote, or
 which somebody mended and uploaded anew, are known by their key alone: the configured formats of paths and names are laid
 over it. Keys spell names in safe characters only, so `Größe` and `Große` are one there; a name is taken for a stream of the
 catalog only when no other stream of it is spelled so.
@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from destination_customerio.dead_letter_paths import VARIABLE, bucket_prefix, clean_levels, safe_text
+from destination_customerio.dead_letters.paths import VARIABLE, bucket_prefix, clean_levels, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from destination_customerio.catalog import Stream
-    from destination_customerio.dead_letter_labels import Label
+    from destination_customerio.dead_letters.labels import Label
     from destination_customerio.storage_config import S3Storage
 
 _EXTENSION = r"(?:\.csv|\.jsonl)?(?:\.gz)?"

@@ -24,10 +24,11 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
-from destination_customerio.dead_letter_format import RowEncoder, row_encoder
-from destination_customerio.dead_letter_labels import Label
-from destination_customerio.dead_letter_paths import DeadLetterKeys, epoch_milliseconds
-from destination_customerio.dead_letter_upload import (
+from destination_customerio.dead_letters.format import RowEncoder, row_encoder
+from destination_customerio.dead_letters.labels import Label
+from destination_customerio.dead_letters.paths import DeadLetterKeys, epoch_milliseconds
+from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.upload import (
     MEMORY_BYTES_PER_FILE,
     FileUploaded,
     SpooledFile,
@@ -35,7 +36,6 @@ from destination_customerio.dead_letter_upload import (
     discard,
     open_temporary,
 )
-from destination_customerio.s3_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

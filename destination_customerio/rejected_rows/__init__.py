@@ -1,0 +1,1 @@
+"""The commands for people: `rejected` counts what lies in the bucket, `replay` sends it again."""
