@@ -194,7 +194,7 @@ def test_the_commands_for_people_work_on_a_terminal(
     mounted = ["--network", "host", "--volume", f"{tmp_path}:/secrets:ro"]
     shown = docker("run", "--rm", "--tty", *mounted, IMAGE, "rejected", "--config", "/secrets/config.json")
     assert re.search(r"│ users +│ required +│", shown)
-    assert "1 rejected rows in 1 files." in shown
+    assert "1 rejected row in 1 file." in shown
 
 
 def test_a_role_is_assumed_with_what_the_image_holds(
