@@ -105,6 +105,10 @@ class Ledger:
                 raise RuntimeError("more records were settled than were read")
             self._advance(epoch.track)
 
+    def settle_rejected(self, epoch: Epoch, rows: int) -> None:
+        """Count rejected records of an epoch out, for good."""
+        self.settle(epoch, rejected=rows)
+
     def take_ready(self) -> list[Acknowledgement]:
         """The states that became true since the last call, in the order to emit them."""
         ready, self._ready = self._ready, []

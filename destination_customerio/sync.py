@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING
 
 from destination_customerio import report
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from destination_customerio.config import Config
     from destination_customerio.dead_letters.writer import DeadLetters
     from destination_customerio.inbox import Inbox
-    from destination_customerio.ledger import Epoch
     from destination_customerio.output import Output
 
 
@@ -87,7 +85,7 @@ def prepare_dry_run(
         ledger,
         Batcher(sender.lanes),
         sender,
-        CountedDeadLetters(partial(_settle_rejected, ledger)),
+        CountedDeadLetters(ledger.settle_rejected),
         inbox,
         output,
         time.monotonic,
@@ -138,12 +136,7 @@ def stream_syncs(
 
 
 def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:
-    settle = partial(_settle_rejected, ledger)
     storage = config.object_storage_config
     if isinstance(storage, S3Storage):
-        return BucketDeadLetters(storage, inbox.post, settle, time.monotonic, time.time)
-    return CountedDeadLetters(settle)
-
-
-def _settle_rejected(ledger: Ledger, epoch: Epoch, rows: int) -> None:
-    ledger.settle(epoch, rejected=rows)
+        return BucketDeadLetters(storage, inbox.post, ledger.settle_rejected, time.monotonic, time.time)
+    return CountedDeadLetters(ledger.settle_rejected)

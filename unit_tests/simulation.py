@@ -196,7 +196,7 @@ class NoBucket(CountedDeadLetters):
     """The real dead letters of a sync without a bucket, which settle a row by counting it; the rows are noted."""
 
     def __init__(self, ledger: Ledger) -> None:
-        super().__init__(lambda epoch, rows: ledger.settle(epoch, rejected=rows))
+        super().__init__(ledger.settle_rejected)
         self.kept: set[int] = set()
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
     from destination_customerio.catalog import Stream
     from destination_customerio.dead_letters.rows import Layout, RejectedRow
-    from destination_customerio.ledger import Epoch, Ledger
     from destination_customerio.rejected_rows.view import View
     from destination_customerio.sender import Lanes
     from destination_customerio.streams import StreamSync
@@ -104,7 +102,7 @@ class FileReplay:
             inbox.post(self.stopping)
         ledger = RowLedger(self._row_ids)
         lanes = self._make_lanes(inbox)
-        returned = ReturnedRows(partial(_settle_rejected, ledger), spool)
+        returned = ReturnedRows(ledger.settle_rejected, spool)
         pipeline = Pipeline(
             [sync], ledger, Batcher(lanes.lanes), lanes, returned, inbox, self._output, time.monotonic
         )
@@ -219,7 +217,3 @@ class _OnlyWarnings(Output):
         if text not in self._said:
             self._said.add(text)
             self._warn(text)
-
-
-def _settle_rejected(ledger: Ledger, epoch: Epoch, rows: int) -> None:
-    ledger.settle(epoch, rejected=rows)
