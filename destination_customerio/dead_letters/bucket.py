@@ -20,7 +20,7 @@ from destination_customerio.dead_letters.paths import (
     CLAIM_NAME,
     MAX_KEY_BYTES,
     REPLAYED,
-    bucket_prefix,
+    bucket_root,
     shortened,
 )
 from destination_customerio.dead_letters.rows import UnusableFile
@@ -89,8 +89,7 @@ class RejectedFiles:
 
     def __init__(self, storage: S3Storage) -> None:
         self._storage = storage
-        self._prefix = bucket_prefix(storage)
-        self._root = f"{self._prefix}/" if self._prefix else ""
+        self._root = bucket_root(storage)
         with self._explained("The bucket of rejected rows could not be opened"):
             self._client: S3Client = make_client(storage)
 

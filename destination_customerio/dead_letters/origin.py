@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from destination_customerio.dead_letters.paths import VARIABLE, bucket_prefix, clean_levels, safe_text
+from destination_customerio.dead_letters.paths import VARIABLE, bucket_root, clean_levels, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +65,7 @@ class Origins:
     """Finds the streams of files in a bucket."""
 
     def __init__(self, storage: S3Storage) -> None:
-        prefix = bucket_prefix(storage)
-        self._prefix = f"{prefix}/" if prefix else ""
+        self._root = bucket_root(storage)
         self._template = storage.path_format + storage.file_name_format
         self._tells_streams = "{stream_name}" in storage.path_format
         self._any_stream = [_pattern(self._template), _pattern(self._template.replace("{namespace}", ""))]
@@ -107,7 +106,7 @@ class Origins:
         return _pattern(filled).fullmatch(self._below(key)) is not None
 
     def _below(self, key: str) -> str:
-        return key.removeprefix(self._prefix)
+        return key.removeprefix(self._root)
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -81,6 +81,16 @@ def bucket_prefix(storage: S3Storage) -> str:
     return prefix
 
 
+def bucket_root(storage: S3Storage) -> str:
+    """What the keys of all files begin with: the bucket path and a slash, or nothing.
+
+    Raises:
+        ConfigError: as for `bucket_prefix`.
+    """
+    prefix = bucket_prefix(storage)
+    return f"{prefix}/" if prefix else ""
+
+
 def file_extension(storage: S3Storage) -> str:
     """What {format_extension} stands for."""
     extension = ".jsonl" if isinstance(storage.format, JsonlFormat) else ".csv"
@@ -98,7 +108,7 @@ class DeadLetterKeys:
     """
 
     def __init__(self, storage: S3Storage, started_at: datetime, sync_uuid: UUID) -> None:
-        self._prefix = bucket_prefix(storage)
+        self._root = bucket_root(storage)
         self._started_at = started_at
         self._uuid = str(sync_uuid)
         self._epoch = str(epoch_milliseconds(started_at))
@@ -131,10 +141,9 @@ class DeadLetterKeys:
         raise AssertionError  # the numbers do not end
 
     def _key(self, below: str, extension: str) -> str:
-        prefix = self._prefix + "/" if self._prefix else ""
         if below.startswith(REPLAYED + "/"):
             below = "_" + below
-        return prefix + shortened(below, MAX_KEY_BYTES - len(prefix.encode()), extension)
+        return self._root + shortened(below, MAX_KEY_BYTES - len(self._root.encode()), extension)
 
     def _path_values(self, stream: Stream) -> Mapping[str, str]:
         start = self._started_at

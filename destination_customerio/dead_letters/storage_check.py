@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from destination_customerio.dead_letters.paths import DeadLetterKeys, bucket_prefix
+from destination_customerio.dead_letters.paths import DeadLetterKeys, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
 from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import ConfigError, SyncError
@@ -30,8 +30,7 @@ def check_storage(storage: S3Storage) -> None:
         SyncError: one of them failed; the message says which, why, and what to do.
     """
     DeadLetterKeys(storage, datetime.now(UTC), uuid4())
-    prefix = bucket_prefix(storage)
-    key = f"{prefix}/{TEST_NAME}" if prefix else TEST_NAME
+    key = bucket_root(storage) + TEST_NAME
     with _step("connect", storage):
         client = make_client(storage)
     with _step("write", storage):

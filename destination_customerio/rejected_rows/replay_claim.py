@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
-from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_prefix
+from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
 from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import TransientError
@@ -53,9 +53,8 @@ class Claim:
 
     def __init__(self, storage: S3Storage) -> None:
         self._storage = storage
-        prefix = bucket_prefix(storage)
         self._bucket = storage.s3_bucket_name
-        self._key = f"{prefix}/{CLAIM_NAME}" if prefix else CLAIM_NAME
+        self._key = bucket_root(storage) + CLAIM_NAME
         self._token = str(uuid4())
         self._ended = threading.Event()
         self._renewer = threading.Thread(target=self._renew, name="claim", daemon=True)
