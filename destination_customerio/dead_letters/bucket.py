@@ -25,7 +25,7 @@ from destination_customerio.dead_letters.paths import (
 )
 from destination_customerio.dead_letters.rows import UnusableFile
 from destination_customerio.dead_letters.s3 import make_client, upload
-from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.s3_errors import code_of, explain, status_of
 from destination_customerio.dead_letters.storage_check import TEST_NAME
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class RejectedFiles:
         try:
             head = self._client.head_object(Bucket=self._storage.s3_bucket_name, Key=key)
         except ClientError as error:
-            if _status(error) == 404:
+            if status_of(error) == 404:
                 return None
             raise
         return RejectedFile(
@@ -218,9 +218,9 @@ class RejectedFiles:
                 if answer["ETag"].strip('"') != file.etag:
                     raise _changed()
             except ClientError as error:
-                if _status(error) in (404, 412):
+                if status_of(error) in (404, 412):
                     raise _changed() from None
-                if error.response.get("Error", {}).get("Code") == "InvalidObjectState":
+                if code_of(error) == "InvalidObjectState":
                     raise UnusableFile("it was archived; restore it first") from None
                 raise
             except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
@@ -254,8 +254,3 @@ class RejectedFiles:
 
 def _changed() -> UnusableFile:
     return UnusableFile("it was changed or removed just now")
-
-
-def _status(error: Exception) -> int:
-    response: dict[str, dict[str, int]] = getattr(error, "response", {})
-    return response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

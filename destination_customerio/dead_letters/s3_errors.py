@@ -49,6 +49,17 @@ _BUSY = frozenset(
 )
 
 
+def code_of(error: Any) -> str:
+    """The code of an S3 error, such as `NoSuchKey`; empty where the store named none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: Any) -> int:
+    """The HTTP status of an S3 error; 0 where there was none."""
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
 def explain(error: Exception, storage: S3Storage, doing: str = _UPLOADING) -> SyncError:
     """What a failure means, as the error to end with.
 
@@ -125,7 +136,7 @@ def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], st
 
 def _diagnose_answer(error: Any, storage: S3Storage) -> tuple[type[SyncError], str, str]:
     bucket = storage.s3_bucket_name
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = code_of(error)
     operation = str(error.operation_name)
     if operation == "AssumeRole" and code not in _BUSY:
         return (
@@ -176,10 +187,9 @@ def _diagnose_answer(error: Any, storage: S3Storage) -> tuple[type[SyncError], s
             "the store asks for fewer requests",
             "Try again later; if it stays, use another bucket or path.",
         )
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return (
         TransientError,
-        f"the store answered {_word(code)} with status {status} ({operation})",
+        f"the store answered {_word(code)} with status {status_of(error)} ({operation})",
         "Try again; if it stays, check the store's own logs.",
     )
 

@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
-from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.s3_errors import code_of, explain
 from destination_customerio.errors import TransientError
 from destination_customerio.json_text import as_object, parse
 
@@ -103,7 +103,7 @@ class Claim:
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            if code_of(error) in ("NoSuchKey", "404"):
                 return None
             raise
         with contextlib.closing(answer["Body"]) as body:
