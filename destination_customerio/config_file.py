@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL, Config
 from destination_customerio.errors import ConfigError
-from destination_customerio.json_text import JsonObject, as_object, parse
+from destination_customerio.json_text import JsonObject, parse_object
 from destination_customerio.storage_config import S3Storage
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ def read_raw_config(path: Path) -> JsonObject:
             f"The configuration file could not be read ({type(error).__name__}). {_NOTHING_WRITTEN} "
             "Check the path given with --config, and that the container can read it."
         ) from None
-    try:
-        raw = as_object(parse(text))
-    except ValueError:
-        raw = None
+    raw = parse_object(text)
     if raw is None:
         raise ConfigError(
             f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file given with --config."

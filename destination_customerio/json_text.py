@@ -49,6 +49,14 @@ def parse(text: bytes) -> Any:
     return parse_exactly(text) if _LONG_INTEGER.search(text) else parse_ordinary(text)
 
 
+def parse_object(text: bytes) -> JsonObject | None:
+    """The object that a JSON text is, parsed as by `parse`; None when it is none."""
+    try:
+        return as_object(parse(text))
+    except ValueError:
+        return None
+
+
 def parse_ordinary(text: bytes) -> Any:
     """Parse JSON that is known to hold no long integers (`may_hold_long_integers`); else as `parse`."""
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.config import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
-from destination_customerio.json_text import as_object, parse
+from destination_customerio.json_text import parse_object
 from destination_customerio.retry import Answer, Retry, Unauthorized, judge
 from destination_customerio.track_client import READ_TIMEOUT_SECONDS, TrackClient
 
@@ -87,10 +87,7 @@ def _ask(
 
 def _region(body: bytes, asked: str) -> tuple[str, str]:
     """The region and its host, taken only when the answer names the host that the region is known to have."""
-    try:
-        answer = as_object(parse(body)) or {}
-    except ValueError:
-        answer = {}
+    answer = parse_object(body) or {}
     for region, host in _HOST_OF_REGION.items():
         if answer.get("region") == region and answer.get("url") in (host, host + "/", None):
             return region, host

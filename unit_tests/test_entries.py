@@ -216,8 +216,9 @@ def test_preferences_may_be_an_object_its_json_text_or_dotted_columns() -> None:
         assert entry["attributes"]["cio_subscription_preferences"] == preferences
     dotted = {"cio_subscription_preferences.topics.topic_1": True, "_update": True}
     assert assemble("person_identify", {**ADA, **dotted})[1]["attributes"] == dotted
-    found = rejection("person_identify", {**ADA, "cio_subscription_preferences": "topic_1"})
-    assert (found.reason, found.field) == ("invalid", "cio_subscription_preferences")
+    for text in ("topic_1", '["topic_1"]', '{"half of a surrogate pair": "\ud800"}'):
+        found = rejection("person_identify", {**ADA, "cio_subscription_preferences": text})
+        assert (found.reason, found.field) == ("invalid", "cio_subscription_preferences")
 
 
 def test_dates_are_converted_wherever_attributes_go() -> None:

@@ -12,7 +12,7 @@ from destination_customerio.dead_letters.columns import OUR_COLUMNS, REJECTED_CO
 from destination_customerio.dead_letters.format import json_string, rejected_members
 from destination_customerio.errors import Rejection
 from destination_customerio.json_spans import Member, members
-from destination_customerio.json_text import NestedTooDeeply, as_object, parse
+from destination_customerio.json_text import NestedTooDeeply, parse, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,10 +166,7 @@ def integer(text: bytes) -> int | None:
 
 def sync_id_in(meta: bytes) -> int | None:
     """The number of the sync in `_airbyte_meta`; None when it is not there."""
-    try:
-        sync_id = (as_object(parse(meta)) or {}).get("sync_id")
-    except ValueError:
-        return None
+    sync_id = (parse_object(meta) or {}).get("sync_id")
     return sync_id if type(sync_id) is int else None
 
 

@@ -17,14 +17,14 @@ import socket
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import uuid4
 
 from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explain
 from destination_customerio.errors import TransientError
-from destination_customerio.json_text import as_object, parse
+from destination_customerio.json_text import parse_object
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -107,7 +107,7 @@ class Claim:
                 return None
             raise
         with contextlib.closing(answer["Body"]) as body:
-            content = _parsed(body.read())
+            content = parse_object(body.read()) or {}
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         age_seconds = (now - answer["LastModified"]).total_seconds()
@@ -127,13 +127,6 @@ class Claim:
             f"Another replay of these rejected rows is at work (process {holder.process}, seen {holder.age_seconds:.0f} s "
             "ago). Nothing was sent. Wait until it has ended; if it was killed, try again after a minute."
         )
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        return as_object(parse(text)) or {}
-    except ValueError:
-        return {}
 
 
 def _number(value: object) -> int:
