@@ -30,7 +30,7 @@ from destination_customerio.rejected_rows.replay_event_ids import RowIds
 from destination_customerio.rejected_rows.replay_file import FileReplay
 from destination_customerio.rejected_rows.replay_report import closing_lines
 from destination_customerio.rejected_rows.table import show_summary
-from destination_customerio.rejected_rows.view import make_view
+from destination_customerio.rejected_rows.view import open_view
 from destination_customerio.storage_config import S3Storage
 from destination_customerio.sync import make_sender, stream_syncs
 
@@ -75,7 +75,7 @@ def run_rejected_command(
 
 def _rejected(config: Config, filters: Filters, *, as_json: bool) -> int:
     storage = _storage(config)
-    with RejectedFiles(storage) as bucket, make_view(with_lines=False) as view:
+    with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
         summary = summarize(bucket, storage, filters, view)
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))
@@ -93,7 +93,7 @@ def _replay(
 ) -> int:
     storage = _storage(config)
     streams = read_catalog(parsed.catalog)
-    with RejectedFiles(storage) as bucket, make_view() as view:
+    with RejectedFiles(storage) as bucket, open_view() as view:
         row_ids = RowIds()
         syncs = stream_syncs(config, streams, view.say, row_ids)
         file_replay = FileReplay(row_ids, _lanes(config, dry_run=parsed.dry_run), view)

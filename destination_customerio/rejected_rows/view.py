@@ -6,15 +6,16 @@ rich is imported without being declared in pyproject.toml: the CDK brings it, an
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from destination_customerio.rejected_rows.masking import printable
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Iterator
 
     from rich.progress import Progress
 
@@ -22,21 +23,13 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 class View:
-    """Plain lines; of a long file one every half minute. A context manager, for one thread."""
+    """Plain lines; of a long file one every half minute. Made for one thread."""
 
     def __init__(self) -> None:
         self._rows = 0
         self._retries = 0
         self._rows_said_at = time.monotonic()
         self._retries_said_at = -math.inf
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        sys.stdout.flush()
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -65,28 +58,10 @@ class View:
 class TerminalView(View):
     """A bar over the files, and lines above it."""
 
-    def __init__(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    def __init__(self, progress: Progress) -> None:
         super().__init__()
-        self._progress: Progress = Progress(
-            TextColumn("files"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rows]} rows"),
-            TimeElapsedColumn(),
-            transient=True,
-        )
-        self._task = self._progress.add_task("files", total=None, rows="0")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        self._progress = progress
+        self._task = progress.add_task("files", total=None, rows="0")
 
     def say(self, text: str) -> None:
         """See `View`."""
@@ -109,8 +84,20 @@ class SilentView(View):
         """Say nothing."""
 
 
-def make_view(*, with_lines: bool = True) -> View:
+@contextlib.contextmanager
+def open_view(*, with_lines: bool = True) -> Iterator[View]:
     """What suits the standard output: a bar on a terminal; elsewhere lines, if they may be among what is printed."""
-    if sys.stdout.isatty():
-        return TerminalView()
-    return View() if with_lines else SilentView()
+    if not sys.stdout.isatty():
+        yield View() if with_lines else SilentView()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("files"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rows]} rows"),
+        TimeElapsedColumn(),
+        transient=True,
+    ) as progress:
+        yield TerminalView(progress)
