@@ -72,8 +72,12 @@ class StreamSync:
         self._count(*countable(rejection, line))
 
     def _count(self, reason: str, column: str) -> None:
-        rejected = self.counts.rejected
-        kind = reason, column[:_MAX_COLUMN_CHARACTERS]
-        if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
-            kind = _OTHER
-        rejected[kind] += 1
+        count_kind(self.counts.rejected, reason, column)
+
+
+def count_kind(rejected: Counter[tuple[str, str]], reason: str, column: str) -> None:
+    """Count one rejected row by reason and column; beyond so many kinds, the further ones as `other`."""
+    kind = reason, column[:_MAX_COLUMN_CHARACTERS]
+    if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
+        kind = _OTHER
+    rejected[kind] += 1

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.redaction import countable
+from destination_customerio.streams import count_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # What the message of a replayed row begins with: its place in its file.
 ROW_NUMBER = b'{"row":'
-_MAX_KINDS = 200
 
 
 class ReturnedRows:
@@ -59,8 +59,7 @@ class ReturnedRows:
                 "This machine has no room for the reasons of rows that were rejected again, so the replay stops. "
                 "Give it more disk space for temporary files."
             ) from None
-        kind = countable(rejection, line)
-        self.kinds[kind if kind in self.kinds or len(self.kinds) < _MAX_KINDS else ("other", "")] += 1
+        count_kind(self.kinds, *countable(rejection, line))
         self._settle(epoch, 1)
 
     def reason_of(self, number: int) -> Rejection | None:
