@@ -17,9 +17,6 @@ from typing import TYPE_CHECKING
 from destination_customerio.errors import ProtocolError, SyncError, unexpected
 from destination_customerio.protocol import LineReader
 
-if sys.platform == "linux":
-    import fcntl
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -98,6 +95,8 @@ def start_reading(descriptor: int, inbox: Inbox) -> None:
 def _widen_pipe(descriptor: int) -> None:
     """Let a pipe hold a whole chunk, so that the threads take turns a quarter as often as with Linux's 64 KiB."""
     if sys.platform == "linux":
+        import fcntl
+
         with contextlib.suppress(OSError):  # no pipe, or more memory for pipes than this user may have
             if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < CHUNK_BYTES:
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
