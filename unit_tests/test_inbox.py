@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
+import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -125,6 +127,58 @@ def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
     assert inbox.take(0.01) is None
     os.close(reading)
     os.close(writing)
+
+
+def test_an_input_that_has_nothing_yet_is_not_at_its_end(pipe: tuple[int, int]) -> None:
+    """A descriptor that doesn't wait, left so by another program, fails the sync: rows would be missing unheard."""
+    inbox = Inbox()
+    reading, writing = pipe
+    os.set_blocking(reading, False)
+    start_reading(reading, inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert "could not be read" in str(failed.error)
+    os.close(writing)
+
+
+_READING_PROCESS = r"""
+import re
+from pathlib import Path
+from destination_customerio.inbox import Inbox, Lines, start_reading
+
+def peak_kib():
+    return int(re.search(r"VmHWM:\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
+
+inbox = Inbox()
+start_reading(0, inbox)
+blocks = before = 0
+while isinstance(event := inbox.take(60.0), Lines):
+    event.block.split(b"\n")
+    inbox.free_slot()
+    blocks += 1
+    if blocks == 100:
+        before = peak_kib()
+assert blocks > 1_000
+print(peak_kib() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak of a process.")
+def test_reading_on_takes_no_more_memory() -> None:
+    """From a pipe that is filled by writes of any size, so that reads end just short of a whole chunk."""
+    rng = random.Random(20_261_124)  # noqa: S311 - the same sizes every time is the point
+    line = b"x" * 399 + b"\n"
+    command = [sys.executable, "-c", _READING_PROCESS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ours
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(3_000):
+            process.stdin.write(line * rng.randrange(400, 600))
+            process.stdin.flush()
+        process.stdin.close()
+        grown_kib = int(process.stdout.read())
+    assert process.returncode == 0
+    assert grown_kib < 20 * 1024
 
 
 def test_a_reader_ends_loudly_whatever_it_meets(pipe: tuple[int, int]) -> None:
