@@ -13,13 +13,14 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from destination_customerio import report
 from destination_customerio.dead_letters.writer import FileUploaded
 from destination_customerio.delivery import Delivered, Retrying
 from destination_customerio.errors import ProtocolError, Rejection, SyncError
 from destination_customerio.inbox import EndOfInput, Failed, LaneEnded, Lines, Stop
 from destination_customerio.intake import Intake
 from destination_customerio.placement import HashedPlacement, JoiningPlacement
+from destination_customerio.progress import Progress
+from destination_customerio.report import RequestCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +80,6 @@ class Pipeline:
         limits: Limits | None = None,
         delivered_word: str = "delivered",
     ) -> None:
-        self._streams = streams
         self._by_track: dict[Track, StreamSync] = {sync.track: sync for sync in streams}
         self._ledger = ledger
         self._batcher = batcher
@@ -89,7 +89,6 @@ class Pipeline:
         self._output = output
         self._clock = clock
         self._limits = limits or Limits()
-        self._delivered_word = delivered_word
 
         self._placement: Placement = (
             JoiningPlacement(sender.lanes, self._fence)
@@ -103,7 +102,7 @@ class Pipeline:
         self._in_flight = 0
         self._in_flight_weight = 0
         self._state_bytes_emitted = 0
-        self._requests = report.RequestCounts()
+        self._requests = RequestCounts()
 
         self._reading = True
         self._gave_up = False
@@ -113,8 +112,9 @@ class Pipeline:
         self._error: SyncError | None = None
         self._stopped_by: int | None = None
 
-        self._progress_at = self._now + self._limits.progress_seconds
-        self._rows_at_progress = 0
+        self._progress = Progress(
+            streams, self._requests, output, self._limits.progress_seconds, self._now, delivered_word
+        )
 
     def run(self) -> int | None:
         """Work until all is settled; returns the number of the signal that ended the sync early, if one did.
@@ -130,7 +130,7 @@ class Pipeline:
             # Whatever ended it, a deadline or a reader that is gone included: nothing more may be sent.
             self._sender.give_up()
             self._dead_letters.close()
-        self._summarize()
+        self._progress.summarize()
         if self._error is not None:
             raise self._error
         if self._stopped_by is None and self._ledger.waiting_states:
@@ -267,8 +267,8 @@ class Pipeline:
             self._send_open_batches(self._now - self._limits.linger_seconds)
         if self._ledger.waiting_states:
             self._dead_letters.seal(self._now - self._dead_letter_linger())
-        if self._now >= self._progress_at:
-            self._say_progress()
+        if self._now >= self._progress.due_at:
+            self._progress.say(self._now)
 
     def _send_open_batches(self, opened_before: float = float("inf")) -> None:
         for batch in self._batcher.seal(opened_before):
@@ -290,7 +290,7 @@ class Pipeline:
         return weight < self._limits.max_weight_bytes and not self._dead_letters.is_full
 
     def _seconds_to_next_timer(self) -> float:
-        due = [self._progress_at, self._deadline]
+        due = [self._progress.due_at, self._deadline]
         if (opened_at := self._batcher.oldest_opened_at()) is not None:
             due.append(opened_at + self._limits.linger_seconds)
         if self._ledger.waiting_states and (opened_at := self._dead_letters.oldest_opened_at()) is not None:
@@ -305,25 +305,3 @@ class Pipeline:
             return True
         sent = not self._running_lanes if self._gave_up else not self._in_flight
         return sent and (self._dead_letters_failed or not self._dead_letters.pending)
-
-    # Words
-
-    def _say_progress(self) -> None:
-        seconds = self._limits.progress_seconds + self._now - self._progress_at
-        line = report.progress_line(
-            self._streams, self._requests, seconds, self._rows_at_progress, self._delivered_word
-        )
-        self._output.info(line)
-        self._tell_of_columns()
-        self._progress_at = self._now + self._limits.progress_seconds
-        self._rows_at_progress = sum(sync.counts.read for sync in self._streams)
-
-    def _summarize(self) -> None:
-        self._tell_of_columns()
-        for line in report.summary_lines(self._streams, self._requests, self._delivered_word):
-            self._output.info(line)
-
-    def _tell_of_columns(self) -> None:
-        for sync in self._streams:
-            for line in report.column_lines(sync):
-                self._output.warn(line)
