@@ -43,14 +43,22 @@ def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinat
     assert letters.pending == 4
 
 
-def test_a_client_that_cannot_be_made_is_told_of(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The first file finds out, not the first row."""
-    letters = coordinator.with_bucket(bucket.url, s3_endpoint="", s3_bucket_region="")
-    letters.add(USERS, line(1), REJECTION, epoch())
-    letters.seal()
-    event = coordinator.next_event()
-    assert isinstance(event, ConfigError)
-    assert "region" in str(event)
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"s3_endpoint": "", "s3_bucket_region": ""}, "The region of the bucket is not configured"),
+        (
+            {"s3_bucket_region": "in two words"},
+            "The bucket for rejected rows can't be used, and the sync did not begin",
+        ),
+    ],
+)
+def test_a_client_that_cannot_be_made_ends_the_sync_before_its_first_row(
+    bucket: Bucket, coordinator: Coordinator, settings: dict[str, str], words: str
+) -> None:
+    """Not when the first row is rejected, hours later."""
+    with pytest.raises(ConfigError, match=words):
+        coordinator.with_bucket(bucket.url, **settings)
 
 
 def test_a_fault_of_our_own_is_told_of(

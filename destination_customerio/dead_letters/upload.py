@@ -22,12 +22,15 @@ from destination_customerio.storage_config import GzipCompression, JsonlFormat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mypy_boto3_s3.client import S3Client
+
     from destination_customerio.catalog import Stream
     from destination_customerio.ledger import Epoch
     from destination_customerio.storage_config import S3Storage
 
 MEMORY_BYTES_PER_FILE = 64 * 1024
 _CLOSE_SECONDS = 1.0
+_OPENING = "The bucket for rejected rows can't be used, and the sync did not begin"
 
 
 @dataclass(slots=True, eq=False)
@@ -56,10 +59,15 @@ class FileUploaded:
 
 
 class Uploader:
-    """Uploads sealed files in a thread of its own, one at a time, until the first failure."""
+    """Uploads sealed files in a thread of its own, one at a time, until the first failure.
+
+    Raises:
+        SyncError: no client can be made for the bucket.
+    """
 
     def __init__(self, storage: S3Storage, post: Callable[[object], None]) -> None:
         self._storage = storage
+        self._client = _client(storage)
         self._post = post
         self._files: queue.SimpleQueue[SpooledFile | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -82,6 +90,7 @@ class Uploader:
             self._thread.join(_CLOSE_SECONDS)
         if not self._thread.is_alive():
             self._discard_rest()
+            self._client.close()
 
     def _run(self) -> None:
         try:
@@ -90,24 +99,29 @@ class Uploader:
             self._post(explain(error, self._storage))
 
     def _upload_all(self) -> None:
-        client = make_client(self._storage)
-        try:
-            while file := self._files.get():
-                with file.spool as spool:
-                    if self._stopping.is_set():
-                        return
-                    spool.seek(0)
-                    with _compress(spool) if self._compressed else contextlib.nullcontext(spool) as content:
-                        upload(client, self._storage, file.key, content, self._content_type, file.metadata)
-                self._post(FileUploaded(file))
-        finally:
-            client.close()
+        while file := self._files.get():
+            with file.spool as spool:
+                if self._stopping.is_set():
+                    return
+                spool.seek(0)
+                with _compress(spool) if self._compressed else contextlib.nullcontext(spool) as content:
+                    upload(self._client, self._storage, file.key, content, self._content_type, file.metadata)
+            self._post(FileUploaded(file))
 
     def _discard_rest(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 if file := self._files.get_nowait():
                     discard(file)
+
+
+def _client(storage: S3Storage) -> S3Client:
+    # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states wait
+    # for it, and its memory comes on top of all that is under way.
+    try:
+        return make_client(storage)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the sync as an error that says what to do
+        raise explain(error, storage, _OPENING) from None
 
 
 def open_temporary() -> IO[bytes]:
