@@ -20,7 +20,7 @@ from destination_customerio.identifiers import (
     order_key,
     required_text,
 )
-from destination_customerio.json_text import JsonObject, as_object, is_valid_text, parse
+from destination_customerio.json_text import JsonObject, is_valid_text, parse_object
 from destination_customerio.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.timestamps import is_absent, to_unix_seconds
 
@@ -140,10 +140,8 @@ class Columns:
         value = data.get(column)
         if type(value) is not str or is_absent(value):
             return
-        try:
-            parsed = as_object(parse(value.encode()))
-        except ValueError:
-            parsed = None
+        # With half of a surrogate pair in it, it is no JSON text, as no other invalid text is.
+        parsed = parse_object(value.encode(errors="surrogatepass"))
         if parsed is None:
             raise Rejection("invalid", column, f"{column} must be an object, or the JSON text of one.")
         data[column] = parsed

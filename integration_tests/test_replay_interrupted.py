@@ -202,7 +202,7 @@ def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
     ]
     fill(api, storage, lines, catalog_of(ORDERS))
     objects = contents(bucket)
-    # Ten requests, of which no more than half can be answered in the eight seconds that a signal leaves.
+    # Ten requests, one after the other: far fewer can be answered in the eight seconds that a signal leaves.
     api.configure(latency_seconds=1.5)
     with started("replay", config(api, storage, max_concurrent_requests=1), CATALOG) as process:
         wait_until(lambda: len(arrived(api)) > 0)

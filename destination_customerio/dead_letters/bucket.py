@@ -25,11 +25,12 @@ from destination_customerio.dead_letters.paths import (
 )
 from destination_customerio.dead_letters.rows import UnusableFile
 from destination_customerio.dead_letters.s3 import make_client, upload
-from destination_customerio.dead_letters.s3_errors import code_of, explain, status_of
+from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.dead_letters.storage_check import TEST_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from mypy_boto3_s3.client import S3Client
@@ -242,14 +243,8 @@ class RejectedFiles:
                 return key
         raise AssertionError  # the numbers do not end
 
-    @contextlib.contextmanager
-    def _explained(self, doing: str) -> Iterator[None]:
-        try:
-            yield
-        except UnusableFile:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person has to be told in words
-            raise explain(error, self._storage, doing) from None
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        return explained(self._storage, doing, passing=UnusableFile)
 
 
 def _changed() -> UnusableFile:

@@ -6,12 +6,15 @@ attempt. The text of an exception never gets into a message: stores repeat keys 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from destination_customerio.storage_config import S3Storage
 
 _UPLOADING = (
@@ -72,6 +75,28 @@ def explain(error: Exception, storage: S3Storage, doing: str = _UPLOADING) -> Sy
         return error
     kind, cause, remedy = _diagnose(error, storage)
     return kind(f"{doing}: {cause}. {remedy}")
+
+
+@contextlib.contextmanager
+def explained(
+    storage: S3Storage, doing: str, passing: type[Exception] | tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Let whatever fails inside end as the error that `explain` makes of it.
+
+    Args:
+        storage: the configuration
+        doing: as for `explain`
+        passing: exceptions that go through as they are
+
+    Raises:
+        SyncError: something failed.
+    """
+    try:
+        yield
+    except passing:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person has to be told in words
+        raise explain(error, storage, doing) from None
 
 
 def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], str, str]:

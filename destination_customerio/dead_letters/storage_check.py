@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from destination_customerio.dead_letters.paths import DeadLetterKeys, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
-from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.s3_errors import explained
 from destination_customerio.errors import ConfigError, SyncError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from mypy_boto3_s3.client import S3Client
 
@@ -47,13 +47,8 @@ def check_storage(storage: S3Storage) -> None:
         _delete(client, storage, key)
 
 
-@contextlib.contextmanager
-def _step(name: str, storage: S3Storage) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever a step raises is the check's answer
-        doing = f"The check of the bucket {storage.s3_bucket_name} failed at the step {name}"
-        raise explain(error, storage, doing) from None
+def _step(name: str, storage: S3Storage) -> AbstractContextManager[None]:
+    return explained(storage, f"The check of the bucket {storage.s3_bucket_name} failed at the step {name}")
 
 
 def _write(client: S3Client, storage: S3Storage, key: str) -> None:

@@ -16,13 +16,11 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
 
 from destination_customerio.dead_letters.s3 import make_client, upload
-from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.s3_errors import explain, explained
 from destination_customerio.storage_config import GzipCompression, JsonlFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from mypy_boto3_s3.client import S3Client
 
     from destination_customerio.catalog import Stream
     from destination_customerio.ledger import Epoch
@@ -67,7 +65,10 @@ class Uploader:
 
     def __init__(self, storage: S3Storage, post: Callable[[object], None]) -> None:
         self._storage = storage
-        self._client = _client(storage)
+        # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states
+        # wait for it, and its memory comes on top of all that is under way.
+        with explained(storage, _OPENING):
+            self._client = make_client(storage)
         self._post = post
         self._files: queue.SimpleQueue[SpooledFile | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -113,15 +114,6 @@ class Uploader:
             while True:
                 if file := self._files.get_nowait():
                     discard(file)
-
-
-def _client(storage: S3Storage) -> S3Client:
-    # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states wait
-    # for it, and its memory comes on top of all that is under way.
-    try:
-        return make_client(storage)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the sync as an error that says what to do
-        raise explain(error, storage, _OPENING) from None
 
 
 def open_temporary() -> IO[bytes]:

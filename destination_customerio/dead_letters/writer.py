@@ -158,6 +158,7 @@ class BucketDeadLetters:
 
     Raises:
         ConfigError: the formats of paths and names do not work out.
+        SyncError: no client can be made for the bucket.
     """
 
     def __init__(

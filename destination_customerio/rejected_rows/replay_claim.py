@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from destination_customerio.dead_letters.paths import CLAIM_NAME, bucket_root
 from destination_customerio.dead_letters.s3 import make_client
-from destination_customerio.dead_letters.s3_errors import code_of, explain
+from destination_customerio.dead_letters.s3_errors import code_of, explained
 from destination_customerio.errors import TransientError
 from destination_customerio.json_text import parse_object
 
@@ -60,13 +60,11 @@ class Claim:
         self._renewer = threading.Thread(target=self._renew, name="claim", daemon=True)
 
     def __enter__(self) -> Self:
-        try:
+        with explained(self._storage, _DOING):
             self._client = make_client(self._storage)
             self._check(self._holder())
             self._write()
             self._check(self._holder())
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person has to be told in words
-            raise explain(error, self._storage, _DOING) from None
         self._renewer.start()
         return self
 
