@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
+from integration_tests.process_memory import peak_kib
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -151,8 +153,7 @@ class Connector:
     @property
     def peak_memory_kib(self) -> int:
         """The most memory that the process has held at once, so far."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(dict(line.split(":", 1) for line in status.splitlines())["VmHWM"].split()[0])
+        return peak_kib(self.process.pid)
 
     def messages(self, kind: str) -> Iterator[Message]:
         """Messages of one type as they come, until the connector closes stdout."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +12,12 @@ import pytest
 from destination_customerio.dead_letters.bucket import RejectedFiles
 from integration_tests.command_line import ended, on_terminal, run_command, started
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
+from integration_tests.process_memory import peak_kib
 from integration_tests.s3_proxy import proxy_to
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from integration_tests.conftest import Bucket
     from integration_tests.track_api import LocalTrackApi
 
@@ -162,16 +163,13 @@ def test_no_file_is_held_in_memory(bucket: Bucket, command: str, arguments: tupl
         Bucket=bucket.name, Key="customerio/rejected/42/orders/2026_11_24_1_0.jsonl", Body=content
     )
     settings = config_for("http://127.0.0.1:1", object_storage_config=bucket.config())
-    peak_kib = 0
+    peak = 0
     with started(command, settings, CATALOG if command == "replay" else None, *arguments) as process:
-        status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
-            # Nothing of it is left in the moment of its end.
-            found = re.search(r"VmHWM:\s+([0-9]+)", status.read_text())
-            peak_kib = max(peak_kib, int(found[1]) if found else 0)
+            peak = max(peak, peak_kib(process.pid))
             time.sleep(0.02)
         assert "10,000" in ended(process).stdout
-    assert 0 < peak_kib * 1_024 < len(content)
+    assert 0 < peak * 1_024 < len(content)
 
 
 def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucket: Bucket) -> None:

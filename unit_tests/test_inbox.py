@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_SECONDS = 60.0
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -142,12 +144,8 @@ def test_an_input_that_has_nothing_yet_is_not_at_its_end(pipe: tuple[int, int]) 
 
 
 _READING_PROCESS = r"""
-import re
-from pathlib import Path
 from destination_customerio.inbox import Inbox, Lines, start_reading
-
-def peak_kib():
-    return int(re.search(r"VmHWM:\s+([0-9]+)", Path("/proc/self/status").read_text())[1])
+from integration_tests.process_memory import peak_kib
 
 inbox = Inbox()
 start_reading(0, inbox)
@@ -157,9 +155,9 @@ while isinstance(event := inbox.take(60.0), Lines):
     inbox.free_slot()
     blocks += 1
     if blocks == 100:
-        before = peak_kib()
+        before = peak_kib("self")
 assert blocks > 1_000
-print(peak_kib() - before)
+print(peak_kib("self") - before)
 """
 
 
@@ -169,7 +167,9 @@ def test_reading_on_takes_no_more_memory() -> None:
     rng = random.Random(20_261_124)  # noqa: S311 - the same sizes every time is the point
     line = b"x" * 399 + b"\n"
     command = [sys.executable, "-c", _READING_PROCESS]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ours
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for _ in range(3_000):
