@@ -6,9 +6,9 @@ ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.0@sha256:1d1aa21d34e8
 FROM ${BASE_IMAGE} AS dependencies
 USER root
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY requirements.lock /build/
+COPY locks/connector.lock /build/
 RUN python -m venv --without-pip /opt/connector \
- && python -m pip --python /opt/connector/bin/python install --no-compile --require-hashes --only-binary :all: -r /build/requirements.lock
+ && python -m pip --python /opt/connector/bin/python install --no-compile --require-hashes --only-binary :all: -r /build/connector.lock
 
 # Of these, the connector loads a part. What goes: libraries that the CDK brings for sources (integration_tests/test_image.py
 # imports the connector as the CDK knows it), tests, and the descriptions of those AWS services that are neither S3 nor a way
@@ -23,8 +23,8 @@ RUN python -m pip --python /opt/connector/bin/python uninstall --yes --quiet --r
 
 # The connector, installed beside its dependencies but kept apart, so that it makes a layer of its own.
 FROM dependencies AS connector
-COPY requirements-build.lock /build/
-RUN python -m venv /build/tools && /build/tools/bin/pip install --require-hashes -r /build/requirements-build.lock
+COPY locks/build.lock /build/
+RUN python -m venv /build/tools && /build/tools/bin/pip install --require-hashes -r /build/build.lock
 COPY pyproject.toml README.md LICENSE /build/source/
 COPY destination_customerio /build/source/destination_customerio
 RUN cd /build/source && /build/tools/bin/python -m hatchling build --target wheel \

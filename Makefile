@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 
 # Printed with the command; `make chaos SEED=...` repeats a run's generated inputs.
 SEED := $(shell date +%s)
-PROPERTY_SUITES := $(addprefix unit_tests/test_,pipeline_model.py ledger.py batcher.py delivery.py protocol.py placement.py)
+PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile
@@ -43,7 +43,7 @@ test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a loca
 	$(BIN)/python -m pytest integration_tests/test_pyairbyte.py
 
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
-	@$(BIN)/python -m integration_tests.demo
+	@$(BIN)/python -m tools.demo
 
 # About fifteen minutes. The figures are written only when every test has passed.
 chaos: $(STAMP) ## Run the fault suite at length, and write its figures into docs/reliability.md
@@ -62,20 +62,20 @@ profile: $(BENCH) ## Print where the microseconds of a row go
 # --strict: a package that can't be looked up is a failure, not a clean bill.
 audit: $(STAMP) ## Look the locked dependencies up in the advisory database (needs the internet)
 	@$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
-		--requirement requirements.lock || { \
+		--requirement locks/connector.lock || { \
 		echo "Either an advisory stands above, or the database could not be asked: see docs/security.md."; exit 1; }
 
 docs: $(STAMP) ## Write the parts of the documentation that are made of the code
-	$(BIN)/python -m unit_tests.generated_docs
+	$(BIN)/python -m tools.generated_docs
 
-lock: $(STAMP) ## Refresh the pinned versions in requirements*.lock
-	$(COMPILE) pyproject.toml --output-file requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	$(COMPILE) --group build --constraints requirements-dev.lock --output-file requirements-build.lock
-	$(COMPILE) --group pyairbyte --output-file requirements-pyairbyte.lock
-	$(COMPILE) --group source-faker --output-file requirements-source-faker.lock
-	$(COMPILE) --group qa --output-file requirements-qa.lock
-	$(COMPILE) --group bench --constraints requirements-dev.lock --output-file requirements-bench.lock
+lock: $(STAMP) ## Refresh the pinned versions in locks/
+	$(COMPILE) pyproject.toml --output-file locks/connector.lock
+	$(COMPILE) pyproject.toml --group dev --constraints locks/connector.lock --output-file locks/dev.lock
+	$(COMPILE) --group build --constraints locks/dev.lock --output-file locks/build.lock
+	$(COMPILE) --group pyairbyte --output-file locks/pyairbyte.lock
+	$(COMPILE) --group source-faker --output-file locks/source-faker.lock
+	$(COMPILE) --group qa --output-file locks/qa.lock
+	$(COMPILE) --group bench --constraints locks/dev.lock --output-file locks/bench.lock
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
@@ -95,7 +95,7 @@ test-image: image $(STAMP) ## Build the image and run it over pipes against a lo
 
 qa: $(QA) ## Run the checks of Airbyte's connector registry (700 MB, the first time)
 	@if test -x $(VENV)/qa/bin/python; then \
-		$(VENV)/qa/bin/python integration_tests/registry_qa.py; \
+		$(VENV)/qa/bin/python tools/registry_qa.py; \
 	else \
 		echo "The registry's checks need Python 3.12 or older: they were skipped."; \
 	fi
@@ -104,38 +104,38 @@ clean: ## Remove .venv, caches and build results
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): requirements-dev.lock pyproject.toml
+$(STAMP): locks/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 		{ echo "'$(PYTHON)' is not Python 3.11 to 3.13. Name one that is: make PYTHON=python3.12"; exit 1; }
 	@echo "Installing into $(VENV) (about a minute the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Neither runs on Python 3.13 yet; its tests then say that they are skipped.
-$(PYAIRBYTE): $(STAMP) requirements-pyairbyte.lock requirements-source-faker.lock
+$(PYAIRBYTE): $(STAMP) locks/pyairbyte.lock locks/source-faker.lock
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
 		{ echo "PyAirbyte needs Python 3.12 or older, and $(VENV) has a newer one: it was not installed."; exit 0; }; \
 	echo "Installing PyAirbyte and its source-faker into $(VENV) ..."; \
 	for name in pyairbyte source-faker; do \
 		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/$$name && \
 		$(BIN)/uv pip install --quiet --python $(VENV)/$$name/bin/python --require-hashes \
-			-r requirements-$$name.lock || exit 1; \
+			-r locks/$$name.lock || exit 1; \
 	done; \
 	touch $@
 
 # As above; the checks need other versions than the connector.
-$(QA): $(STAMP) requirements-qa.lock
+$(QA): $(STAMP) locks/qa.lock
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || exit 0; \
 	echo "Installing the registry's checks into $(VENV) ..."; \
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/qa && \
-	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r requirements-qa.lock || exit 1; \
+	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r locks/qa.lock || exit 1; \
 	touch $@
 
 # What is compared with, and drawn with, stays out of the connector's environment.
-$(BENCH): $(STAMP) requirements-bench.lock
+$(BENCH): $(STAMP) locks/bench.lock
 	@echo "Installing what the benchmarks compare with into $(VENV) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bench
-	@$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r requirements-bench.lock
+	@$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r locks/bench.lock
 	@touch $@

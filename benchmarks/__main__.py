@@ -92,7 +92,7 @@ def main() -> int:
         "--quick", action="store_true", help="few rows, one round: shows only that all of it works"
     )
     parser.add_argument(
-        "--compared-python", type=Path, help="a Python that has the libraries of requirements-bench.lock"
+        "--compared-python", type=Path, help="a Python that has the libraries of locks/bench.lock"
     )
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):

@@ -54,7 +54,7 @@ class TrackApi:
 @contextlib.contextmanager
 def track_api(latency_seconds: float = 0.0) -> Iterator[TrackApi]:
     """The local Track API, told only to read each batch and to answer, after so long."""
-    with _process("integration_tests.track_api") as url:
+    with _process("tools.local_track_api") as url:
         api = TrackApi(url, latency_seconds)
         api.forget()
         yield api

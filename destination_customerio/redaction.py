@@ -9,7 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.json_text import encode, parse
+from destination_customerio.exact_json.codec import encode, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Shorter values (a flag, a small number, a country) would take the words apart, and tell nothing of anybody.
 _MIN_CHARACTERS = 3
 _MAX_CHARACTERS = 500
+_MAX_SHAPE_CHARACTERS = 40
 _IN_PLACE = "…"
 KNOWN_REASONS = frozenset({"required", "invalid", "too_large", "refused"})
 
@@ -52,6 +53,20 @@ def countable(rejection: Rejection, line: bytes) -> tuple[str, str]:
     return reason, column if without_values(column, [line]) == column else ""
 
 
+def masked(text: str) -> str:
+    """The shape of a text: letters as x, digits as 9, at most 40 characters.
+
+    Punctuation tells the shape (`xxx@xxxxxxx.xxx`, `+99 999`); all else that is neither letter nor digit becomes x too.
+    """
+    shape = "".join(map(_masked, text[:_MAX_SHAPE_CHARACTERS]))
+    return shape[:-1] + "…" if len(text) > _MAX_SHAPE_CHARACTERS else shape
+
+
+def printable(text: str) -> str:
+    """A text that a terminal takes for nothing but text: without control characters and lone surrogates."""
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
 def _texts(line: bytes) -> Iterator[str]:
     try:
         data = parse(line)["record"]["data"]
@@ -72,3 +87,11 @@ def _texts(line: bytes) -> Iterator[str]:
             case number:
                 if len(digits := encode(number).decode()) >= _MIN_CHARACTERS:
                     yield digits
+
+
+def _masked(character: str) -> str:
+    if character.isdecimal():
+        return "9"
+    if character.isspace():
+        return " "
+    return character if character.isascii() and character.isprintable() and not character.isalpha() else "x"

@@ -7,7 +7,7 @@
 
 The source is Airbyte's faker: made-up users and purchases, the same ones each time. Each user becomes a person and each
 purchase an event of theirs, by `stream_mappings`, as PyAirbyte knows no destination objects. Point
-CUSTOMERIO_TRACK_API_URL at a local server (`python -m integration_tests.track_api`) to try it without an account.
+CUSTOMERIO_TRACK_API_URL at a local server (`python -m tools.local_track_api`) to try it without an account.
 
 AIRBYTE_OFFLINE_MODE=1 and DO_NOT_TRACK=1 keep PyAirbyte off the network; the two connectors then have to be installed.
 """

@@ -12,8 +12,8 @@ import pytest
 from botocore.config import Config as ClientConfig
 from moto.server import ThreadedMotoServer
 
-from destination_customerio.storage_config import S3Storage
-from integration_tests.track_api import LocalTrackApi
+from destination_customerio.config.storage import S3Storage
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.dead_letters.reader import layout_of, read_rows
+from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 
 if TYPE_CHECKING:
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 REPLAYED = "customerio/rejected/replayed/"
 ORDERS = stream("orders", "person_event", sync_id=42)

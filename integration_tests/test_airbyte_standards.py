@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airbyte_cdk.test.standard_tests import DestinationTestSuiteBase
 
-from destination_customerio.destination import DestinationCustomerIO
+from destination_customerio.cdk import DestinationCustomerIO
 from integration_tests.test_image import engine_answers
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

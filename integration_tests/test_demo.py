@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import PATIENCE_SECONDS
-from integration_tests.demo import report
-from integration_tests.demo.__main__ import conclude
-from integration_tests.demo.expected import ORDERS, STREAMS, USERS, expected_event, expected_person
-from integration_tests.demo.outcome import AcknowledgedState, Outcome, RejectedRow, problems
+from tools.demo import report
+from tools.demo.__main__ import conclude
+from tools.demo.expected import ORDERS, STREAMS, USERS, expected_event, expected_person
+from tools.demo.outcome import AcknowledgedState, Outcome, RejectedRow, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parent.parent
-DEMO = [sys.executable, "-m", "integration_tests.demo"]
+DEMO = [sys.executable, "-m", "tools.demo"]
 
 
 def test_the_demo_ends_with_nothing_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
 LINES = [

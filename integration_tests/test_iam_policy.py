@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations" / "destinations" / "customerio.md"
 (POLICY,) = re.findall(r"```json\n(\{\s+\"Version\".*?)\n```", PAGE.read_text(), re.DOTALL)

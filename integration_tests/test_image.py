@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 IMAGE = os.environ.get("CONNECTOR_IMAGE", "")
@@ -243,7 +243,7 @@ def test_the_image_says_what_it_is_and_starts_as_the_platform_starts_it() -> Non
 def test_the_image_holds_what_runs_and_no_more() -> None:
     """The CDK's view of the connector can be imported; no tests, no build tools, and bytecode is there to be used."""
     look = """
-import importlib.util, json, pathlib, destination_customerio, destination_customerio.destination
+import importlib.util, json, pathlib, destination_customerio, destination_customerio.cdk
 site = pathlib.Path(destination_customerio.__file__).parent.parent
 names = ("pip", "hatchling", "pytest", "moto", "pandas", "unit_tests", "integration_tests")
 compiled = ["destination_customerio", "requests", "botocore", "pydantic"]

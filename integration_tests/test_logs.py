@@ -18,7 +18,7 @@ from integration_tests.connector import (
     stream_state,
 )
 from integration_tests.s3_proxy import proxy_to
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from integration_tests.connector import PATIENCE_SECONDS, SCRIPT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "pyairbyte_sync.py"
 CLIENT = Path(sys.prefix) / "pyairbyte" / "bin" / "python"

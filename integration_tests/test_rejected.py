@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from destination_customerio.dead_letters.bucket import RejectedFiles
+from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from integration_tests.command_line import ended, on_terminal, run_command, started
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 from integration_tests.process_memory import peak_kib
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(
     stream("orders", "person_event", sync_id=42, properties={"person_email": {}, "timestamp": {}}),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.catalog import Stream
-from destination_customerio.dead_letters.reader import layout_of, read_rows
-from destination_customerio.event_ids import from_column, from_row
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
+from destination_customerio.mapping.event_ids import from_column, from_row
 from integration_tests.command_line import on_terminal, run_command
 from integration_tests.connector import (
     catalog_of,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 FORMS = list(
     product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.errors import ConfigError, TransientError
-from destination_customerio.rejected_rows import replay_claim
-from destination_customerio.rejected_rows.replay_claim import Claim
+from destination_customerio.replay import lease as replay_claim
+from destination_customerio.replay.lease import Claim
 from integration_tests.connector import wait_until
 
 if TYPE_CHECKING:

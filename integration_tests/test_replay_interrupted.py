@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
+from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW
 from integration_tests.command_line import ended, run_command, started
 from integration_tests.connector import (
     catalog_of,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from integration_tests.s3_proxy import proxy_to
 
 if TYPE_CHECKING:
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 
 def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:

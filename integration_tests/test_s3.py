@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from destination_customerio.catalog import Stream
-from destination_customerio.dead_letters.storage_check import check_storage
-from destination_customerio.dead_letters.writer import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.dead_letters.check import check_storage
+from destination_customerio.dead_letters.spool import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
 from destination_customerio.ledger import Epoch, Track
 from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -26,7 +26,7 @@ from integration_tests.s3_proxy import Proxy, Request, proxy_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from destination_customerio.storage_config import S3Storage
+    from destination_customerio.config.storage import S3Storage
     from integration_tests.conftest import Bucket
 
 USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)

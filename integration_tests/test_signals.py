@@ -21,7 +21,7 @@ from integration_tests.connector import (
     stream_state,
     wait_until,
 )
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 
 from destination_customerio import __version__
 from integration_tests.connector import SCRIPT, config_for, run_connector
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from integration_tests.connector import (
 
 if TYPE_CHECKING:
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 USERS = {
     "stream_name": "users",

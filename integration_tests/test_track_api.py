@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -440,7 +440,7 @@ def test_the_server_ends_at_once_whatever_it_is_doing() -> None:
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_as_a_process_it_says_where_it_listens_and_ends_quietly(end: signal.Signals) -> None:
     """One line on stdout, then service with the given credentials and region, then exit code 0 and no more words."""
-    command = [sys.executable, "-m", "integration_tests.track_api", "--port", "0"]
+    command = [sys.executable, "-m", "tools.local_track_api", "--port", "0"]
     command += ["--site-id", "s", "--api-key", "k", "--region", "eu"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

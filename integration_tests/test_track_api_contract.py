@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_tests.track_api.body import Malformed, encode, parse_batch
-from integration_tests.track_api.contract import check_entry
+from tools.local_track_api.body import Malformed, encode, parse_batch
+from tools.local_track_api.contract import check_entry
 
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 EMAIL = {"email": "ada@example.com"}

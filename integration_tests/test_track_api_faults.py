@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from integration_tests.test_track_api import Client, batch, event, identify
-from integration_tests.track_api import LocalTrackApi
-from integration_tests.track_api.faults import BadRule, FaultPlan, Rule
+from tools.local_track_api import LocalTrackApi
+from tools.local_track_api.faults import BadRule, FaultPlan, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integration_tests.track_api.order import OrderWatch, RequestUnderWay
+from tools.local_track_api.order import OrderWatch, RequestUnderWay
 
 
 class Receiver:

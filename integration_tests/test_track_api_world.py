@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_tests.track_api.world import Event, World
+from tools.local_track_api.world import Event, World
 
 NOW = 1_700_000_000
 ACME = {"object_type_id": "1", "object_id": "acme"}

@@ -17,7 +17,7 @@ from integration_tests.connector import (
     run_connector,
     stream,
 )
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

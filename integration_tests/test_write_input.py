@@ -20,7 +20,7 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event", namespace="shop"))
 # Stands in every line that is wrong, and must not come back in any output.

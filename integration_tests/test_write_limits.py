@@ -16,7 +16,7 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

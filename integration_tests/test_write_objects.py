@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from destination_customerio.operations import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from integration_tests.connector import (
     Finished,
     catalog_of,
@@ -17,7 +17,7 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import subprocess
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.operations import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from integration_tests.connector import (
     SCRIPT,
     catalog_of,
@@ -21,7 +21,7 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 ADA = {"person_email": "ada@example.com"}
 

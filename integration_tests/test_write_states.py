@@ -18,7 +18,7 @@ from integration_tests.connector import (
 )
 
 if TYPE_CHECKING:
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 USERS = {"person_email": "a@b.c"}
 CATALOG = catalog_of(

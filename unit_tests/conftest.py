@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from unit_tests import bucket_server
-from unit_tests.dead_letter_coordinator import Coordinator
-from unit_tests.loopback import Certificate, Reply, Request, Server, make_certificate
+from unit_tests.dead_letters import bucket_server
+from unit_tests.dead_letters.coordinator import Coordinator
+from unit_tests.track_api.loopback import Certificate, Reply, Request, Server, make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from unit_tests.bucket_server import Bucket
+    from unit_tests.dead_letters.bucket_server import Bucket
 
 # No time limits, as the machines that run the tests are not equally fast.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.errors import Rejection
-from destination_customerio.redaction import countable, without_values
+from destination_customerio.redaction import countable, masked, printable, without_values
 
 
 def record(data: Any) -> bytes:
@@ -76,3 +76,41 @@ def test_rows_are_counted_under_words_that_quote_nothing(
     """A reason or a field that repeats the row's value is left out of the count, as that goes to the log."""
     line = record({"plan": "founder", "status": "too_large"})
     assert countable(Rejection(reason, column, ""), line) == counted
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("Ada@Example.com", "xxx@xxxxxxx.xxx"),
+        ("+44 20 7946-0018", "+99 99 9999-9999"),
+        ('{"a":[1.5,true]}', '{"x":[9.9,xxxx]}'),
+        ("Größe", "xxxxx"),
+        ("東京 ٣", "xx 9"),
+        ("👍²", "xx"),
+        ("a\tb\x00", "x xx"),
+        ("", ""),
+        ("x" * 40, "x" * 40),
+        ("x" * 41, "x" * 39 + "…"),
+    ],
+)
+def test_letters_and_digits_are_hidden(text: str, shape: str) -> None:
+    """Of any script; punctuation shows the shape."""
+    assert masked(text) == shape
+
+
+@given(st.text(st.characters()))
+def test_nothing_else_gets_through(text: str) -> None:
+    """Whatever the text, a mask is short, printable, and without any letter or digit of its own."""
+    shape = masked(text)
+    assert len(shape) <= 40
+    assert shape.isprintable()
+    assert {character for character in shape if character.isalnum()} <= {"x", "9"}
+
+
+@given(st.text(st.characters()))
+def test_what_is_printed_is_no_command_of_a_terminal(text: str) -> None:
+    """Ordinary text is left as it is."""
+    shown = printable(text)
+    assert shown.isprintable()
+    shown.encode()
+    assert printable("shop.Größe [bold] 1") == "shop.Größe [bold] 1"

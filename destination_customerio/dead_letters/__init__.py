@@ -1,1 +1,1 @@
-"""Rejected rows on their way to the bucket, and back out of it."""
+"""Rejected rows on their way into the bucket."""

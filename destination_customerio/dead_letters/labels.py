@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from destination_customerio.catalog import Stream
+    from destination_customerio.airbyte.catalog import Stream
 
 _MAX_NAMES_BYTES = 1_500
 

@@ -15,7 +15,7 @@ from destination_customerio.errors import ConfigError, SyncError, TransientError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from destination_customerio.storage_config import S3Storage
+    from destination_customerio.config.storage import S3Storage
 
 _UPLOADING = (
     "The rejected rows could not be stored in the bucket, so the sync stops; rows that are not yet acknowledged will "

@@ -12,7 +12,7 @@ import pytest
 
 from integration_tests.connector import finished_runs
 from integration_tests.faults.storms import API_KEY, SITE_ID
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

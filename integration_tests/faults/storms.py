@@ -17,7 +17,7 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 SITE_ID = "s1te-c4nary"
 API_KEY = "k3y-c4nary"

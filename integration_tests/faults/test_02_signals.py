@@ -19,7 +19,7 @@ from integration_tests.faults.storms import config_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 
 def test_a_second_sigterm_changes_nothing(api: LocalTrackApi, figures: Callable[..., None]) -> None:

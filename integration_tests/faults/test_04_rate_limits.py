@@ -11,7 +11,7 @@ from integration_tests.faults.storms import lost_and_doubled, weather
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 
 @pytest.mark.parametrize("wait", [None, 1, {"http_date": 2}], ids=["without", "seconds", "date"])

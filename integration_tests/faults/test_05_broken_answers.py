@@ -13,7 +13,7 @@ from integration_tests.faults.storms import config_of, faults_in, lost_and_doubl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 
 @pytest.mark.parametrize(

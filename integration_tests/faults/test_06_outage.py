@@ -18,7 +18,7 @@ from integration_tests.faults.storms import config_of, lost_and_doubled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 BUDGET_SECONDS = 4
 

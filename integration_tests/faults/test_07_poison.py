@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.pacing import MAX_REFUSALS_IN_A_ROW
+from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
 from integration_tests.faults.storms import config_of, lost_and_doubled
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("orders", "person_event"))
 ROWS = 5_000

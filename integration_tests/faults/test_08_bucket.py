@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from integration_tests.conftest import Bucket
     from integration_tests.s3_proxy import Proxy, Request
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 PATIENCE_SECONDS = 60
 # Longer than any process may take to end.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from integration_tests.conftest import Bucket
-    from integration_tests.track_api import LocalTrackApi
+    from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("users", "person_identify", namespace="eu"))
 

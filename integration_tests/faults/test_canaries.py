@@ -19,7 +19,7 @@ from integration_tests.connector import (
 )
 from integration_tests.faults.storms import API_KEY, SITE_ID, config_of
 from integration_tests.s3_proxy import proxy_to
-from integration_tests.track_api import LocalTrackApi
+from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""The Airbyte protocol: the catalog, messages in, messages out."""

@@ -1,0 +1,81 @@
+"""Stdout: protocol messages only, one writer, each flushed at once."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from destination_customerio.airbyte.messages import acknowledgement
+from destination_customerio.exact_json.codec import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.errors import SyncError
+
+
+class OutputClosed(Exception):  # noqa: N818 - an event: nobody reads what we write any more
+    """The reader of our messages is gone; states can't be acknowledged any more."""
+
+
+class Output:
+    """Writes Airbyte messages, one a line. Made for one thread."""
+
+    def __init__(self, file: BinaryIO, wall_clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._wall_clock = wall_clock
+
+    def write_line(self, line: bytes) -> None:
+        """One message that is encoded already.
+
+        Raises:
+            OutputClosed: nobody reads it any more.
+        """
+        try:
+            self._file.write(line + b"\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise OutputClosed from None
+
+    def write(self, message: dict[str, Any]) -> None:
+        """One message."""
+        self.write_line(encode(message))
+
+    def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
+        """The STATE message `line`, acknowledged with the counts of rows since the stream's previous state."""
+        self.write_line(acknowledgement(line, delivered, rejected))
+
+    def info(self, text: str) -> None:
+        """A log line for whoever follows the sync."""
+        self._log("INFO", text)
+
+    def warn(self, text: str) -> None:
+        """Something unusual; nothing is lost."""
+        self._log("WARN", text)
+
+    def _log(self, level: str, text: str) -> None:
+        self.write({"type": "LOG", "log": {"level": level, "message": text}})
+
+    def trace_error(self, error: SyncError) -> None:
+        """The one TRACE ERROR that a failed command ends with."""
+        self.write(
+            {
+                "type": "TRACE",
+                "trace": {
+                    "type": "ERROR",
+                    "emitted_at": int(self._wall_clock() * 1000),
+                    "error": {
+                        "message": str(error),
+                        "internal_message": error.internal_message,
+                        "failure_type": error.failure_type,
+                    },
+                },
+            }
+        )
+
+
+class DryRunOutput(Output):
+    """Holds states back: what was not sent can't be acknowledged."""
+
+    def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
+        """Write nothing."""

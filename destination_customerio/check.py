@@ -1,0 +1,24 @@
+"""`check`: whether the credentials, the region and the bucket work."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from destination_customerio.config.storage import S3Storage
+from destination_customerio.dead_letters.check import check_storage
+from destination_customerio.track_api.region import resolve_track_url
+
+if TYPE_CHECKING:
+    from destination_customerio.config.model import Config
+
+
+def check_connection(config: Config) -> None:
+    """Ask the account for its region, and try the bucket, when one is configured.
+
+    Raises:
+        SyncError: something does not work; the message says what to do.
+    """
+    resolve_track_url(config, time.sleep, time.time)
+    if isinstance(config.object_storage_config, S3Storage):
+        check_storage(config.object_storage_config)

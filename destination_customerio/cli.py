@@ -1,0 +1,207 @@
+"""The console script: commands, exit codes, signals, and stdout for protocol messages alone.
+
+The CDK is not imported here: that alone takes over a second, at the start of every sync. `destination.py` is the
+connector as the CDK knows it, over the same parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from destination_customerio import __version__
+from destination_customerio.airbyte.catalog import read_catalog
+from destination_customerio.airbyte.output import DryRunOutput, Output, OutputClosed
+from destination_customerio.airbyte.stdin import Inbox, Stop, start_reading
+from destination_customerio.check import check_connection
+from destination_customerio.config.loader import read_config
+from destination_customerio.config.spec import specification
+from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import destination_catalog
+from destination_customerio.replay.filters import parse_since
+from destination_customerio.sync.dry_run import request_lines
+from destination_customerio.sync.wiring import prepare_dry_run, prepare_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from destination_customerio.sync.pipeline import Pipeline
+
+_STDIN = 0
+_STDOUT = 1
+_STDERR = 2
+
+
+def run() -> NoReturn:
+    """The entry point of the console script `destination-customerio`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + the signal that stopped it."""
+    parsed = _parse(arguments)
+    _on_signal(_exit)
+    if parsed.command in ("rejected", "replay"):
+        from destination_customerio.replay.commands import run_rejected_command
+
+        return run_rejected_command(parsed, _on_signal)
+    with _claimed_stdout() as file:
+        output = DryRunOutput(file) if parsed.dry_run else Output(file)
+        try:
+            return _run_command(parsed, output)
+        except OutputClosed:
+            # Nobody is left to be told. What was acknowledged is true; the rest will be sent again.
+            return 1
+        except SyncError as error:
+            return _fail(output, error)
+        except Exception as error:  # noqa: BLE001 - a bug still owes the platform its one trace
+            return _fail(output, unexpected(error))
+
+
+def _run_command(parsed: argparse.Namespace, output: Output) -> int:
+    match parsed.command:
+        case "spec":
+            output.write({"type": "SPEC", "spec": specification()})
+        case "check":
+            output.write({"type": "CONNECTION_STATUS", "connectionStatus": _check(parsed.config)})
+        case "discover":
+            config = read_config(parsed.config, os.environ)
+            catalog = destination_catalog(IDENTIFIER_KINDS[config.identifier_type])
+            output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
+        case "write" if parsed.dry_run:
+            return _dry_run(parsed.config, parsed.catalog, output)
+        case "write":
+            return _write_rows(parsed.config, parsed.catalog, output)
+    return 0
+
+
+def _write_rows(config_path: Path, catalog_path: Path, output: Output) -> int:
+    inbox = Inbox()
+    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
+    return _run_pipeline(prepare_sync(config, streams, inbox, output), inbox)
+
+
+def _dry_run(config_path: Path, catalog_path: Path, output: Output) -> int:
+    inbox = Inbox()
+    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
+    pipeline, lanes = prepare_dry_run(config, streams, inbox, output)
+    exit_code = _run_pipeline(pipeline, inbox)
+    for line in request_lines(lanes):
+        output.info(line)
+    return exit_code
+
+
+def _run_pipeline(pipeline: Pipeline, inbox: Inbox) -> int:
+    # From here on there are rows to bring home before the process may end.
+    _on_signal(lambda number: inbox.post(Stop(number)))
+    start_reading(_STDIN, inbox)
+    signal_number = pipeline.run()
+    return _exit_code(signal_number) if signal_number else 0
+
+
+def _check(config_path: Path) -> dict[str, str]:
+    try:
+        check_connection(read_config(config_path, os.environ))
+    except SyncError as error:
+        return {"status": "FAILED", "message": str(error)}
+    return {"status": "SUCCEEDED"}
+
+
+def _fail(output: Output, error: SyncError) -> int:
+    with contextlib.suppress(OutputClosed):
+        output.trace_error(error)
+    return 1
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="destination-customerio",
+        description="Airbyte destination for Customer.io. Speaks the Airbyte protocol on stdin and stdout.",
+    )
+    parser.set_defaults(dry_run=False)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("spec", help="print what the configuration looks like")
+    check = commands.add_parser("check", help="try the credentials, the region and the bucket")
+    discover = commands.add_parser("discover", help="print what rows can become in Customer.io")
+    write = commands.add_parser("write", help="send the records on stdin to Customer.io")
+    rejected = commands.add_parser(
+        "rejected", help="for people: what lies in the bucket of rejected rows, and why"
+    )
+    replay = commands.add_parser("replay", help="for people: send rejected rows again")
+    for command in (check, discover, write, rejected, replay):
+        command.add_argument("--config", type=Path, required=True, help="the configuration, a JSON file")
+    for command in (write, replay):
+        command.add_argument(
+            "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+        )
+    for command in (rejected, replay):
+        command.add_argument(
+            "--sync-id", type=int, metavar="N", help="only rows of this sync (Airbyte's job)"
+        )
+        command.add_argument(
+            "--stream", metavar="S", help="only rows of this stream: its name, or namespace.name"
+        )
+        command.add_argument(
+            "--since",
+            type=_since,
+            metavar="DATE",
+            help="only rows that the source gave at this date or time (ISO 8601, UTC) or later",
+        )
+    rejected.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    replay.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="send nothing and change nothing: say what would be sent, and what the connector itself would reject again",
+    )
+    write.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do everything but send: say how many rows would go in how many requests, and what would be rejected",
+    )
+    return parser.parse_args(arguments)
+
+
+def _since(text: str) -> int:
+    try:
+        return parse_since(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "not a date or time such as 2026-11-24 or 2026-11-24T10:00:00Z"
+        ) from None
+
+
+def _on_signal(act: Callable[[int], object]) -> None:
+    """What to do when the platform, or a person, asks the process to end."""
+
+    def handle(number: int, _: object) -> None:
+        act(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _exit(signal_number: int) -> NoReturn:
+    raise SystemExit(_exit_code(signal_number))
+
+
+def _exit_code(signal_number: int) -> int:
+    return 128 + signal_number
+
+
+@contextlib.contextmanager
+def _claimed_stdout() -> Iterator[BinaryIO]:
+    """Stdout for protocol messages alone: whatever else is printed by anything ends up on stderr."""
+    file = os.fdopen(os.dup(_STDOUT), "wb")
+    os.dup2(_STDERR, _STDOUT)
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            file.close()

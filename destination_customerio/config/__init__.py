@@ -1,0 +1,1 @@
+"""The configuration and the form that `spec` shows."""

@@ -1,0 +1,114 @@
+"""Reads the configuration file, and says in sentences what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Config
+from destination_customerio.config.storage import S3Storage
+from destination_customerio.errors import ConfigError
+from destination_customerio.exact_json.codec import JsonObject, parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+# pydantic's error types, in words. Anything else keeps pydantic's own message, which never holds the value.
+_WORDS = {
+    "missing": "is missing",
+    "string_too_short": "is empty",
+    "too_short": "is empty",
+    "string_type": "must be text",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "tuple_type": "must be a list",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+}
+_NOTHING_WRITTEN = "Nothing was written."
+
+
+def read_config(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: it can't be read, is no JSON object, or breaks a rule; all broken rules are named.
+    """
+    return parse_config(read_raw_config(path), environment)
+
+
+def read_raw_config(path: Path) -> JsonObject:
+    """Read a configuration file without checking what it says.
+
+    Raises:
+        ConfigError: it can't be read, or is no JSON object.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"The configuration file could not be read ({type(error).__name__}). {_NOTHING_WRITTEN} "
+            "Check the path given with --config, and that the container can read it."
+        ) from None
+    raw = parse_object(text)
+    if raw is None:
+        raise ConfigError(
+            f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file given with --config."
+        )
+    return raw
+
+
+def parse_config(raw: Mapping[str, Any], environment: Mapping[str, str]) -> Config:
+    """Check a configuration; see `read_config`. `environment` tells whether this is Airbyte Cloud."""
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
+        raise ConfigError(f"The configuration has to be changed: {problems}. {_NOTHING_WRITTEN}") from None
+    if environment.get("DEPLOYMENT_MODE", "").upper() == "CLOUD":
+        _check_for_cloud(config)
+    return config
+
+
+def _check_for_cloud(config: Config) -> None:
+    if config.track_api_url not in ("", US_TRACK_URL, EU_TRACK_URL):
+        raise ConfigError(
+            "track_api_url names a host that is not Customer.io's, which Airbyte Cloud does not allow. "
+            f"{_NOTHING_WRITTEN} Remove track_api_url from the configuration."
+        )
+    storage = config.object_storage_config
+    if isinstance(storage, S3Storage) and urlsplit(storage.s3_endpoint).scheme == "http":
+        raise ConfigError(
+            "object_storage_config.s3_endpoint is a plain http URL, which Airbyte Cloud does not allow: rows and keys would "
+            f"travel in clear text. {_NOTHING_WRITTEN} Use an https:// endpoint."
+        )
+
+
+def _problem(details: ErrorDetails) -> str:
+    """One broken rule: the key as the file spells it, and what is wrong with it."""
+    # Inside one of several options pydantic puts the option's tag into the path; the file has no such key.
+    tags = {"S3", "None", "CSV", "JSONL", "GZIP", "No Compression", "column", "constant"}
+    key = ".".join(str(part) for part in details["loc"] if part not in tags) or "the configuration"
+    kind = details["type"]
+    context = details.get("ctx", {})
+    match kind:
+        case "literal_error":
+            return f"{key} must be one of {context['expected']}"
+        case "union_tag_invalid" | "union_tag_not_found":
+            choices = context.get("expected_tags", "")
+            return f"{key} needs {context['discriminator']}" + (f", one of {choices}" if choices else "")
+        case "greater_than_equal":
+            return f"{key} must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"{key} must be at most {context['le']}"
+        case "value_error":
+            return f"{key}: {context['error']}"
+    return f"{key} {_WORDS.get(kind) or details['msg'].lower()}"

@@ -1,0 +1,255 @@
+"""Where the files of rejected rows lie in the bucket: `<bucket_path>/<path_format><file_name_format>`.
+
+All times are those of the start of the sync, in UTC, so that a sync's files lie together. Whatever the formats and the
+names of streams are:
+
+- No key leaves the bucket path. Characters that S3 does not call safe become `_` (accents are taken off first, as
+  letters without them are safe), `//` collapses, and a level that consists of dots only (`..`) becomes underscores.
+- No key lies in `<bucket_path>/replayed/`, where rows that were sent in the end are kept (`replay/replay.py`).
+- No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, gives way to a hash of the whole.
+- No file overwrites another. Within a sync, a key that was given out before gets `_1`, `_2`, ... before its extension.
+  Across attempts of a sync, the start time tells the keys apart; when neither format holds it ({timestamp}, {epoch} or
+  {uuid}), it is added to the file's name. So nothing depends on what a store answers to a conditional write.
+
+Part numbers count from 0 for each stream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import unicodedata
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from destination_customerio.config.storage import GzipCompression, JsonlFormat
+from destination_customerio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.config.storage import S3Storage
+
+# The level below the bucket path for rows that were sent in the end.
+REPLAYED = "replayed"
+# Beside the files, while a replay is at work.
+CLAIM_NAME = "_replay_claim"
+
+MAX_KEY_BYTES = 1_024
+# What the longest bucket path leaves is enough for a shortened folder and a shortened name.
+_MAX_PREFIX_BYTES = 512
+_MAX_NAME_BYTES = 255
+
+_PATH_VARIABLES = (
+    "namespace",
+    "stream_name",
+    "sync_id",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "epoch",
+    "uuid",
+)
+_FILE_VARIABLES = ("date", "timestamp", "part_number", "sync_id", "format_extension")
+_TIME_UNIQUE = re.compile(r"\{(?:timestamp|epoch|uuid)\}")
+VARIABLE = re.compile(r"\{([^{}]*)\}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9/!_.*')(&$@=;:+,?-]")
+_DATE_TOKEN = re.compile(r"'([^']*)'|(([A-Za-z])\3*)")
+_DATE_FIELDS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
+
+
+def bucket_prefix(storage: S3Storage) -> str:
+    """The bucket path as a prefix of keys, without slashes at its ends; may be empty.
+
+    Raises:
+        ConfigError: it leaves no room for names.
+    """
+    prefix = clean_levels(storage.bucket_path)
+    if len(prefix.encode()) > _MAX_PREFIX_BYTES:
+        raise ConfigError(
+            f"The bucket path is longer than {_MAX_PREFIX_BYTES} bytes, which leaves too little of S3's limit for the "
+            "names of files. Nothing was written. Choose a shorter bucket path."
+        )
+    return prefix
+
+
+def bucket_root(storage: S3Storage) -> str:
+    """What the keys of all files begin with: the bucket path and a slash, or nothing.
+
+    Raises:
+        ConfigError: as for `bucket_prefix`.
+    """
+    prefix = bucket_prefix(storage)
+    return f"{prefix}/" if prefix else ""
+
+
+def file_extension(storage: S3Storage) -> str:
+    """What {format_extension} stands for."""
+    extension = ".jsonl" if isinstance(storage.format, JsonlFormat) else ".csv"
+    return extension + ".gz" if isinstance(storage.compression, GzipCompression) else extension
+
+
+class DeadLetterKeys:
+    """Gives out the object keys of one sync.
+
+    started_at  start of the sync, in UTC
+    sync_uuid   what {uuid} stands for
+
+    Raises:
+        ConfigError: a format holds an unknown variable, or the bucket path is too long.
+    """
+
+    def __init__(self, storage: S3Storage, started_at: datetime, sync_uuid: UUID) -> None:
+        self._root = bucket_root(storage)
+        self._started_at = started_at
+        self._uuid = str(sync_uuid)
+        self._epoch = str(epoch_milliseconds(started_at))
+        self._path_format = storage.path_format
+        self._file_format = storage.file_name_format
+        self._extension = file_extension(storage)
+        formats = self._path_format + self._file_format
+        self._mark = "" if _TIME_UNIQUE.search(formats) else f"_{self._epoch}"
+        self._parts: Counter[Stream] = Counter()
+        self._used: set[str] = set()
+        self._next_suffix: Counter[str] = Counter()
+        _check_variables("path_format", self._path_format, _PATH_VARIABLES)
+        _check_variables("file_name_format", self._file_format, _FILE_VARIABLES)
+
+    def next_key(self, stream: Stream) -> str:
+        """The key of the stream's next file, never given out before."""
+        path = _fill(self._path_format, self._path_values(stream))
+        name = _fill(self._file_format, self._file_values(stream))
+        self._parts[stream] += 1
+        whole = safe_text(path + name)
+        stem = whole.removesuffix(self._extension)
+        extension = whole[len(stem) :]
+        for number in itertools.count(self._next_suffix[whole]):
+            suffix = f"_{number}" if number else ""
+            key = self._key(clean_levels(stem + self._mark + suffix + extension), extension)
+            if key not in self._used:
+                self._used.add(key)
+                self._next_suffix[whole] = number + 1
+                return key
+        raise AssertionError  # the numbers do not end
+
+    def _key(self, below: str, extension: str) -> str:
+        if below.startswith(REPLAYED + "/"):
+            below = "_" + below
+        return self._root + shortened(below, MAX_KEY_BYTES - len(self._root.encode()), extension)
+
+    def _path_values(self, stream: Stream) -> Mapping[str, str]:
+        start = self._started_at
+        return {
+            # A name that leaves nothing behind is still a level of its own.
+            "namespace": (safe_text(stream.namespace) or "_") if stream.namespace else "",
+            "stream_name": safe_text(stream.name) or "_",
+            "sync_id": str(stream.sync_id),
+            "year": f"{start:%Y}",
+            "month": f"{start:%m}",
+            "day": f"{start:%d}",
+            "hour": f"{start:%H}",
+            "minute": f"{start:%M}",
+            "second": f"{start:%S}",
+            "millisecond": f"{start.microsecond // 1_000:04d}",
+            "epoch": self._epoch,
+            "uuid": self._uuid,
+        }
+
+    def _file_values(self, stream: Stream) -> Mapping[str, str]:
+        patterns = {
+            name: _formatted(self._started_at, name.removeprefix("date:"))
+            for name in VARIABLE.findall(self._file_format)
+            if name.startswith("date:")
+        }
+        return {
+            "date": f"{self._started_at:%Y_%m_%d}",
+            "timestamp": self._epoch,
+            "part_number": str(self._parts[stream]),
+            "sync_id": str(stream.sync_id),
+            "format_extension": self._extension,
+            **patterns,
+        }
+
+
+def _check_variables(field: str, template: str, valid: tuple[str, ...]) -> None:
+    with_dates = "date" in valid
+    for name in VARIABLE.findall(template):
+        if with_dates and name.startswith("date:"):
+            _check_date_pattern(name.removeprefix("date:"))
+        elif name not in valid:
+            choices = ", ".join(f"{{{choice}}}" for choice in valid)
+            raise ConfigError(
+                f"object_storage_config.{field} has an unknown variable {{{name}}}. Nothing was written. "
+                f"Use these: {choices}" + (", {date:yyyy_MM} and the like." if with_dates else ".")
+            )
+
+
+def _check_date_pattern(pattern: str) -> None:
+    for token in _DATE_TOKEN.finditer(pattern):
+        if (letters := token[2]) and letters not in _DATE_FIELDS and letters != "SSS":
+            raise ConfigError(
+                f"object_storage_config.file_name_format has a date pattern with the unknown letters {letters}. "
+                f"Nothing was written. Use these: {', '.join(_DATE_FIELDS)}, SSS."
+            )
+
+
+def _formatted(moment: datetime, pattern: str) -> str:
+    """A moment by a date pattern as Java writes them: yyyy, MM, ...; text in single quotes stands for itself."""
+
+    def one(token: re.Match[str]) -> str:
+        if not token[2]:
+            return token[1]
+        return (
+            f"{moment.microsecond // 1_000:03d}"
+            if token[2] == "SSS"
+            else moment.strftime(_DATE_FIELDS[token[2]])
+        )
+
+    return _DATE_TOKEN.sub(one, pattern)
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace the variables, once: a stream that is called like a variable is a name like any other."""
+    return VARIABLE.sub(lambda variable: values[variable[1]], template)
+
+
+def safe_text(text: str) -> str:
+    """A text in the characters that S3 calls safe."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    without_marks = "".join(
+        character for character in decomposed if not unicodedata.category(character).startswith("M")
+    )
+    return _UNSAFE.sub("_", without_marks)
+
+
+def clean_levels(path: str) -> str:
+    """A path without empty levels, and without levels that mean "here" or "up"."""
+    levels = (level for level in path.split("/") if level)
+    return "/".join("_" * len(level) if not level.strip(".") else level for level in levels)
+
+
+def shortened(path: str, max_bytes: int, extension: str) -> str:
+    """A path of safe characters that fits; what is cut off is stood for by a hash."""
+    if len(path) <= max_bytes:
+        return path
+    folder, _, name = path.rpartition("/")
+    mark = "_" + hashlib.sha256(path.encode()).hexdigest()[:16]
+    if len(name) > _MAX_NAME_BYTES:
+        name = name[: _MAX_NAME_BYTES - len(mark) - len(extension)] + mark + extension
+    room = max_bytes - len(name) - 1
+    if len(folder) > room:
+        folder = folder[: room - len(mark)].rstrip("/") + mark
+    return f"{folder}/{name}" if folder else name
+
+
+def epoch_milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970."""
+    return int(moment.timestamp()) * 1_000 + moment.microsecond // 1_000

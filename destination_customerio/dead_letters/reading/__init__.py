@@ -1,0 +1,1 @@
+"""Dead letters read back from the bucket."""

@@ -1,0 +1,251 @@
+"""The files of rejected rows in the bucket, for those who read them: listed, fetched, moved, replaced.
+
+A file is one version of an object, known by its ETag: content and version are fetched together, so that what was read
+is what is later replaced, or a change by somebody else in between is noticed. Content lies in a temporary file while it
+is read, never in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from typing import IO, TYPE_CHECKING, Self, cast
+
+from destination_customerio.dead_letters.check import TEST_NAME
+from destination_customerio.dead_letters.keys import (
+    CLAIM_NAME,
+    MAX_KEY_BYTES,
+    REPLAYED,
+    bucket_root,
+    shortened,
+)
+from destination_customerio.dead_letters.labels import Label, read_label
+from destination_customerio.dead_letters.reading.layout import UnusableFile
+from destination_customerio.dead_letters.s3_client import make_client, upload
+from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+    from destination_customerio.config.storage import S3Storage
+
+_CHUNK_BYTES = 1024 * 1024
+_MAX_FETCHES = 3
+_LOOKUPS_AT_ONCE = 8
+_DIGITS = re.compile("[0-9]+")
+_EXTENSION = re.compile(r"(\.[A-Za-z]+(?:\.gz)?)?$")
+# The clocks of sources and of the bucket may differ by so much.
+_CLOCK_TOLERANCE_SECONDS = 3_600
+# The version of the file that rows among the replayed came from.
+_SOURCE = "replayed-from"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedFile:
+    """One version of a file of rejected rows.
+
+    rest       the key below the bucket path
+    stored_at  milliseconds since 1970
+    """
+
+    key: str
+    rest: str
+    etag: str
+    stored_at: int
+    content_type: str
+    metadata: dict[str, str] = field(repr=False)
+
+    @property
+    def label(self) -> Label | None:
+        """Its label, if it has one."""
+        return read_label(self.metadata)
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """Sorts files as they were written: syncs by their start, files by their number within it.
+
+        A file that was replayed in part keeps its label, and so its place. Without labels the time of storing counts,
+        which has whole seconds, and then the key, with its numbers as numbers.
+        """
+        natural = _DIGITS.sub(lambda digits: digits[0].zfill(20), self.key)
+        label = self.label
+        return (label.started_at, label.number, natural) if label else (self.stored_at, 0, natural)
+
+
+class RejectedFiles:
+    """The files below the bucket path, those already replayed left out. A context manager.
+
+    Raises, from every method:
+        SyncError: the bucket can't be used; the message says why, and what to do.
+    """
+
+    def __init__(self, storage: S3Storage) -> None:
+        self._storage = storage
+        self._root = bucket_root(storage)
+        with self._explained("The bucket of rejected rows could not be opened"):
+            self._client: S3Client = make_client(storage)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def each(self, stored_since: int = 0) -> Iterator[RejectedFile]:
+        """All files stored since a time (milliseconds since 1970), or a little before it, one page of keys at a time."""
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._storage.s3_bucket_name, Prefix=self._root
+            )
+        )
+        with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
+            while True:
+                with self._explained("The rejected rows in the bucket could not be listed"):
+                    page = next(pages, None)
+                    if page is None:
+                        return
+                    found = list(pool.map(self._look_up, self._keys(page, stored_since)))
+                yield from (file for file in found if file)
+
+    @contextlib.contextmanager
+    def fetched(self, file: RejectedFile) -> Iterator[IO[bytes]]:
+        """The content of a file, from its start.
+
+        Raises:
+            UnusableFile: the object is another one by now, gone, or archived.
+        """
+        # Disk, not memory: small ones never leave the page cache anyway.
+        with tempfile.TemporaryFile() as content:
+            with self._explained(f"The file {file.key} could not be read"):
+                self._fetch(file, content)
+                content.seek(0)
+            yield cast("IO[bytes]", content)
+
+    def is_unchanged(self, file: RejectedFile) -> bool:
+        """Whether the object is still the version that was listed."""
+        with self._explained(f"The file {file.key} could not be looked at"):
+            now = self._look_up(file.key)
+        return now is not None and now.etag == file.etag
+
+    def keep_replayed(self, file: RejectedFile, content: IO[bytes]) -> str:
+        """Store rows of a file among the replayed; returns the key.
+
+        The same version gets the same key again, so that a replay which was interrupted leaves no second copy. Another
+        version of it, which holds other rows, gets a number.
+        """
+        with self._explained(f"Rows of {file.key} are sent, but could not be stored among the replayed"):
+            key = self._replayed_key(file)
+            upload(
+                self._client,
+                self._storage,
+                key,
+                content,
+                file.content_type,
+                {**file.metadata, _SOURCE: file.etag},
+            )
+        return key
+
+    def replace(self, file: RejectedFile, content: IO[bytes]) -> None:
+        """Put other content in the file's place, at once and whole; its label stays."""
+        with self._explained(
+            f"The file {file.key} could not be replaced by the rows that are rejected again"
+        ):
+            upload(self._client, self._storage, file.key, content, file.content_type, file.metadata)
+
+    def delete(self, file: RejectedFile) -> None:
+        """Remove the file: all its rows lie elsewhere."""
+        with self._explained(f"The file {file.key} could not be deleted, though its rows are sent"):
+            self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=file.key)
+
+    def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
+        for found in page.get("Contents", ()):
+            rest = found["Key"].removeprefix(self._root)
+            ours = (
+                found["Size"] and rest not in (TEST_NAME, CLAIM_NAME) and not rest.startswith(f"{REPLAYED}/")
+            )
+            if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
+                yield found["Key"]
+
+    def _look_up(self, key: str) -> RejectedFile | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            head = self._client.head_object(Bucket=self._storage.s3_bucket_name, Key=key)
+        except ClientError as error:
+            if status_of(error) == 404:
+                return None
+            raise
+        return RejectedFile(
+            key=key,
+            rest=key.removeprefix(self._root),
+            etag=head["ETag"].strip('"'),
+            stored_at=int(head["LastModified"].timestamp() * 1_000),
+            content_type=head.get("ContentType", "application/octet-stream"),
+            # Some stores give the names back with capitals.
+            metadata={name.lower(): value for name, value in head.get("Metadata", {}).items()},
+        )
+
+    def _fetch(self, file: RejectedFile, content: IO[bytes]) -> None:
+        """Fetch the listed version."""
+        from botocore.exceptions import (
+            ClientError,
+            HTTPClientError,
+            IncompleteReadError,
+            ResponseStreamingError,
+        )
+
+        for attempt in count(1):
+            try:
+                answer = self._client.get_object(
+                    Bucket=self._storage.s3_bucket_name, Key=file.key, IfMatch=f'"{file.etag}"'
+                )
+                content.seek(0)
+                content.truncate()
+                with contextlib.closing(answer["Body"]) as body:
+                    while chunk := body.read(_CHUNK_BYTES):
+                        content.write(chunk)
+                # A store that knows no conditions answers with whatever is there.
+                if answer["ETag"].strip('"') != file.etag:
+                    raise _changed()
+            except ClientError as error:
+                if status_of(error) in (404, 412):
+                    raise _changed() from None
+                if code_of(error) == "InvalidObjectState":
+                    raise UnusableFile("it was archived; restore it first") from None
+                raise
+            except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
+                # boto3 repeats requests, but not a body that breaks off.
+                if attempt == _MAX_FETCHES:
+                    raise
+            else:
+                return
+
+    def _replayed_key(self, file: RejectedFile) -> str:
+        stem = _EXTENSION.sub("", file.rest)
+        extension = file.rest[len(stem) :]
+        for number in count():
+            suffix = f"_{number}" if number else ""
+            below = f"{REPLAYED}/{stem}{suffix}{extension}"
+            key = self._root + shortened(below, MAX_KEY_BYTES - len(self._root.encode()), extension)
+            there = self._look_up(key)
+            if there is None or there.metadata.get(_SOURCE) == file.etag:
+                return key
+        raise AssertionError  # the numbers do not end
+
+    def _explained(self, doing: str) -> AbstractContextManager[None]:
+        return explained(self._storage, doing, passing=UnusableFile)
+
+
+def _changed() -> UnusableFile:
+    return UnusableFile("it was changed or removed just now")

@@ -1,0 +1,277 @@
+r"""Turns a rejected row into one line of a dead-letter file.
+
+The files are the data itself, made to be mended and replayed, so values are copied from the record's own text and never
+read: digits, floats as written, duplicate keys, escapes of lone surrogates and any depth stay as they came. Each row
+gets Airbyte's four columns (raw id, extraction time, meta, generation), its data, and three columns that say why it was
+rejected. A row's own `rejected_*` members give way to ours: they come from an earlier rejection that was replayed.
+
+Without flattening the data is one JSON object, `_airbyte_data`. With root level flattening its members stand beside
+Airbyte's columns. A row's column that is called like one of Airbyte's gets `_from_row` appended to its name (as does
+`_airbyte_raw_id_from_row`, and so on), so that neither hides the other.
+
+CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arrays as quoted JSON, null and absent empty.
+
+- A cell that a spreadsheet would run (`=`, `+`, `-`, `@` first) is written exactly as it came: `+44...` is an ordinary
+  phone number, and a quote put before it would be replayed with it. Import these files as text.
+- Flattened, the columns are the stream's properties. A row that brings further columns widens the header, and the writer
+  starts a new file under it. After `_MAX_WIDENINGS` times, or beyond `_MAX_COLUMNS` columns, such columns come together
+  as one JSON object in the column `_airbyte_data`: keys made of ids would otherwise make a file of every row.
+- Of members with the same name a flattened row keeps the last, which is the one every JSON parser reads.
+- A lone surrogate has no UTF-8 form; flattened, it stays the escape that it was (`\ud83d`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import orjson
+
+from destination_customerio.config.storage import CsvFormat, JsonlFormat
+from destination_customerio.dead_letters.columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
+from destination_customerio.exact_json.spans import members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.errors import Rejection
+
+_MAX_WIDENINGS = 100
+_MAX_COLUMNS = 2_000
+
+
+class RowEncoder(Protocol):
+    """Encodes the rejected rows of one stream.
+
+    header   what a file begins with; a new object when a row has changed the columns, so that the writer sees, by
+             identity, that the row needs a new file
+    """
+
+    @property
+    def header(self) -> bytes: ...  # noqa: D102 - see the class
+
+    def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
+        """One whole line of the file.
+
+        Args:
+            line: the RECORD message as it came
+            rejection: why the row could not be sent
+            raw_id: a uuid
+        """
+        ...
+
+
+def row_encoder(file_format: CsvFormat | JsonlFormat, stream: Stream) -> RowEncoder:
+    """The encoder for a stream, in the format of the configuration."""
+    flattened = file_format.flattening == "Root level flattening"
+    if isinstance(file_format, JsonlFormat):
+        return JsonLines(stream, flattened=flattened)
+    return FlatCsv(stream) if flattened else Csv(stream)
+
+
+class JsonLines:
+    """One JSON object a line; nothing is ever widened."""
+
+    header = b""
+
+    def __init__(self, stream: Stream, *, flattened: bool) -> None:
+        self._stream = stream
+        self._flattened = flattened
+
+    def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
+        """See `RowEncoder`."""
+        record = _Record.of(line)
+        data = _members_text(record.data, rename=self._flattened)
+        data += (b"," if data else b"") + rejected_members(rejection)
+        return (
+            b'{"_airbyte_raw_id":"%b","_airbyte_extracted_at":%b,"_airbyte_meta":%b,"_airbyte_generation_id":%d,%b}\n'
+            % (
+                raw_id.encode(),
+                record.emitted_at,
+                _meta(self._stream, record),
+                self._stream.generation_id,
+                data if self._flattened else b'"_airbyte_data":{%b}' % data,
+            )
+        )
+
+
+class Csv:
+    """A table with the row as JSON in one column."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.header = _header(OUR_COLUMNS)
+
+    def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
+        """See `RowEncoder`."""
+        record = _Record.of(line)
+        data = _members_text(record.data, rename=False)
+        data += (b"," if data else b"") + rejected_members(rejection)
+        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), quoted(b"{%b}" % data))
+
+
+class FlatCsv:
+    """A table with one column for each of the row's."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._columns: dict[str, int] = {}
+        self._widenings = 0
+        self._overflows = False
+        for name in stream.properties:
+            if name not in REJECTED_COLUMNS:
+                self._columns[name_beside_ours(name)] = len(self._columns)
+        self._max_columns = max(_MAX_COLUMNS, len(self._columns))
+        self.header = self._make_header()
+
+    def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
+        """See `RowEncoder`."""
+        record = _Record.of(line)
+        columns = self._columns
+        cells = [b""] * len(columns)
+        unknown: dict[str, bytes] = {}
+        for member in members(record.data):
+            name = name_beside_ours(member.name) if member.name.startswith("_airbyte_") else member.name
+            value = record.data[member.start : member.end]
+            if name in columns:
+                cells[columns[name]] = _cell(value)
+            elif name not in REJECTED_COLUMNS:
+                unknown[name] = value
+        overflow = self._place(unknown, cells) if unknown else b""
+        if self._overflows:
+            cells.append(overflow)
+        cells += [quoted(utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
+        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), b",".join(cells))
+
+    def _place(self, unknown: dict[str, bytes], cells: list[bytes]) -> bytes:
+        """Give members of new names columns if the table may widen; else return them together as one cell."""
+        if self._widenings < _MAX_WIDENINGS and len(self._columns) + len(unknown) <= self._max_columns:
+            self._widenings += 1
+            for name, value in unknown.items():
+                self._columns[name] = len(self._columns)
+                cells.append(_cell(value))
+            self.header = self._make_header()
+            return b""
+        if not self._overflows:
+            self._overflows = True
+            self.header = self._make_header()
+        return quoted(
+            b"{%b}" % b",".join(json_string(name) + b":" + value for name, value in unknown.items())
+        )
+
+    def _make_header(self) -> bytes:
+        return _header(
+            (*OUR_COLUMNS[:-1], *self._columns, *([DATA] if self._overflows else []), *REJECTED_COLUMNS)
+        )
+
+
+class _Record(NamedTuple):
+    """What is kept of a record, as the bytes of its JSON values."""
+
+    data: bytes
+    emitted_at: bytes
+    changes: bytes
+
+    @classmethod
+    def of(cls, line: bytes) -> _Record:
+        data, emitted_at, changes = b"{}", b"null", b"[]"
+        # Of members with the same name the last one counts, as for the parser that read the line before.
+        record = next(member.start for member in reversed(list(members(line))) if member.name == "record")
+        for member in members(line, record):
+            value = line[member.start : member.end]
+            if member.name == "data":
+                data = value
+            elif member.name == "emitted_at":
+                emitted_at = value
+            elif member.name == "meta":
+                changes = _changes(value)
+        if b"\r" in data:  # can only be space between values; some readers would end the line here
+            data = data.replace(b"\r", b" ")
+        return cls(data, emitted_at, changes)
+
+
+def _changes(meta: bytes) -> bytes:
+    if meta[:1] != b"{":
+        return b"[]"
+    changes = b"[]"
+    for member in members(meta):
+        if member.name == "changes":
+            value = meta[member.start : member.end]
+            changes = value if value[:1] == b"[" else b"[]"
+    return changes
+
+
+def _members_text(data: bytes, *, rename: bool) -> bytes:
+    """The members of an object without the braces, without `rejected_*`, and renamed beside Airbyte's own."""
+    special = b"rejected_" in data or (rename and b"_airbyte_" in data)
+    # A name may be written with escapes; rows whose values are do pay for that.
+    if not special and b"\\u" not in data:
+        return data[1:-1].strip()
+    kept: list[bytes] = []
+    for member in members(data):
+        if member.name in REJECTED_COLUMNS:
+            continue
+        text = data[member.name_start : member.end]
+        if rename and (name := name_beside_ours(member.name)) != member.name:
+            text = json_string(name) + b":" + data[member.start : member.end]
+        kept.append(text)
+    return b",".join(kept)
+
+
+def _meta(stream: Stream, record: _Record) -> bytes:
+    return b'{"sync_id":%d,"changes":%b}' % (stream.sync_id, record.changes)
+
+
+def rejected_members(rejection: Rejection) -> bytes:
+    """The three members of a JSON object that say why a row was rejected, without braces."""
+    return b'"rejected_reason":%b,"rejected_field":%b,"rejected_message":%b' % (
+        json_string(rejection.reason),
+        json_string(rejection.field),
+        json_string(rejection.message),
+    )
+
+
+def _our_cells(stream: Stream, record: _Record, raw_id: str) -> bytes:
+    return b'"%b",%b,%b,%d' % (
+        raw_id.encode(),
+        _cell(record.emitted_at),
+        quoted(_meta(stream, record)),
+        stream.generation_id,
+    )
+
+
+def _header(names: Iterable[str]) -> bytes:
+    return b",".join(quoted(utf8(name)) for name in names) + b"\r\n"
+
+
+def _cell(value: bytes) -> bytes:
+    """A JSON value as a CSV cell."""
+    match value[:1]:
+        case b'"' if b"\\" not in value:
+            return value
+        case b'"':
+            return quoted(utf8(json.loads(value.decode())))
+        case b"{" | b"[":
+            return quoted(value)
+        case b"n":
+            return b""
+    return value
+
+
+def quoted(text: bytes) -> bytes:
+    """A text as a CSV cell."""
+    return b'"%b"' % text.replace(b'"', b'""')
+
+
+def utf8(text: str) -> bytes:
+    """A text as bytes; a lone surrogate as its escape."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def json_string(text: str) -> bytes:
+    """A text as a JSON string."""
+    try:
+        return orjson.dumps(text)
+    except TypeError:  # a lone surrogate, which the standard library writes as the escape that it is
+        return json.dumps(text).encode()

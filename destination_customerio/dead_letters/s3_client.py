@@ -1,0 +1,155 @@
+"""The bucket: a client made from the configuration, and the upload of one file.
+
+Credentials, first that applies: the static keys; the role, assumed through STS with the machine's own credentials and
+renewed before it expires; what boto3 finds on the machine. boto3 is imported only when it is needed, as it is slow to.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+from destination_customerio import __version__
+from destination_customerio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import boto3
+    from botocore.credentials import DeferredRefreshableCredentials
+    from botocore.session import Session
+    from mypy_boto3_s3.client import S3Client
+
+    from destination_customerio.config.storage import S3Storage
+
+_DEFAULT_REGION = "us-east-1"
+_SESSION_NAME = "airbyte-sts-session"
+_CONNECT_TIMEOUT_SECONDS = 10
+_READ_TIMEOUT_SECONDS = 60
+# With boto3's backoff these span about half a minute. AWS_MAX_ATTEMPTS overrides it, as everywhere with boto3.
+_MAX_ATTEMPTS = 8
+_PART_BYTES = 16 * 1024 * 1024
+
+
+def make_client(storage: S3Storage) -> S3Client:
+    """A client for the configured bucket; safe to share between threads.
+
+    Raises:
+        ConfigError: no region is known, or a role is configured and the machine has no credentials to assume it with.
+    """
+    from botocore.config import Config as ClientConfig
+
+    session = _session(storage)
+    region = _region(storage, session)
+    retries: dict[str, Any] = {"mode": "standard"}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = _MAX_ATTEMPTS
+    return session.client(
+        "s3",
+        region_name=region,
+        endpoint_url=storage.s3_endpoint or None,
+        config=ClientConfig(
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            read_timeout=_READ_TIMEOUT_SECONDS,
+            retries=retries,  # type: ignore[arg-type]
+            user_agent_extra=f"airbyte-destination-customerio/{__version__}",
+            # Other stores have no host name per bucket, and some do not know the newer checksums.
+            s3={"addressing_style": "path"} if storage.s3_endpoint else None,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def upload(
+    client: S3Client,
+    storage: S3Storage,
+    key: str,
+    file: IO[bytes],
+    content_type: str,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Upload a file from its present position; large ones in parts, in this thread. It appears whole or not at all.
+
+    A .gz file is declared as such and not as an encoding, so that no reader unpacks it on the way.
+
+    Raises:
+        Exception: whatever boto3 raises, after its own retries; see `s3_errors.explain`.
+    """
+    from boto3.s3.transfer import TransferConfig
+
+    client.upload_fileobj(
+        file,
+        storage.s3_bucket_name,
+        key,
+        ExtraArgs={"ContentType": content_type, "Metadata": dict(metadata or {})},
+        Config=TransferConfig(
+            use_threads=False, multipart_threshold=_PART_BYTES, multipart_chunksize=_PART_BYTES
+        ),
+    )
+
+
+def _session(storage: S3Storage) -> boto3.Session:
+    import boto3
+    import botocore.session
+
+    if key_id := storage.access_key_id.get_secret_value():
+        return boto3.Session(
+            aws_access_key_id=key_id, aws_secret_access_key=storage.secret_access_key.get_secret_value()
+        )
+    if not storage.role_arn:
+        return boto3.Session()
+    return boto3.Session(
+        botocore_session=_assuming_session(botocore.session.get_session(), storage), region_name=None
+    )
+
+
+def _assuming_session(session: Session, storage: S3Storage) -> Session:
+    """A session that acts as the role; `session` has the credentials that may assume it."""
+    import botocore.session
+    from botocore.credentials import (
+        AssumeRoleCredentialFetcher,
+        CredentialProvider,
+        CredentialResolver,
+        DeferredRefreshableCredentials,
+    )
+
+    source = session.get_credentials()
+    if source is None:
+        raise ConfigError(
+            "A role is configured for the bucket, and the machine that runs the connector has no AWS credentials to assume "
+            "it with. Nothing was written. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the connector's "
+            "environment, or configure an access key for the bucket instead of the role."
+        )
+    arguments = {"RoleSessionName": _SESSION_NAME}
+    if external_id := os.environ.get("AWS_ASSUME_ROLE_EXTERNAL_ID"):
+        arguments["ExternalId"] = external_id
+    region = storage.s3_bucket_region or session.get_config_variable("region") or _DEFAULT_REGION
+
+    def create_client(service: str, **options: Any) -> Any:
+        return session.create_client(service, region_name=region, **options)
+
+    fetcher = AssumeRoleCredentialFetcher(create_client, source, storage.role_arn, extra_args=arguments)
+
+    class RoleProvider(CredentialProvider):
+        METHOD = CANONICAL_NAME = "assume-role"
+
+        def load(self) -> DeferredRefreshableCredentials:
+            return DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
+
+    acting = botocore.session.get_session()
+    acting.register_component("credential_provider", CredentialResolver([RoleProvider()]))
+    return acting
+
+
+def _region(storage: S3Storage, session: boto3.Session) -> str | None:
+    if storage.s3_bucket_region:
+        return storage.s3_bucket_region
+    if storage.s3_endpoint:
+        return _DEFAULT_REGION
+    if session.region_name:
+        return None
+    raise ConfigError(
+        "The region of the bucket is not configured. Nothing was written. Enter the bucket's region, such as us-east-1; "
+        "AWS shows it beside the bucket's name."
+    )

@@ -1,0 +1,1 @@
+"""JSON values kept as they came, digit for digit."""

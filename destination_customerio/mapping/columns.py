@@ -1,0 +1,171 @@
+"""How the named columns of one stream are read and what they become; all other columns are attributes.
+
+Each method takes its columns *out of* the row, so that what is left is the attributes, in the row's order. A row is a
+freshly parsed dict of the connector's own; the original is the line it came in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text, parse_object
+from destination_customerio.mapping import event_ids
+from destination_customerio.mapping.identifiers import (
+    MERGEABLE_KINDS,
+    IdentifierKind,
+    OrderKey,
+    identifier,
+    object_order_key,
+    order_key,
+    required_text,
+)
+from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
+from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.airbyte.catalog import Stream
+
+# Tuples, as a set would ask for a hash, which a schema gone wrong may not have.
+_DATE_FORMATS = ("date", "date-time")
+_DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblySettings:
+    """What the config says about how rows become entries."""
+
+    identifier_kind: IdentifierKind
+    event_id_strategy: str
+    convert_timestamps: bool
+    fresh_ids: Callable[[], str]
+
+
+class Columns:
+    """Reads the named columns of the rows of one stream."""
+
+    def __init__(self, stream: Stream, settings: AssemblySettings) -> None:
+        self._stream = stream
+        self._settings = settings
+        self._kind = settings.identifier_kind.name
+        self._identifier_column = settings.identifier_kind.column
+        self.dates = _date_columns(stream) if settings.convert_timestamps else ()
+
+    def person(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+        """The order key and the `identifiers` of the person a row is about."""
+        column = self._identifier_column
+        text = identifier(data.pop(column, None), self._kind, column)
+        return order_key(text, self._kind), {self._kind: text}
+
+    def one_of_the_people(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
+        """The order key and identifiers of a merge's `primary` or `secondary`: one of three columns has it."""
+        columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
+        given = {column: value for column in columns if not is_absent(value := data.pop(column, None))}
+        if len(given) != 1:
+            reason, names = ("invalid", list(given)) if given else ("required", list(columns))
+            raise Rejection(reason, names[0], f"Exactly one of {', '.join(columns)} must say who is meant.")
+        ((column, value),) = given.items()
+        kind = columns[column]
+        text = identifier(value, kind, column)
+        return order_key(text, kind), {kind: text}
+
+    def object(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+        """The order key and the `identifiers` of the object a row is about."""
+        identifiers = {
+            column: identifier(data.pop(column, None), "id", column)
+            for column in ("object_type_id", "object_id")
+        }
+        return object_order_key(**identifiers), identifiers
+
+    def text(self, data: JsonObject, column: str) -> str:
+        """A required text, trimmed; numbers by their exact digits."""
+        return required_text(data.pop(column, None), column)
+
+    def choice(self, data: JsonObject, column: str, choices: tuple[str, ...]) -> str:
+        """A required text that is one of a few, whatever its case."""
+        value = self.text(data, column).lower()
+        if value not in choices:
+            raise Rejection("invalid", column, f"{column} must be one of {', '.join(choices)}.")
+        return value
+
+    def event_name(self, data: JsonObject, column: str) -> str:
+        """The event's name, trimmed, 1 to 100 bytes."""
+        value = data.pop(column, None)
+        if is_absent(value):
+            raise Rejection("required", column, f"{column} is missing or blank.")
+        if type(value) is not str or not is_valid_text(value):
+            raise Rejection("invalid", column, f"{column} must be text.")
+        name = value.strip()
+        if len(name.encode()) > MAX_EVENT_NAME_BYTES:
+            raise Rejection("too_large", column, f"{column} is longer than {MAX_EVENT_NAME_BYTES} bytes.")
+        return name
+
+    def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> str | None:
+        """The event's ULID; none when the row gives no id and the strategy is `none`."""
+        value = data.pop("event_id", None)
+        if event_ids.is_given(value):
+            return event_ids.from_column(value, event_name)
+        if row_id is None and self._settings.event_id_strategy == "retry_safe":
+            return self._settings.fresh_ids()
+        return row_id
+
+    def row_id(self, data: JsonObject) -> str | None:
+        """The id made of a row's whole content, when the config asks for it; before any column is taken out."""
+        if self._settings.event_id_strategy == "from_row":
+            return event_ids.from_row(self._stream, data)
+        return None
+
+    def timestamp(self, data: JsonObject, column: str) -> int | None:
+        """A moment in unix seconds; none when the row has none.
+
+        Customer.io would silently put "now" in the place of one it can't read, so those are rejected.
+        """
+        value = data.pop(column, None)
+        if is_absent(value):
+            return None
+        try:
+            return to_unix_seconds(value)
+        except ValueError:
+            raise Rejection(
+                "invalid",
+                column,
+                f"{column} is not a timestamp: unix time, ISO 8601 or RFC 2822 (zone names are not accepted).",
+            ) from None
+
+    def parse_object(self, data: JsonObject, column: str) -> None:
+        """Turn JSON text, the form in which warehouses hold objects, into the object, in place."""
+        value = data.get(column)
+        if type(value) is not str or is_absent(value):
+            return
+        # With half of a surrogate pair in it, it is no JSON text, as no other invalid text is.
+        parsed = parse_object(value.encode(errors="surrogatepass"))
+        if parsed is None:
+            raise Rejection("invalid", column, f"{column} must be an object, or the JSON text of one.")
+        data[column] = parsed
+
+    def convert(self, data: JsonObject, column: str) -> None:
+        """Turn one attribute into unix seconds in place; what can't be read passes as it is."""
+        value = data.get(column)
+        if value is None:
+            return
+        try:
+            data[column] = to_unix_seconds(value)
+        except ValueError:
+            return
+
+
+def _date_columns(stream: Stream) -> tuple[str, ...]:
+    """The columns that the catalog types as date or date-time, never guessed from their content."""
+    return tuple(name for name, schema in stream.properties.items() if _is_date(schema))
+
+
+def _is_date(schema: Any) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("format") in _DATE_FORMATS or schema.get("airbyte_type") in _DATE_TYPES:
+        return True
+    options = schema.get("oneOf") or schema.get("anyOf") or []
+    return isinstance(options, list) and any(_is_date(option) for option in options)

@@ -1,0 +1,120 @@
+"""Event ids: every id becomes a ULID, the only form Customer.io accepts, and the key by which it drops repeats.
+
+A ULID is 128 bits as 26 characters of Crockford's base32, so its first character is 0 to 7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+import secrets
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.exact_json.codec import JsonObject, encode_canonically
+from destination_customerio.mapping.identifiers import MAX_DIGITS, ExactDigitsNeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.airbyte.catalog import Stream
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
+
+
+def encode_ulid(number: int) -> str:
+    """The ULID of 128 bits."""
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def is_given(value: Any) -> bool:
+    """Whether a row gives an id: null and blank are none, nor are NaN and the infinities, which stand for null."""
+    match value:
+        case None:
+            return False
+        case str():
+            return bool(value.strip())
+        case float():
+            return math.isfinite(value)
+        case Decimal():
+            return value.is_finite()
+    return True
+
+
+def from_column(value: Any, event_name: str) -> str:
+    """The ULID of a row's own event id, any value for which `is_given` holds: the same one for ever.
+
+    A ULID stays as it is, a UUID keeps its bits. Anything else is hashed together with the event's name, as ids such
+    as 1, 2, 3 are unique only within one kind of event.
+
+    Raises:
+        ExactDigitsNeeded: a float, whose digits are lost; two ids that differ only in those would become one.
+        NestedTooDeeply: an object or array that can't be followed to its end.
+    """
+    text = value.strip() if type(value) is str else _digits_or_json(value)
+    if _ULID.fullmatch(text):
+        return text
+    if _UUID.fullmatch(text):
+        return encode_ulid(int(text.replace("-", ""), 16))
+    return _hashed(event_name, text)
+
+
+def from_row(stream: Stream, data: JsonObject) -> str:
+    """The ULID of a row's content: a repeated sync of the same row gives the same id."""
+    return _hashed(stream.namespace or "", stream.name, encode_canonically(data).decode())
+
+
+class FreshIds:
+    """New ULIDs, unique across processes.
+
+    Ids are cut from blocks of 1,024 with one prefix, of the time (48 bits) and chance (70 bits), as asking for both for
+    each row costs as much as encoding the row. Within a block they ascend.
+    """
+
+    def __init__(
+        self,
+        wall_clock: Callable[[], float] = time.time,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._wall_clock = wall_clock
+        self._random_bytes = random_bytes
+        self._prefix = ""
+        self._next = len(_PAIRS)
+
+    def __call__(self) -> str:
+        """One more id."""
+        number = self._next
+        if number == len(_PAIRS):
+            milliseconds = int(self._wall_clock() * 1000) & ((1 << 48) - 1)
+            random = int.from_bytes(self._random_bytes(9), "big") & ((1 << 70) - 1)
+            self._prefix = encode_ulid(milliseconds << 80 | random << 10)[:24]
+            number = 0
+        self._next = number + 1
+        return self._prefix + _PAIRS[number]
+
+
+def _digits_or_json(value: Any) -> str:
+    """One text for each value, however it was written: 1.50 and 1.5 are one number."""
+    if type(value) is float:
+        raise ExactDigitsNeeded
+    if type(value) is Decimal and abs(value.adjusted()) <= MAX_DIGITS:
+        digits = f"{value:f}"
+        return digits.rstrip("0").rstrip(".") if "." in digits else digits
+    # A number with an exponent beyond that would take a text as long as the exponent says.
+    return str(value) if type(value) is Decimal else encode_canonically(value).decode()
+
+
+def _hashed(*parts: str) -> str:
+    # Each part goes with its length, so that ("ab", "c") and ("a", "bc") differ.
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    return encode_ulid(int.from_bytes(digest.digest()[:16], "big"))

@@ -1,0 +1,105 @@
+"""Who a row is about: identifiers as Customer.io takes them, and as it compares them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import is_valid_text
+
+# What rows must be in order about: equal keys, one person or object.
+OrderKey = str
+
+MAX_ID_BYTES = 150
+MAX_DIGITS = 400
+
+_E164 = re.compile(r"\+[1-9][0-9]{0,14}")
+
+
+class ExactDigitsNeeded(Exception):  # noqa: N818 - a request to read the row again, not a failure
+    """A decimal number stands where its digits count; the row must be parsed with `parse_exactly`."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierKind:
+    """A way to name a person: `name` as the Track API spells it, `column` as the destination catalog does."""
+
+    name: str
+    column: str
+    example: str
+
+
+IDENTIFIER_KINDS = {
+    kind.name: kind
+    for kind in (
+        IdentifierKind("email", "person_email", "ada@example.com"),
+        IdentifierKind("id", "person_id", "user-42"),
+        IdentifierKind("cio_id", "person_cio_id", "a3000001"),
+        IdentifierKind("phone", "person_phone", "+442079460018"),
+    )
+}
+
+# Customer.io merges people by these only.
+MERGEABLE_KINDS = ("email", "id", "cio_id")
+
+
+def identifier(value: Any, kind: str, column: str) -> str:
+    """The identifier in a row's `column`: text trimmed, numbers by their exact digits.
+
+    Raises:
+        Rejection: missing, blank, of another type, or not what Customer.io takes as a `kind`.
+        ExactDigitsNeeded: a float, whose digits are lost.
+    """
+    text = required_text(value, column)
+    if kind == "id" and len(text.encode()) > MAX_ID_BYTES:
+        raise Rejection("too_large", column, f"{column} is longer than the {MAX_ID_BYTES} bytes of an id.")
+    if kind == "phone" and not _E164.fullmatch(text):
+        raise Rejection(
+            "invalid",
+            column,
+            f"{column} is not an E.164 phone number: a + and up to 15 digits, without spaces.",
+        )
+    return text
+
+
+def order_key(identifier_text: str, kind: str) -> OrderKey:
+    """What Customer.io compares: two rows with the same key are one person and must stay in order."""
+    return identifier_text.casefold() if kind == "email" else identifier_text
+
+
+def object_order_key(object_type_id: str, object_id: str) -> OrderKey:
+    """What says that two rows are about one object; never equal to a person's."""
+    return f"{object_type_id}\x00{object_id}"
+
+
+def required_text(value: Any, column: str) -> str:
+    """A value that must be there and be text or a number, as trimmed text.
+
+    Raises:
+        Rejection, ExactDigitsNeeded: as for `identifier`.
+    """
+    text = value.strip() if type(value) is str else _digits(value, column)
+    if not text:
+        raise Rejection("required", column, f"{column} is missing or blank.")
+    if not is_valid_text(text):
+        raise Rejection("invalid", column, f"{column} holds half of a surrogate pair, which is no character.")
+    return text
+
+
+def _digits(value: Any, column: str) -> str:
+    match value:
+        case bool() | dict() | list():
+            raise Rejection("invalid", column, f"{column} must be text or a number.")
+        case int():
+            return str(value)
+        case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:
+            return f"{value:f}"
+        case float() if math.isfinite(value):
+            raise ExactDigitsNeeded
+        case Decimal():
+            raise Rejection("invalid", column, f"{column} is not a number with digits that could be sent.")
+    return ""  # null, and NaN and the infinities, which become null wherever they stand

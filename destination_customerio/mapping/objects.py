@@ -1,0 +1,186 @@
+"""The destination objects: one table, read by `discover`, by routing and by the assembler.
+
+A new object is one new row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless one there makes it already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from destination_customerio.mapping import entries
+
+if TYPE_CHECKING:
+    from destination_customerio.mapping.entries import Build
+    from destination_customerio.mapping.identifiers import IdentifierKind
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A named column of an object; `json_type` as JSON schema has it."""
+
+    name: str
+    json_type: str = "string"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationObject:
+    """One kind of thing that rows become.
+
+    sync_mode    `append` for inserts, `append_dedup` for upserts, `soft_delete` for deletions
+    identity     the columns that say which one a row is about; "identifier" stands for the person's, whose name
+                 follows the configuration
+    columns      the other named columns
+    attributes   what becomes of all further columns: `limited` by the API's rules for attributes (count, names,
+                 values), `of_event` (only the size of the entry counts), `free`, or `ignored`, as there is no place
+    build        makes the entry
+    joins_two    whether an entry joins two people, or a person and an object, and must keep the order of both
+    destructive  whether it removes what can't be brought back, which the configuration has to allow
+    """
+
+    name: str
+    sync_mode: Literal["append", "append_dedup", "soft_delete"]
+    identity: tuple[str, ...]
+    columns: tuple[Column, ...]
+    attributes: Literal["limited", "of_event", "free", "ignored"]
+    build: Build
+    joins_two: bool = False
+    destructive: bool = False
+
+    def named_columns(self, kind: IdentifierKind) -> tuple[Column, ...]:
+        """All named columns, those of the identity first; the person's by the name that the configuration gives it."""
+        identity = (
+            Column(kind.column if name == "identifier" else name, required=True) for name in self.identity
+        )
+        return (*identity, *self.columns)
+
+    def catalog_operation(self, kind: IdentifierKind) -> dict[str, Any]:
+        """This object as an operation of the destination catalog.
+
+        What an upsert or a deletion matches by is not listed as required: the platform asks for it by `matching_keys`.
+        """
+        matches = self.sync_mode != "append"
+        columns = self.named_columns(kind)
+        identity = columns[: len(self.identity)]
+        json_schema: dict[str, Any] = {
+            "type": "object",
+            "properties": {column.name: {"type": column.json_type} for column in columns},
+        }
+        if required := [column.name for column in (self.columns if matches else columns) if column.required]:
+            json_schema["required"] = required
+        json_schema["additionalProperties"] = True
+        return {
+            "object_name": self.name,
+            "sync_mode": self.sync_mode,
+            "json_schema": json_schema,
+            "matching_keys": [[column.name for column in identity]] if matches else [],
+        }
+
+
+def destination_catalog(kind: IdentifierKind) -> dict[str, Any]:
+    """The destination catalog that `discover` answers, for the configured way to identify people."""
+    return {"operations": [row.catalog_operation(kind) for row in DESTINATION_OBJECTS.values()]}
+
+
+_PERSON = ("identifier",)
+_OBJECT = ("object_type_id", "object_id")
+_DEVICE = ("identifier", "device_token")
+_OCCURRENCE = (Column("event_id"), Column("timestamp", "integer"))
+_MERGED = tuple(
+    Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
+)
+
+DESTINATION_OBJECTS = {
+    row.name: row
+    for row in (
+        DestinationObject("person_identify", "append_dedup", _PERSON, (), "limited", entries.identify_person),
+        DestinationObject(
+            "person_event",
+            "append",
+            _PERSON,
+            (Column("event_name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_event,
+        ),
+        DestinationObject(
+            "person_page",
+            "append",
+            _PERSON,
+            (Column("name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_page,
+        ),
+        DestinationObject(
+            "person_screen",
+            "append",
+            _PERSON,
+            (Column("name", required=True), *_OCCURRENCE),
+            "of_event",
+            entries.track_screen,
+        ),
+        DestinationObject(
+            "person_delete", "soft_delete", _PERSON, (), "ignored", entries.delete_person, destructive=True
+        ),
+        DestinationObject(
+            "person_suppress", "append", _PERSON, (), "ignored", entries.suppress_person, destructive=True
+        ),
+        DestinationObject("person_unsuppress", "append", _PERSON, (), "ignored", entries.unsuppress_person),
+        DestinationObject(
+            "person_merge",
+            "append",
+            (),
+            _MERGED,
+            "ignored",
+            entries.merge_people,
+            joins_two=True,
+            destructive=True,
+        ),
+        DestinationObject(
+            "person_device",
+            "append_dedup",
+            _DEVICE,
+            (Column("platform", required=True), Column("last_used", "integer")),
+            "free",
+            entries.add_device,
+        ),
+        DestinationObject(
+            "person_device_delete",
+            "soft_delete",
+            _DEVICE,
+            (),
+            "ignored",
+            entries.delete_device,
+            destructive=True,
+        ),
+        DestinationObject(
+            "person_relationship",
+            "append_dedup",
+            (*_PERSON, *_OBJECT),
+            (),
+            "limited",
+            entries.add_relationship,
+            joins_two=True,
+        ),
+        DestinationObject(
+            "person_relationship_delete",
+            "soft_delete",
+            (*_PERSON, *_OBJECT),
+            (),
+            "ignored",
+            entries.delete_relationship,
+            joins_two=True,
+            destructive=True,
+        ),
+        DestinationObject("object_identify", "append_dedup", _OBJECT, (), "limited", entries.identify_object),
+        DestinationObject(
+            "object_delete",
+            "soft_delete",
+            _OBJECT,
+            (),
+            "ignored",
+            entries.delete_object,
+            destructive=True,
+        ),
+    )
+}

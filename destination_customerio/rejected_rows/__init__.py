@@ -1,1 +1,0 @@
-"""The commands for people: `rejected` counts what lies in the bucket, `replay` sends it again."""

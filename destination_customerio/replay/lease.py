@@ -1,0 +1,143 @@
+"""A claim on a bucket path, so that a second replay is noticed before it sends what the first is sending.
+
+The claim is an object beside the files: who holds it, written anew every few seconds while the replay runs. A claim that
+has not been renewed for a minute, or whose process is gone from this machine, was left by a replay that was killed, and is
+taken over. Ages are told by the store's own clock.
+
+It is a courtesy and no lock: two replays that begin within the same moment may both get it. Even then nothing is lost and
+no event counts twice (see `replay/replay.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, NamedTuple, Self
+from uuid import uuid4
+
+from destination_customerio.dead_letters.keys import CLAIM_NAME, bucket_root
+from destination_customerio.dead_letters.s3_client import make_client
+from destination_customerio.dead_letters.s3_errors import code_of, explained
+from destination_customerio.errors import TransientError
+from destination_customerio.exact_json.codec import parse_object
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from destination_customerio.config.storage import S3Storage
+
+_LAPSES_SECONDS = 60.0
+_RENEW_SECONDS = 15.0
+_DOING = "The claim on the rejected rows could not be set, so nothing was sent"
+
+
+class _Holder(NamedTuple):
+    host: str
+    process: int
+    token: str
+    age_seconds: float
+
+
+class Claim:
+    """Holds the claim while its context is open.
+
+    Raises:
+        TransientError: another replay holds it.
+        SyncError: the bucket can't be used.
+    """
+
+    def __init__(self, storage: S3Storage) -> None:
+        self._storage = storage
+        self._bucket = storage.s3_bucket_name
+        self._key = bucket_root(storage) + CLAIM_NAME
+        self._token = str(uuid4())
+        self._ended = threading.Event()
+        self._renewer = threading.Thread(target=self._renew, name="claim", daemon=True)
+
+    def __enter__(self) -> Self:
+        with explained(self._storage, _DOING):
+            self._client = make_client(self._storage)
+            self._check(self._holder())
+            self._write()
+            self._check(self._holder())
+        self._renewer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._renewer.join()
+        # What is left of it lapses by itself.
+        with contextlib.suppress(Exception):
+            holder = self._holder()
+            if holder and holder.token == self._token:
+                self._client.delete_object(Bucket=self._bucket, Key=self._key)
+        self._client.close()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(_RENEW_SECONDS):
+            # A claim that can't be renewed is one that may lapse; the replay itself is safe without.
+            with contextlib.suppress(Exception):
+                self._write()
+
+    def _write(self) -> None:
+        content = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=self._key,
+            Body=json.dumps(content).encode(),
+            ContentType="application/json",
+        )
+
+    def _holder(self) -> _Holder | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
+        except ClientError as error:
+            if code_of(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+        with contextlib.closing(answer["Body"]) as body:
+            content = parse_object(body.read()) or {}
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        age_seconds = (now - answer["LastModified"]).total_seconds()
+        return _Holder(
+            str(content.get("host")), _number(content.get("process")), str(content.get("token")), age_seconds
+        )
+
+    def _check(self, holder: _Holder | None) -> None:
+        if (
+            holder is None
+            or holder.token == self._token
+            or holder.age_seconds > _LAPSES_SECONDS
+            or (holder.host == socket.gethostname() and not _is_alive(holder.process))
+        ):
+            return
+        raise TransientError(
+            f"Another replay of these rejected rows is at work (process {holder.process}, seen {holder.age_seconds:.0f} s "
+            "ago). Nothing was sent. Wait until it has ended; if it was killed, try again after a minute."
+        )
+
+
+def _number(value: object) -> int:
+    return value if type(value) is int and value > 0 else 0
+
+
+def _is_alive(process: int) -> bool:
+    if process in (0, os.getpid()):  # in containers every process may have the same number
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

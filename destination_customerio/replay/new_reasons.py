@@ -1,0 +1,84 @@
+"""Why rows of a replayed file were rejected again, until the file is written anew with these reasons."""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections import Counter
+from typing import IO, TYPE_CHECKING
+
+from destination_customerio.errors import Rejection, TransientError
+from destination_customerio.redaction import countable
+from destination_customerio.sync.stream_sync import count_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.dead_letters.spool import StoredFile
+    from destination_customerio.dead_letters.uploader import FileUploaded
+    from destination_customerio.ledger import Epoch
+
+# What the message of a replayed row begins with: its place in its file.
+ROW_NUMBER = b'{"row":'
+
+
+class ReturnedRows:
+    """The reasons of rows that are rejected again; a `DeadLetters` that keeps no rows, as they lie in the file.
+
+    Reasons lie in a temporary file, so that memory holds eight bytes for each row.
+
+    kinds  how many rows, by reason and field as they may be shown
+    """
+
+    pending = 0
+    is_full = False
+    stored: Sequence[StoredFile] = ()
+
+    def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes]) -> None:
+        self._settle = settle
+        self._spool = spool
+        self._starts = array("q")  # by the row's number; 0 for rows that were not rejected
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        spool.write(b"\n")
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
+        """See `DeadLetters`."""
+        del stream
+        number = int(line[len(ROW_NUMBER) : line.index(b",")])
+        while len(self._starts) <= number:
+            self._starts.append(0)
+        try:
+            self._starts[number] = self._spool.seek(0, 2)
+            self._spool.write(
+                json.dumps([rejection.reason, rejection.field, rejection.message]).encode() + b"\n"
+            )
+        except OSError:
+            raise TransientError(
+                "This machine has no room for the reasons of rows that were rejected again, so the replay stops. "
+                "Give it more disk space for temporary files."
+            ) from None
+        count_kind(self.kinds, *countable(rejection, line))
+        self._settle(epoch, 1)
+
+    def reason_of(self, number: int) -> Rejection | None:
+        """Why the row at a place in the file was rejected again; None when it was not."""
+        start = self._starts[number] if number < len(self._starts) else 0
+        if not start:
+            return None
+        self._spool.seek(start)
+        return Rejection(*json.loads(self._spool.readline()))
+
+    def handle(self, event: FileUploaded) -> None:
+        """See `DeadLetters`; there are no files."""
+
+    def seal(self, opened_before: float = math.inf) -> None:
+        """See `DeadLetters`; there are no files."""
+
+    def oldest_opened_at(self) -> float | None:
+        """See `DeadLetters`; there are no files."""
+        return None
+
+    def close(self) -> None:
+        """See `DeadLetters`; the reasons are still needed."""

@@ -1,0 +1,67 @@
+"""What a replay has done, and how it says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from destination_customerio.sync.log_lines import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a replay has done.
+
+    accepted       rows by stream
+    rejected       rows by stream, reason and field
+    skipped_files  how many files were left as they are
+    stopped_by     the signal that ended it early
+    """
+
+    accepted: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    skipped_files: int = 0
+    stopped_by: int | None = None
+
+
+def file_words(rejected: int, unreadable: int, *, would: bool = False) -> str:
+    """How many rows of a file were not taken."""
+    words = f"{rejected:,} {'would be ' if would else ''}rejected again"
+    return f"{words}, {unreadable:,} can't be read" if unreadable else words
+
+
+def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
+    """The sums, by stream and over all."""
+    would = "would be " if dry_run else ""
+    taken = "sent" if dry_run else "accepted"
+    for (stream, reason, column), rows in sorted(
+        outcome.rejected.items(), key=lambda item: (item[0][0], -item[1])
+    ):
+        kind = f"{reason} ({column})" if column else reason
+        yield f"Stream {stream}: {counted(rows, 'row')} {would}rejected again: {kind}."
+    for stream, rows in sorted((+outcome.accepted).items()):
+        yield f"Stream {stream}: {counted(rows, 'row')} {would}{taken}."
+    left = (
+        f" Left as they are, see above: {counted(outcome.skipped_files, 'file')}."
+        if outcome.skipped_files
+        else ""
+    )
+    yield (
+        f"{counted(outcome.accepted.total(), 'row')} {would}{taken}, {outcome.rejected.total():,} {would}rejected again."
+        f"{left} {_ending(outcome, dry_run=dry_run)}"
+    )
+
+
+def _ending(outcome: Outcome, *, dry_run: bool) -> str:
+    if outcome.stopped_by:
+        return "Stopped before the end; run the replay again to go on."
+    if dry_run:
+        return (
+            "Dry run: nothing was sent and no file was changed. What Customer.io itself would refuse is not known before "
+            "it is asked."
+        )
+    return "Done."

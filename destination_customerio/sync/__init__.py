@@ -1,0 +1,1 @@
+"""One `write` at work."""

@@ -1,0 +1,127 @@
+"""What the sync says of itself, as sentences and counts, never with a row's value in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from destination_customerio.config.storage import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from destination_customerio.config.model import Config
+    from destination_customerio.sync.stream_sync import StreamSync
+
+# A sync of a thousand streams is summed up, not listed.
+_MAX_LISTED_STREAMS = 100
+_MAX_LISTED_REASONS = 20
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """Requests to the Track API, and attempts that were repeated, by the reason of the failure."""
+
+    requests: int = 0
+    retries: Counter[str] = field(default_factory=Counter)
+
+
+def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
+    """What goes where."""
+    storage = config.object_storage_config
+    kept = (
+        f"s3://{storage.s3_bucket_name}/{storage.bucket_path}"
+        if isinstance(storage, S3Storage)
+        else "no bucket: they are counted only"
+    )
+    yield (
+        f"Writing to {track_url}, up to {config.max_concurrent_requests} requests at once, people identified by "
+        f"{config.identifier_type}. Rejected rows go to {kept}."
+    )
+    yield from stream_lines(streams)
+
+
+def stream_lines(streams: Sequence[StreamSync]) -> Iterator[str]:
+    """Which stream goes to which object."""
+    for stream in streams[:_MAX_LISTED_STREAMS]:
+        yield f"Stream {stream.stream} goes to {stream.target.name}."
+    if len(streams) > _MAX_LISTED_STREAMS:
+        yield f"So do {len(streams) - _MAX_LISTED_STREAMS} more streams, each to its own object."
+
+
+def progress_line(
+    streams: Iterable[StreamSync],
+    requests: RequestCounts,
+    seconds: float,
+    rows_before: int,
+    delivered_word: str = "delivered",
+) -> str:
+    """How the sync gets on; `rows_before` were read `seconds` ago."""
+    counts = [stream.counts for stream in streams]
+    read = sum(count.read for count in counts)
+    rejected = sum((count.rejected for count in counts), Counter[tuple[str, str]]())
+    return (
+        f"{read:,} rows read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
+        f"{sum(count.delivered for count in counts):,} {delivered_word} in {requests.requests:,} requests, "
+        f"{_rejected(rejected)}, {_retries(requests)}, {sum(count.waiting for count in counts):,} rows waiting."
+    )
+
+
+def summary_lines(
+    streams: Sequence[StreamSync], requests: RequestCounts, delivered_word: str = "delivered"
+) -> Iterator[str]:
+    """What became of each stream's rows."""
+    for stream in streams[:_MAX_LISTED_STREAMS]:
+        counts = stream.counts
+        waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
+        yield (
+            f"Stream {stream.stream}: {counts.read:,} rows read, {counts.delivered:,} {delivered_word}, "
+            f"{_rejected(counts.rejected)}{waiting}."
+        )
+    total = len(streams)
+    if total > _MAX_LISTED_STREAMS:
+        yield f"The other {total - _MAX_LISTED_STREAMS} streams are left out of this list."
+    yield f"{requests.requests:,} requests to Customer.io, {_retries(requests)}."
+
+
+def column_lines(stream: StreamSync) -> Iterator[str]:
+    """What a person should know of columns that were seen since the last call, each once."""
+    assembler = stream.assembler
+    if names := assembler.mail_attributes - stream.columns_told_of:
+        yield (
+            f"Stream {stream.stream} sends events with the attribute {', '.join(sorted(names))}. Customer.io uses these "
+            "to address the mails that the event triggers, in place of the person's own. Rename the column if that is "
+            "not meant."
+        )
+    if names := assembler.ignored_columns - stream.columns_told_of:
+        yield (
+            f"Stream {stream.stream} has {counted(len(names), 'column')} that {stream.target.name} has no place for; not "
+            f"sent: {', '.join(sorted(names))}."
+        )
+    stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of something: `1 row`, `2,000 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _rejected(rejected: Counter[tuple[str, str]]) -> str:
+    named = Counter(
+        {f"{reason}{f' ({column})' if column else ''}": rows for (reason, column), rows in rejected.items()}
+    )
+    return f"{rejected.total():,} rejected{_listed(named)}"
+
+
+def _retries(requests: RequestCounts) -> str:
+    return f"{requests.retries.total():,} retries{_listed(requests.retries)}"
+
+
+def _listed(counts: Counter[str]) -> str:
+    """The most frequent by name, and the rest in one, so that what is listed adds up to the whole."""
+    if not counts:
+        return ""
+    shown = counts.most_common(_MAX_LISTED_REASONS)
+    rest = counts.total() - sum(times for _, times in shown)
+    return f" [{', '.join(f'{name}: {times:,}' for name, times in [*shown, *([('others', rest)] if rest else [])])}]"

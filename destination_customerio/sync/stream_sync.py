@@ -1,0 +1,83 @@
+"""What the sync knows of each stream while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from destination_customerio.ledger import Track
+from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.redaction import countable
+
+if TYPE_CHECKING:
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.errors import Rejection
+    from destination_customerio.mapping.columns import AssemblySettings
+    from destination_customerio.mapping.objects import DestinationObject
+    from destination_customerio.routing.rename import FieldMapping
+
+# Rows made of maps may bring new column names for ever, of any length; what is counted by name must not grow with them.
+_MAX_REJECTED_KINDS = 200
+_MAX_COLUMN_CHARACTERS = 200
+_OTHER = ("other", "")
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """Rows of one stream. `rejected` goes by reason and column; rows neither delivered nor rejected are waiting."""
+
+    read: int = 0
+    delivered: int = 0
+    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def waiting(self) -> int:
+        """Rows that were read and whose fate is not known yet."""
+        return self.read - self.delivered - self.rejected.total()
+
+
+class StreamSync:
+    """One configured stream at work: how its rows become entries, its place in the ledger, its counts.
+
+    columns_told_of  columns that the log has spoken of already
+    """
+
+    __slots__ = ("assembler", "columns_told_of", "counts", "stream", "target", "track")
+
+    def __init__(
+        self,
+        stream: Stream,
+        target: DestinationObject,
+        settings: AssemblySettings,
+        field_mapping: FieldMapping | None = None,
+    ) -> None:
+        self.stream = stream
+        self.target = target
+        self.assembler = (
+            MappedAssembler(stream, target, settings, field_mapping)
+            if field_mapping
+            else Assembler(stream, target, settings)
+        )
+        self.track = Track(str(stream))
+        self.counts = RowCounts()
+        self.columns_told_of: set[str] = set()
+
+    def count_rejected(self, rejection: Rejection) -> None:
+        """Count one row that the connector rejected: the words are its own, and the column's name the row's."""
+        self._count(rejection.reason, rejection.field)
+
+    def count_refused(self, rejection: Rejection, line: bytes) -> None:
+        """Count one row that the server rejected, under its words, as far as they may stand in a log."""
+        self._count(*countable(rejection, line))
+
+    def _count(self, reason: str, column: str) -> None:
+        count_kind(self.counts.rejected, reason, column)
+
+
+def count_kind(rejected: Counter[tuple[str, str]], reason: str, column: str) -> None:
+    """Count one rejected row by reason and column; beyond so many kinds, the further ones as `other`."""
+    kind = reason, column[:_MAX_COLUMN_CHARACTERS]
+    if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
+        kind = _OTHER
+    rejected[kind] += 1

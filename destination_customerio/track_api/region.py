@@ -1,0 +1,109 @@
+"""Where the account lives: the credentials' check, and the host that all batches go to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
+from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
+from destination_customerio.exact_json.codec import parse_object
+from destination_customerio.track_api.client import READ_TIMEOUT_SECONDS, TrackClient
+from destination_customerio.track_api.verdict import Answer, Retry, Unauthorized, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from destination_customerio.config.model import Config
+
+_HOST_OF_REGION = {"us": US_TRACK_URL, "eu": EU_TRACK_URL}
+
+_WHERE_THE_KEYS_ARE = (
+    "In Customer.io, open Settings > Account Settings > API Credentials > Tracking API Keys, and copy the Site ID and "
+    "the API Key of the same row (an App API key does not work here)."
+)
+
+
+def bad_credentials(region: str = "auto") -> ConfigError:
+    """What to do when Customer.io answers 401 or 403; `region` as configured, where its host was asked."""
+    other_region = (
+        ""
+        if region == "auto"
+        else f" If they are right, the account may not be in the region {region.upper()}: set Region (region) to automatic."
+    )
+    return ConfigError(
+        "Customer.io does not accept the Site ID (credentials.siteId) and the API Key (credentials.apiKey). "
+        f"No row of the refused requests was written. {_WHERE_THE_KEYS_ARE}{other_region}"
+    )
+
+
+def read_timeout_seconds(config: Config) -> float:
+    """How long one answer may take: never longer than the budget for all attempts."""
+    return min(READ_TIMEOUT_SECONDS, config.retry_timeout_seconds)
+
+
+def resolve_track_url(
+    config: Config, wait: Callable[[float], object], wall_clock: Callable[[], float]
+) -> str:
+    """Ask the account for its region, which also proves the credentials; returns the base URL for all batches.
+
+    `wait` sleeps between the few attempts. The question carries no row, so with region `auto` it may go to the US host
+    even for an EU account; the rows go to the account's own.
+
+    Raises:
+        ConfigError: bad credentials, or a region that is not the account's.
+        TransientError: the host can't be reached, or does not answer.
+    """
+    asked = config.track_api_url or _HOST_OF_REGION.get(config.region, US_TRACK_URL)
+    region, url = _ask(asked, config, wait, wall_clock)
+    if config.region not in ("auto", region):
+        raise ConfigError(
+            f"The configuration sets the region {config.region.upper()}, but this Customer.io account is in the region "
+            f"{region.upper()}. Nothing was written. Set Region (region) to {region.upper()}, or leave it at automatic."
+        )
+    return config.track_api_url or url
+
+
+def _ask(
+    asked: str, config: Config, wait: Callable[[float], object], wall_clock: Callable[[], float]
+) -> tuple[str, str]:
+    client = TrackClient(asked, config.credentials, read_timeout_seconds(config))
+    try:
+        for attempt, pause_seconds in enumerate((1.0, 3.0, None), 1):
+            answer = client.get_region()
+            verdict = judge(answer, 0, wall_clock)
+            if not isinstance(verdict, Retry):
+                break
+            if pause_seconds is None or pause_seconds >= config.retry_timeout_seconds:
+                raise _unreachable(asked, verdict, attempt)
+            wait(max(pause_seconds, min(verdict.at_least_seconds, 10.0)))
+    finally:
+        client.close()
+    if isinstance(verdict, Unauthorized):
+        raise bad_credentials(config.region)
+    if not isinstance(answer, Answer) or answer.status != 200:
+        raise _not_the_track_api(asked)
+    return _region(answer.body, asked)
+
+
+def _region(body: bytes, asked: str) -> tuple[str, str]:
+    """The region and its host, taken only when the answer names the host that the region is known to have."""
+    answer = parse_object(body) or {}
+    for region, host in _HOST_OF_REGION.items():
+        if answer.get("region") == region and answer.get("url") in (host, host + "/", None):
+            return region, host
+    raise _not_the_track_api(asked)
+
+
+def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
+    return TransientError(
+        f"The Track API at {asked} gave no usable answer in {attempts} attempts ({verdict.reason}). Nothing was written. "
+        "Check that Airbyte may connect to this host on port 443 (firewall, proxy, DNS), and the status page of "
+        "Customer.io; then try again."
+    )
+
+
+def _not_the_track_api(asked: str) -> SyncError:
+    return ProtocolError(
+        f"{asked} answered the question for the account's region with something the Track API does not say. "
+        "Nothing was written. Check the Track API URL (track_api_url), if one is set, and the proxy in between."
+    )

@@ -1,0 +1,196 @@
+"""What an answer means for the rows that were sent, and how long to wait before the next try.
+
+Three questions are kept apart: did anything come back (`NoAnswer`), does the answer say "later" (`Retry`), and does an
+answer that sounds like success hold errors (`Accepted`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import parse
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping
+
+BASE_DELAY_SECONDS = 0.5
+MAX_DELAY_SECONDS = 30.0
+MAX_ATTEMPTS = 200
+
+_CREDENTIALS = frozenset({401, 403})
+_REFUSED = frozenset({400, 413})
+_TOO_MANY_REQUESTS = 429
+_LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
+_SERVER_ERROR = 500
+_OK = range(200, 300)
+_PARTIAL = 207
+# Reasons are counted and logged, so they must be words of the API's own and no sentence that may quote a row.
+_REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, as far as it matters here; `retry_after` is the header's text."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """Nothing usable came back; `kind` says why, in words for a log (`timed out`, `connection lost`)."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Customer.io took all rows but these, by their place in the request."""
+
+    rejected: Mapping[int, Rejection] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not one verdict for each row: the request as a whole was refused, or an error can't be tied to a row."""
+
+    rejection: Rejection
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The same bytes may succeed later. `reason` is for logs; `at_least_seconds` is what the server asked for."""
+
+    reason: str
+    at_least_seconds: float = 0.0
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """The credentials are wrong, or lack the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unexpected:
+    """An answer that the Track API is not known to give; `status` says which."""
+
+    status: int
+
+
+Verdict = Accepted | Refused | Retry | Unauthorized | Unexpected
+
+
+def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], float]) -> Verdict:
+    """What an answer to a request of `entries` rows means."""
+    if isinstance(answer, NoAnswer):
+        return Retry(answer.kind)
+    status = answer.status
+    if status in _OK:
+        return _judge_success(answer, entries)
+    if status in _REFUSED:
+        return Refused(_refusal(answer))
+    if status in _CREDENTIALS:
+        return Unauthorized()
+    if status in _LATER or status >= _SERVER_ERROR:
+        seconds = retry_after_seconds(answer.retry_after, wall_clock())
+        return Retry(f"HTTP {status}", seconds, everyone=status == _TOO_MANY_REQUESTS)
+    return Unexpected(status)
+
+
+def backoff_seconds(attempt: int, rng: random.Random) -> float:
+    """How long to wait after the given failed attempt, counted from 1: exponential, with full jitter."""
+    ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(attempt - 1, 16))
+    return rng.uniform(0, ceiling)
+
+
+def retry_after_seconds(header: str | None, now: float) -> float:
+    """The seconds a Retry-After header asks for, given as seconds or as an HTTP date; 0 when it can't be read."""
+    if header is None:
+        return 0.0
+    text = header.strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # the latter for years that no clock reaches
+        return 0.0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds())
+
+
+def _judge_success(answer: Answer, entries: int) -> Verdict:
+    if not answer.body.strip():
+        return Retry("an empty 207") if answer.status == _PARTIAL else Accepted()
+    try:
+        body = parse(answer.body)
+    except ValueError:
+        return Retry("an unreadable body")
+    if not isinstance(body, dict):
+        return Retry("an unreadable body")
+    errors = body.get("errors")
+    if errors is None or errors == []:
+        return Retry("a 207 that names no error") if answer.status == _PARTIAL else Accepted()
+    if not isinstance(errors, list):
+        return Retry("an unreadable body")
+    by_index: dict[int, list[Rejection]] = {}
+    for error in errors:
+        index = error.get("batch_index") if isinstance(error, dict) else None
+        if type(index) is not int or not 0 <= index < entries:
+            # Some row failed, and nobody says which: no row of the request may count as accepted.
+            return Refused(_rejection(error))
+        by_index.setdefault(index, []).append(_rejection(error))
+    return Accepted({index: _joined(rejections) for index, rejections in by_index.items()})
+
+
+def _joined(rejections: list[Rejection]) -> Rejection:
+    """Several errors of one row as one: the first one's reason and field, everybody's message."""
+    first = rejections[0]
+    messages = dict.fromkeys(rejection.message for rejection in rejections if rejection.message)
+    return Rejection(first.reason, first.field, "; ".join(messages))
+
+
+def _refusal(answer: Answer) -> Rejection:
+    """The words of a refused request, from any of the envelopes that the API has been seen to use."""
+    try:
+        body = parse(answer.body)
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        meta = body.get("meta")
+        sources = [body.get("errors"), body.get("message"), body.get("error")]
+        if isinstance(meta, dict):
+            sources += [meta.get("errors"), meta.get("error")]
+        for source in sources:
+            found = source if isinstance(source, list) else [source]
+            rejections = [_rejection(error) for error in found if isinstance(error, str | dict) and error]
+            if rejections:
+                return _joined(rejections)
+    return Rejection(
+        "refused", "", f"Customer.io refused the row with HTTP {answer.status} and gave no reason."
+    )
+
+
+def _rejection(error: Any) -> Rejection:
+    if isinstance(error, str):
+        return Rejection("refused", "", error)
+    if not isinstance(error, dict):
+        return Rejection("refused", "", "Customer.io refused the row and gave no reason.")
+    reason, column, message = (
+        value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
+    )
+    return Rejection(
+        reason if _REASON.fullmatch(reason) else "refused",
+        column,
+        message
+        or " ".join(filter(None, (column, reason)))
+        or "Customer.io refused the row and gave no reason.",
+    )

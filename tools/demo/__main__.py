@@ -1,0 +1,184 @@
+"""Runs spec, check, discover and write of the installed console script over the shipped rows, and reports.
+
+Ends with 0 when every row is where it belongs, with 1 and a sentence for each thing that is not.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from integration_tests.connector import (
+    Finished,
+    catalog_of,
+    config_for,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
+from tools.demo import report
+from tools.demo.expected import ROWS_PER_STATE, STREAMS
+from tools.demo.outcome import AcknowledgedState, Outcome, problems, read_rejected
+from tools.demo.servers import BUCKET, DemoError, forget_the_machine, local_s3, local_track_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_SYNC_ID = 42
+# Two of the usual eight lanes, so that the few rows there are can fill requests.
+_LANES = 2
+# The demo takes some ten seconds; whatever hangs for so long will not come back.
+_GIVE_UP_SECONDS = 300
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    started_at = time.monotonic()
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.alarm(_GIVE_UP_SECONDS)
+    forget_the_machine()
+    try:
+        outcome = run()
+    except DemoError as error:
+        print(f"\nFAILED: {error}")
+        return 1
+    except subprocess.TimeoutExpired:
+        print("\nFAILED: The connector did not end.")
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The local servers and the connector have ended.")
+        return 130
+    for line in report.lines(outcome):
+        print(line)
+    return conclude(problems(outcome), time.monotonic() - started_at)
+
+
+def run() -> Outcome:
+    """Start the servers, run the four commands, and collect what they left.
+
+    Raises:
+        DemoError: a command failed.
+    """
+    with local_track_api() as api, local_s3() as (client, endpoint):
+        print(f"Local Track API at {api.url}, local S3 at {endpoint}.")
+        print("Nothing leaves this machine.\n")
+        config = config_for(api.url, max_concurrent_requests=_LANES, object_storage_config=_storage(endpoint))
+        _show_spec()
+        _show_check(config)
+        _show_discover(config)
+        written = _show_write(config)
+        return Outcome(
+            people=api.everything("people"),
+            events=api.everything("events"),
+            traffic=api.report(),
+            states=[AcknowledgedState.of(state) for state in written.states],
+            rejected=list(read_rejected(client, BUCKET)),
+        )
+
+
+def conclude(found: list[str], seconds: float) -> int:
+    """Say in the end what is missing, or that nothing is; returns the exit code."""
+    print()
+    if found:
+        for problem in found:
+            print(textwrap.fill(f"MISSING: {problem}", report.WIDTH, subsequent_indent=" " * 9))
+        return 1
+    rows = sum(len(each.rows) for each in STREAMS)
+    print(f"Nothing is missing: each of {rows:,} rows is at the server or in the bucket, as it should be.")
+    print(f"Took {seconds:.0f} s. Everything has been stopped.")
+    return 0
+
+
+def _show_spec() -> None:
+    specification = _only(_run("spec"), "SPEC")["connectionSpecification"]
+    print(
+        f"spec      {len(specification['properties'])} settings, "
+        f"required: {', '.join(specification['required'])}"
+    )
+
+
+def _show_check(config: Mapping[str, Any]) -> None:
+    status = _only(_run("check", config), "CONNECTION_STATUS")
+    if status["status"] != "SUCCEEDED":
+        raise DemoError(f"The check failed: {status['message']}")
+    print("check     SUCCEEDED: credentials, region and bucket are fine")
+
+
+def _show_discover(config: Mapping[str, Any]) -> None:
+    operations = _only(_run("discover", config), "DESTINATION_CATALOG")["operations"]
+    names = [operation["object_name"] for operation in operations]
+    print(f"discover  {len(names)} destination objects: {', '.join(names[:3])}, ...")
+
+
+def _show_write(config: Mapping[str, Any]) -> Finished:
+    catalog = catalog_of(*(stream(each.name, each.object_name, sync_id=_SYNC_ID) for each in STREAMS))
+    title = "write"
+    for each in STREAMS:
+        print(f"{title:<10}stream {each.name} to {each.object_name}: {len(each.rows):,} rows")
+        title = ""
+    print(f"          over {_LANES} lanes; 8 are usual, which these few rows would not fill")
+    return _run("write", config, catalog, _messages())
+
+
+def _run(
+    command: str,
+    config: Mapping[str, Any] | None = None,
+    catalog: Mapping[str, Any] | None = None,
+    lines: Iterable[bytes] = (),
+) -> Finished:
+    """Run one command of the console script, which must end well."""
+    finished = run_connector(command, config, catalog, lines)
+    if finished.exit_code != 0:
+        said = [error["message"] for error in finished.errors] or [finished.stderr]
+        raise DemoError(f"'{command}' ended with exit code {finished.exit_code}. {' '.join(said)}".rstrip())
+    return finished
+
+
+def _only(finished: Finished, kind: str) -> dict[str, Any]:
+    messages = finished.of_type(kind)
+    if len(messages) != 1:
+        raise DemoError(f"A command wrote {len(messages)} messages of type {kind}, not one.")
+    return messages[0]
+
+
+def _messages() -> Iterator[bytes]:
+    """Both streams' rows, by turns as a busy source sends them, with a state after each thousand of a stream."""
+    most = max(len(each.rows) for each in STREAMS)
+    for start in range(0, most, ROWS_PER_STATE):
+        for each in STREAMS:
+            rows = each.rows[start : start + ROWS_PER_STATE]
+            yield from (record(each.name, row) for row in rows)
+            if rows:
+                yield stream_state(each.name, start + len(rows))
+
+
+def _storage(endpoint: str) -> dict[str, Any]:
+    return {
+        "storage_type": "S3",
+        "s3_bucket_name": BUCKET,
+        "s3_bucket_region": "us-east-1",
+        "bucket_path": "customerio/rejected",
+        "access_key_id": "demo",
+        "secret_access_key": "demo",
+        "s3_endpoint": endpoint,
+        "compression": {"compression_type": "GZIP"},
+    }
+
+
+def _stop(*_: object) -> NoReturn:
+    """As Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+def _give_up(*_: object) -> NoReturn:
+    raise DemoError(f"The demo did not end within {_GIVE_UP_SECONDS} s, and was stopped.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

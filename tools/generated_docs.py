@@ -1,0 +1,126 @@
+"""The parts of the documentation that are made of the code: `make docs` writes them, and a test sees when they differ.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; pictures are whole files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.config.spec import connection_specification
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from tools.form_picture import rejected_rows_in_s3, whole_form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from destination_customerio.mapping.objects import DestinationObject
+
+ROOT = Path(__file__).parent.parent
+
+
+def objects_table() -> str:
+    """The destination objects, one a line."""
+    lines = [
+        "| object | sync mode | named columns (required ones bold) | what a row does |",
+        "|---|---|---|---|",
+    ]
+    for row in DESTINATION_OBJECTS.values():
+        what = (row.build.__doc__ or "").strip().rstrip(".")
+        lines.append(f"| `{row.name}` | `{row.sync_mode}` | {', '.join(_columns(row))} | {what} |")
+    return "\n".join(lines)
+
+
+def config_table() -> str:
+    """Every field of the configuration as the form shows it, in the form's order; hidden ones are marked."""
+    rows = [
+        "| Field | Key | Default | What it does |",
+        "| :--- | :--- | :--- | :--- |",
+        # A field that two options of a choice share comes with each of them.
+        *dict.fromkeys(_fields("", connection_specification())),
+    ]
+    return "\n".join(rows)
+
+
+PAGE = "docs/integrations/destinations/customerio.md"
+
+# Which part stands in which file, and what makes it.
+PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "objects": ("README.md", objects_table),
+    "destination objects": (PAGE, objects_table),
+    "configuration": (PAGE, config_table),
+}
+
+PICTURES: dict[str, Callable[[], str]] = {
+    "docs/integrations/destinations/customerio-form.svg": whole_form,
+    "docs/integrations/destinations/customerio-form-s3.svg": rejected_rows_in_s3,
+}
+
+
+def documents() -> Iterator[tuple[Path, str, str]]:
+    """Each file with a generated part: its path, its text, and its text with the part made anew."""
+    for file, draw in PICTURES.items():
+        path = ROOT / file
+        yield path, path.read_text() if path.exists() else "", draw()
+    for name, (file, make) in PARTS.items():
+        path = ROOT / file
+        text = path.read_text()
+        pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end: {name} -->)"
+        found = re.search(pattern, text, re.DOTALL)
+        if found is None:
+            raise LookupError(f"{file} has no place for the generated part {name}")
+        yield path, text, text[: found.end(1)] + make() + text[found.start(2) :]
+
+
+def _columns(row: DestinationObject) -> Iterator[str]:
+    for name in row.identity:
+        yield "**the person**" if name == "identifier" else f"**`{name}`**"
+    for column in row.columns:
+        yield f"**`{column.name}`**" if column.required else f"`{column.name}`"
+
+
+def _fields(prefix: str, node: dict[str, Any]) -> Iterator[str]:
+    """The rows of an object's fields, each followed by those of what it holds."""
+    required = node.get("required", [])
+    for key, field in sorted(node["properties"].items(), key=lambda item: item[1]["order"]):
+        # The key that tells the options of a choice apart is named by the choice itself.
+        if "const" in field:
+            continue
+        name = f"{prefix}{key}"
+        options = field.get("oneOf", []) or field.get("items", {}).get("oneOf", [])
+        default = "required" if key in required else _default(field.get("default"))
+        texts = [field["description"], *_choices(field, options)]
+        if field.get("airbyte_secret"):
+            texts.append("Kept secret.")
+        if field.get("airbyte_hidden"):
+            texts.append("Not shown in the form.")
+        # Airbyte's pages are MDX, in which bare braces are code.
+        what = re.sub(r"\{[\w:]+\}", r"`\g<0>`", " ".join(texts)).replace("|", "\\|")
+        cells = (field["title"], f"`{name}`", default, what)
+        yield f"| {' | '.join(cells)} |"
+        for part in (field, field.get("items", {}), *options):
+            if "properties" in part:
+                inner = f"{name}[]." if field["type"] == "array" else f"{name}."
+                yield from _fields(inner, part)
+
+
+def _choices(field: dict[str, Any], options: list[dict[str, Any]]) -> Iterator[str]:
+    if values := field.get("enum"):
+        yield f"One of {', '.join(f'`{value}`' for value in values)}."
+    for option in options:
+        consts = [f"`{key}`: `{f['const']}`" for key, f in option["properties"].items() if "const" in f]
+        yield f"{option['title']} ({', '.join(consts)})."
+
+
+def _default(value: object) -> str:
+    return (
+        "" if value in (None, "", []) else f"`{json.dumps(value) if not isinstance(value, str) else value}`"
+    )
+
+
+if __name__ == "__main__":
+    for path, _, text in documents():
+        path.write_text(text)

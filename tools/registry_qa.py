@@ -1,0 +1,174 @@
+"""The QA checks of Airbyte's connector registry, on a copy of this connector laid out as its monorepo expects.
+
+`make qa` runs this in an environment of its own (`airbyte-internal-ops` needs other versions than the connector), and
+compares what comes out with the table of `docs/qa.md`: a check that fails or starts to pass unnoticed is an error.
+The monorepo's connectors are Poetry projects, so the copy's pyproject.toml says in Poetry's words what ours says in
+the standard's, and Poetry locks it, at the versions that are shipped. For that the package index is asked; while the
+checks run, nothing is asked of the network: every request ends at a closed port of this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PROGRAMS = Path(sys.executable).parent
+NAME = "destination-customerio"
+# The page, and the pictures beside it.
+DOCS_FOLDER = "docs/integrations/destinations/"
+EXPECTED = ROOT / "docs" / "qa.md"
+# Port 9 discards; nobody listens there.
+CLOSED = "http://127.0.0.1:9"
+
+
+def lay_out(monorepo: Path) -> None:
+    """Copy what git knows of the connector to its place in a monorepo, and its page to where the docs are."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 - whatever git the person uses
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    connector = monorepo / "airbyte-integrations" / "connectors" / NAME
+    for name in filter(None, tracked.split("\0")):
+        target = (monorepo if name.startswith(DOCS_FOLDER) else connector) / name
+        if (ROOT / name).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target)
+    pins = pinned((ROOT / "locks/connector.lock").read_text())
+    (connector / "pyproject.toml").write_text(poetry_project((ROOT / "pyproject.toml").read_text(), pins))
+    lock(connector, pins)
+
+
+def pinned(lock_file: str) -> list[str]:
+    """The `name==version ; marker` lines of a lock file."""
+    return re.findall(r"^([A-Za-z0-9].*?) \\$", lock_file, re.MULTILINE)
+
+
+def poetry_project(pyproject: str, pins: list[str]) -> str:
+    """A pyproject.toml of Poetry's that says the same as `[project]`; the pins are a group of their own."""
+    project = tomllib.loads(pyproject)["project"]
+    dependencies = re.findall(r"^([\w-]+)(\S+)$", "\n".join(project["dependencies"]), re.MULTILINE)
+    return "\n".join(
+        [
+            "[tool.poetry]",
+            *(f"{key} = {json.dumps(project[key])}" for key in ("name", "version", "license")),
+            "package-mode = false",
+            "[tool.poetry.dependencies]",
+            f"python = {json.dumps(project['requires-python'])}",
+            *(f"{name} = {json.dumps(bounds)}" for name, bounds in dependencies),
+            "[dependency-groups]",
+            f"pins = {json.dumps(pins)}",
+            # The index that pip and uv use; Poetry's own default asks PyPI for more than its mirrors have.
+            "[[tool.poetry.source]]",
+            f'name = "index"\nurl = {json.dumps(index_url())}\npriority = "primary"\n',
+        ]
+    )
+
+
+def index_url() -> str:
+    """The package index, as uv is configured to use it."""
+    said = subprocess.run(
+        [str(PROGRAMS / "uv"), "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"],
+        check=True,
+        input="",
+        capture_output=True,
+        text=True,
+    ).stdout
+    (url,) = re.findall(r"^--index-url (\S+)", said, re.MULTILINE)
+    return str(url)
+
+
+def lock(connector: Path, pins: list[str]) -> None:
+    """Make a poetry.lock, and hold it to the pins: the same packages, each at the version that is shipped."""
+    environment = {
+        **os.environ,
+        "POETRY_CACHE_DIR": str(PROGRAMS.parent / "poetry-cache"),
+        "POETRY_VIRTUALENVS_CREATE": "false",
+        "POETRY_KEYRING_ENABLED": "false",
+    }
+    done = subprocess.run(
+        [str(PROGRAMS / "poetry"), "lock", "--no-interaction"],
+        cwd=connector,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        sys.exit(
+            f"Poetry could not lock the dependencies, for which it needs the package index:\n{done.stderr}"
+        )
+    locked = {
+        f"{package['name']}=={package['version']}"
+        for package in tomllib.loads((connector / "poetry.lock").read_text())["package"]
+    }
+    if differing := sorted(locked ^ {pin.split()[0] for pin in pins}):
+        sys.exit(f"Poetry locks other packages than locks/connector.lock: {', '.join(differing)}.")
+
+
+def run_checks() -> dict[str, tuple[str, str]]:
+    """Each check's name, with its outcome (passes, fails, skipped, offline) and the check's own message."""
+    from airbyte_ops_mcp.connector_ops.utils import Connector
+    from airbyte_ops_mcp.connector_qa.checks import ENABLED_CHECKS
+    from requests import RequestException
+
+    # The registry would be asked for it; it holds no version of this connector yet.
+    Connector.is_released = False
+    outcomes = {"PASSED": "passes", "FAILED": "fails", "SKIPPED": "skipped"}
+    found: dict[str, tuple[str, str]] = {}
+    for check in ENABLED_CHECKS:
+        name = type(check).__name__
+        try:
+            result = check.run(Connector(NAME))
+            found[name] = (outcomes[result.status.name], str(result.message))
+        except RequestException as error:
+            found[name] = ("offline", f"a request to the internet ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001 - a check that breaks is one outcome; the others are still of interest
+            found[name] = ("fails", f"the check itself ends with {error!r}")
+    return found
+
+
+def expected_outcomes(text: str) -> dict[str, str]:
+    """What the table says: check and outcome."""
+    return dict(re.findall(r"^\| `(\w+)` \| (passes|fails|skipped|offline) \|", text, re.MULTILINE))
+
+
+def main() -> int:
+    """Run and compare; gives the exit code."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory(prefix="airbyte-") as folder:
+        monorepo = Path(folder) / "airbyte"
+        lay_out(monorepo)
+        subprocess.run(["git", "init", "--quiet", "."], cwd=monorepo, check=True)  # noqa: S607 - as above
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            os.environ[name] = os.environ[name.lower()] = CLOSED
+        os.environ["DO_NOT_TRACK"] = "1"
+        os.chdir(monorepo)
+        found = run_checks()
+        os.chdir(ROOT)
+    for name, (outcome, message) in found.items():
+        print(f"{outcome:8} {name}: {' '.join(message.split())}")
+    expected = expected_outcomes(EXPECTED.read_text())
+    differing = sorted(
+        name for name in found.keys() | expected.keys() if found.get(name, ("",))[0] != expected.get(name)
+    )
+    if differing:
+        print(f"docs/qa.md says otherwise of {', '.join(differing)}.")
+        return 1
+    print(f"{len(found)} checks, each with the outcome that docs/qa.md gives.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

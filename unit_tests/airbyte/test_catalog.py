@@ -1,0 +1,114 @@
+"""The configured catalog is read as the platform writes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from destination_customerio.airbyte.catalog import Stream, parse_catalog, read_catalog
+from destination_customerio.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def parse(*streams: dict[str, Any]) -> list[Stream]:
+    """Parse a catalog of these configured streams."""
+    return parse_catalog(json.dumps({"streams": list(streams), "unknown": 1}).encode())
+
+
+def test_a_stream_with_everything() -> None:
+    """All that the sync needs is read; the rest is left alone."""
+    (stream,) = parse(
+        {
+            "stream": {
+                "name": "users",
+                "namespace": "shop",
+                "json_schema": {"type": "object", "properties": {"b": {"type": "string"}, "a": {}}},
+                "supported_sync_modes": ["full_refresh"],
+                "unknown": {},
+            },
+            "sync_mode": "incremental",
+            "destination_sync_mode": "append_dedup",
+            "destination_object_name": "person_identify",
+            "primary_key": [["id"]],
+            "generation_id": 7,
+            "minimum_generation_id": 0,
+            "sync_id": 2**70,
+        }
+    )
+    assert (stream.name, stream.namespace, stream.object_name) == ("users", "shop", "person_identify")
+    assert list(stream.properties) == ["b", "a"]
+    assert (stream.sync_id, stream.generation_id) == (2**70, 7)
+    assert str(stream) == "shop.users"
+
+
+@pytest.mark.parametrize("absent", [{}, {"destination_object_name": None, "sync_id": None}])
+def test_a_stream_with_little(absent: dict[str, Any]) -> None:
+    """Older platforms and PyAirbyte name no object and no numbers."""
+    (stream,) = parse({"stream": {"name": "users", "namespace": None}, **absent})
+    assert (stream.namespace, stream.object_name, stream.sync_id, stream.generation_id) == (None, None, 0, 0)
+    assert dict(stream.properties) == {}
+    assert str(stream) == "users"
+
+
+def test_blank_names_are_no_names() -> None:
+    """An empty namespace or object is the same as none."""
+    (stream,) = parse({"stream": {"name": "users", "namespace": ""}, "destination_object_name": ""})
+    assert (stream.namespace, stream.object_name) == (None, None)
+
+
+def test_properties_that_are_none_are_not_read() -> None:
+    """A schema without columns hinders nothing."""
+    (stream,) = parse({"stream": {"name": "users", "json_schema": {"properties": []}}})
+    assert dict(stream.properties) == {}
+
+
+def test_streams_that_differ_only_in_namespace_are_two() -> None:
+    """They are told apart, and compared by identity."""
+    one, other = parse({"stream": {"name": "users", "namespace": "a"}}, {"stream": {"name": "users"}})
+    assert one != other
+    assert Stream(name="x") != Stream(name="x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [({}, {}), ({"namespace": ""}, {"namespace": None}), ({"namespace": "a"},) * 2]
+)
+def test_a_stream_named_twice_is_an_error(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Its rows could not be told apart."""
+    with pytest.raises(ProtocolError, match="names one stream twice"):
+        parse({"stream": {"name": "users", **one}}, {"stream": {"name": "users", **other}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"streams":{}}',
+        b'{"streams":[{}]}',
+        b'{"streams":[{"stream":{}}]}',
+        b"\xff",
+    ],
+)
+def test_what_is_no_catalog_is_an_error_that_quotes_nothing(text: bytes) -> None:
+    """The message says what a catalog needs."""
+    with pytest.raises(ProtocolError, match="not a configured Airbyte catalog"):
+        parse_catalog(text)
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    """From the path given with --catalog."""
+    path = tmp_path / "catalog.json"
+    path.write_text('{"streams":[{"stream":{"name":"users"}}]}')
+    assert [str(stream) for stream in read_catalog(path)] == ["users"]
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """It says what to check."""
+    with pytest.raises(ProtocolError, match="Check the path given with --catalog"):
+        read_catalog(tmp_path / "none.json")

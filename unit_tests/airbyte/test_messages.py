@@ -1,0 +1,184 @@
+"""Lines come in whole whatever the chunks, and states go out as the bytes that they came as."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.airbyte.messages import (
+    LineReader,
+    acknowledgement,
+    read_envelope,
+    stream_of_record,
+    stream_of_state,
+)
+from destination_customerio.exact_json.spans import members
+from unit_tests.exact_json import json_values
+
+lines = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=8)
+
+
+def read_all(chunks: list[bytes]) -> list[bytes]:
+    """The lines that a reader makes of chunks, at the end of input too."""
+    reader = LineReader()
+    found: list[bytes] = []
+    for chunk in chunks:
+        if (block := reader.feed(chunk)) is not None:
+            found += block.split(b"\n")
+    if (rest := reader.finish()) is not None:
+        found += rest.split(b"\n")
+    return found
+
+
+@given(lines=lines, with_final_newline=st.booleans(), data=st.data())
+def test_lines_are_whole_whatever_the_chunks(
+    lines: list[bytes], with_final_newline: bool, data: st.DataObject
+) -> None:
+    """Empty lines included, so that lines can be counted; a last line needs no newline."""
+    text = b"\n".join(lines)
+    if lines and (with_final_newline or not lines[-1]):
+        text += b"\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert read_all(chunks) == lines
+    assert read_all([bytes([byte]) for byte in text]) == lines
+
+
+def test_a_long_line_is_put_together_once() -> None:
+    """A line of many chunks comes out when its newline does, and not before."""
+    reader = LineReader()
+    for _ in range(1_000):
+        assert reader.feed(b"x" * 100) is None
+    block = reader.feed(b"y\nz")
+    assert block == b"x" * 100_000 + b"y"
+    assert reader.finish() == b"z"
+    assert reader.finish() is None
+
+
+def state_line(state: Any) -> bytes:
+    """A STATE message."""
+    return json.dumps({"type": "STATE", "state": state}).encode()
+
+
+@given(state=json_values.objects, delivered=st.integers(0, 10**12), rejected=st.integers(0, 10**12))
+def test_an_acknowledged_state_differs_by_its_counts_alone(
+    state: dict[str, Any], delivered: int, rejected: int
+) -> None:
+    """Any parser finds what it would find in the original, and the counts."""
+    state.pop("destinationStats", None)
+    original = state_line(state)
+    answer = acknowledgement(original, delivered, rejected)
+    found = json.loads(answer)
+    counts = found["state"].pop("destinationStats")
+    assert found == json.loads(original)
+    assert counts == {"recordCount": float(delivered), "rejectedRecordCount": float(rejected)}
+    assert b"\n" not in answer
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        b'"f":1.10',
+        b'"e":1e400',
+        b'"n":12345678901234567890123',
+        b'"k":1,"k":2',
+        b'"s":"\\ud800"',
+        b'"null":null',
+        b'"text":"}]{[\\"\\\\"',
+        b'"deep":' + b"[" * 10_000 + b"]" * 10_000,
+    ],
+    ids=lambda member: member[:12].decode(),
+)
+def test_bytes_that_parsers_would_change_come_back_as_they_were(member: bytes) -> None:
+    """Floats as written, long integers, duplicate names, lone surrogates, any depth."""
+    before, after = b'{"type":"STATE","state":{"type":"LEGACY",' + member, b'},"x":1}'
+    counts = b',"destinationStats":{"recordCount":2.0,"rejectedRecordCount":1.0}'
+    assert acknowledgement(before + after, 2, 1) == before + counts + after
+
+
+def test_counts_that_came_along_are_replaced() -> None:
+    """Somebody else's counts say nothing of this sync."""
+    line = state_line({"destinationStats": {"recordCount": 9}, "data": {}})
+    assert json.loads(acknowledgement(line, 1, 0))["state"] == {
+        "data": {},
+        "destinationStats": {"recordCount": 1.0, "rejectedRecordCount": 0.0},
+    }
+    assert json.loads(acknowledgement(state_line({}), 0, 0))["state"].keys() == {"destinationStats"}
+
+
+def test_of_two_states_in_a_line_the_last_one_counts() -> None:
+    """As for the parser that read it."""
+    line = b'{"type":"STATE","state":{"type":"GLOBAL"},"st\\u0061te":{"type":"LEGACY"}}'
+    answer = acknowledgement(line, 1, 0)
+    assert answer.startswith(line[:-2])
+    assert json.loads(answer)["state"].keys() == {"type", "destinationStats"}
+
+
+def test_the_end_of_a_dos_line_does_not_come_back() -> None:
+    """The message ends where its object does."""
+    assert acknowledgement(state_line({}) + b"\r", 0, 0).endswith(b"}}}")
+
+
+@pytest.mark.parametrize(
+    ("state", "stream"),
+    [
+        ({"type": "STREAM", "stream": {"stream_descriptor": {"name": "a"}}}, ("", "a")),
+        ({"type": "STREAM", "stream": {"stream_descriptor": {"name": "a", "namespace": None}}}, ("", "a")),
+        ({"type": "STREAM", "stream": {"stream_descriptor": {"name": "a", "namespace": "n"}}}, ("n", "a")),
+        ({"type": "GLOBAL", "global": {}}, None),
+        ({"type": "GLOBAL", "global_": {}}, None),
+        ({"type": "LEGACY", "data": {}}, None),
+        ({"type": None, "data": {}}, None),
+        ({"data": {}}, None),
+    ],
+)
+def test_a_state_says_which_stream_it_speaks_of(state: Any, stream: tuple[str, str] | None) -> None:
+    """None stands for all of them."""
+    assert stream_of_state(state) == stream
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        [],
+        {"type": "OTHER"},
+        {"type": "STREAM"},
+        {"type": "STREAM", "stream": {"stream_descriptor": {"name": 1}}},
+        {"type": "STREAM", "stream": {"stream_descriptor": {"name": "a", "namespace": 1}}},
+    ],
+)
+def test_what_is_no_state_is_told_apart(state: Any) -> None:
+    """Guessing its stream could acknowledge rows that are not written."""
+    with pytest.raises(ValueError, match="state"):
+        stream_of_state(state)
+
+
+def test_records_without_a_namespace_have_the_empty_one() -> None:
+    """Absent, null and empty are the same; another is another stream."""
+    for record in ({"stream": "a"}, {"stream": "a", "namespace": None}, {"stream": "a", "namespace": ""}):
+        assert stream_of_record(record) == ("", "a")
+    assert stream_of_record({"stream": "a", "namespace": "n"}) == ("n", "a")
+    with pytest.raises(KeyError):
+        stream_of_record({})
+
+
+def test_an_envelope_is_read_however_deep_its_content_is() -> None:
+    """Enough to know whose row or state it is."""
+    deep = b"[" * 10_000 + b"]" * 10_000
+    row = b'{"type":"RECORD","record":{"stream":"a","namespace":"n","data":{"x":' + deep + b"}}}"
+    envelope = read_envelope(row)
+    assert (envelope["type"], stream_of_record(envelope["record"])) == ("RECORD", ("n", "a"))
+    state = (
+        b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"a"},"stream_state":'
+        + deep
+        + b"}}}"
+    )
+    assert stream_of_state(read_envelope(state)["state"]) == ("", "a")
+    assert [member.name for member in members(row)] == ["type", "record"]
+    with pytest.raises(ValueError, match="object"):
+        read_envelope(b"[]")

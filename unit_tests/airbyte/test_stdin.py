@@ -1,0 +1,208 @@
+"""The reader is never far ahead of the coordinator, and every thread's events come through one inbox."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.airbyte.stdin import (
+    CHUNK_BYTES,
+    EndOfInput,
+    Failed,
+    Inbox,
+    Lines,
+    Stop,
+    start_reading,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE_SECONDS = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The reading and the writing end of a pipe."""
+    reading, writing = os.pipe()
+    yield reading, writing
+    os.close(reading)
+
+
+def test_lines_are_posted_as_they_come_and_the_end_behind_them(pipe: tuple[int, int]) -> None:
+    """While the writer still writes, too: whole lines do not wait for the next chunk."""
+    inbox = Inbox()
+    reading, writing = pipe
+    start_reading(reading, inbox)
+    os.write(writing, b"one\ntwo\nthr")
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"one\ntwo")
+    inbox.free_slot()
+    os.write(writing, b"ee\n\nlast")
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"three\n")
+    inbox.free_slot()
+    os.close(writing)
+    assert inbox.take(PATIENCE_SECONDS) == Lines(b"last")
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+def test_an_empty_input_is_only_an_end(pipe: tuple[int, int]) -> None:
+    """Without a line there is no block."""
+    inbox = Inbox()
+    reading, writing = pipe
+    os.close(writing)
+    start_reading(reading, inbox)
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux lets the size of a pipe be chosen.")
+@pytest.mark.parametrize(("before", "after"), [(1 << 16, CHUNK_BYTES), (1 << 19, 1 << 19)])
+def test_a_pipe_holds_a_whole_chunk(pipe: tuple[int, int], before: int, after: int) -> None:
+    """A small one is widened; a larger one, which somebody chose, stays as it is."""
+    import fcntl
+
+    inbox = Inbox()
+    reading, writing = pipe
+    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, before)
+    start_reading(reading, inbox)
+    assert fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ) == after
+    os.close(writing)
+    assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
+
+
+def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
+    """A coordinator that takes nothing stops the reader, and by that the writer."""
+    inbox = Inbox()
+    reading, writing = pipe
+    start_reading(reading, inbox)
+    os.set_blocking(writing, False)
+    written, before = 0, -1
+    # Until the reader had time to take more, and did not.
+    while written != before:
+        before = written
+        threading.Event().wait(0.2)
+        with contextlib.suppress(BlockingIOError):
+            while written < 17 << 20:
+                written += os.write(writing, b"x" * 1_000 + b"\n")
+    assert written < 16 << 20
+    blocks = 0
+    while blocks < 100 and isinstance(inbox.take(0.2), Lines):
+        blocks += 1
+    assert 0 < blocks <= 8
+    os.close(writing)
+
+
+def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
+    """It runs in the very thread that waits; nothing locks up."""
+    inbox = Inbox()
+    before = signal.signal(signal.SIGUSR1, lambda number, _: inbox.post(Stop(number)))
+    try:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        assert inbox.take(PATIENCE_SECONDS) == Stop(signal.SIGUSR1)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
+    """None, at once or after the wait; order is that of posting."""
+    inbox = Inbox()
+    assert inbox.take(0.0) is None
+    assert inbox.take(0.01) is None
+    inbox.post(1)
+    inbox.post(2)
+    assert [inbox.take(0.0), inbox.take(5.0), inbox.take(0.0)] == [1, 2, None]
+
+
+def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
+    """A reader that died unheard would leave the sync waiting for ever."""
+    inbox = Inbox()
+    reading, writing = os.pipe()
+    # The writing end can't be read from.
+    start_reading(writing, inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert failed.error.failure_type == "system_error"
+    assert "could not be read" in str(failed.error)
+    assert inbox.take(0.01) is None
+    os.close(reading)
+    os.close(writing)
+
+
+def test_an_input_that_has_nothing_yet_is_not_at_its_end(pipe: tuple[int, int]) -> None:
+    """A descriptor that doesn't wait, left so by another program, fails the sync: rows would be missing unheard."""
+    inbox = Inbox()
+    reading, writing = pipe
+    os.set_blocking(reading, False)
+    start_reading(reading, inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert "could not be read" in str(failed.error)
+    os.close(writing)
+
+
+_READING_PROCESS = r"""
+from destination_customerio.airbyte.stdin import Inbox, Lines, start_reading
+from integration_tests.process_memory import peak_kib
+
+inbox = Inbox()
+start_reading(0, inbox)
+blocks = before = 0
+while isinstance(event := inbox.take(60.0), Lines):
+    event.block.split(b"\n")
+    inbox.free_slot()
+    blocks += 1
+    if blocks == 100:
+        before = peak_kib("self")
+assert blocks > 1_000
+print(peak_kib("self") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak of a process.")
+def test_reading_on_takes_no_more_memory() -> None:
+    """From a pipe that is filled by writes of any size, so that reads end just short of a whole chunk."""
+    rng = random.Random(20_261_124)  # noqa: S311 - the same sizes every time is the point
+    line = b"x" * 399 + b"\n"
+    command = [sys.executable, "-c", _READING_PROCESS]
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(3_000):
+            process.stdin.write(line * rng.randrange(400, 600))
+            process.stdin.flush()
+        process.stdin.close()
+        grown_kib = int(process.stdout.read())
+    assert process.returncode == 0
+    assert grown_kib < 20 * 1024
+
+
+def test_a_reader_ends_loudly_whatever_it_meets(pipe: tuple[int, int]) -> None:
+    """No exception of its thread goes unheard, and nothing of its text is told."""
+
+    class Broken(Inbox):
+        """An inbox without slots."""
+
+        def wait_for_slot(self) -> None:
+            """Fail."""
+            raise LookupError("c4nary")
+
+    inbox = Broken()
+    start_reading(pipe[0], inbox)
+    failed = inbox.take(PATIENCE_SECONDS)
+    assert isinstance(failed, Failed)
+    assert "LookupError" in str(failed.error)
+    assert "c4nary" not in str(failed.error) + failed.error.internal_message
+    os.close(pipe[1])

@@ -1,0 +1,127 @@
+"""A configuration file that is wrong is answered with a sentence for each thing to mend."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from destination_customerio.config.loader import parse_config, read_config
+from destination_customerio.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VALID: dict[str, Any] = {"credentials": {"siteId": "site", "apiKey": "key"}}
+S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-1", "bucket_path": "p"}
+CLOUD = {"DEPLOYMENT_MODE": "cloud"}
+
+
+def complaint(raw: dict[str, Any], environment: dict[str, str] | None = None) -> str:
+    """The message that a configuration meets."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(raw, environment or {})
+    return str(caught.value)
+
+
+def test_a_valid_file_is_read(tmp_path: Path) -> None:
+    """From the path given with --config."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**VALID, "max_concurrent_requests": 3}))
+    assert read_config(path, {}).max_concurrent_requests == 3
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"text"', b"\xff", b"null"])
+def test_a_file_that_is_no_object_is_an_error_that_quotes_nothing(tmp_path: Path, text: bytes) -> None:
+    """The message says which file is meant."""
+    path = tmp_path / "config.json"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match="is not a JSON object"):
+        read_config(path, {})
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """It says what to check."""
+    with pytest.raises(ConfigError, match="Check the path given with --config"):
+        read_config(tmp_path / "none.json", {})
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({}, "credentials is missing"),
+        ({"credentials": "x"}, "credentials must be an object"),
+        ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.siteId is empty"),
+        ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.apiKey must be text"),
+        ({**VALID, "credentials": {"siteId": "x", "apiKey": None}}, "credentials.apiKey is missing"),
+        ({**VALID, "region": "asia"}, "region must be one of 'auto', 'us' or 'eu'"),
+        ({**VALID, "max_concurrent_requests": 0}, "max_concurrent_requests must be at least 1"),
+        ({**VALID, "max_concurrent_requests": 99}, "max_concurrent_requests must be at most 64"),
+        ({**VALID, "max_concurrent_requests": "many"}, "max_concurrent_requests must be a whole number"),
+        ({**VALID, "max_concurrent_requests": 1.5}, "max_concurrent_requests must be a whole number"),
+        ({**VALID, "convert_timestamps": "perhaps"}, "convert_timestamps must be true or false"),
+        (
+            {**VALID, "track_api_url": "http://example.com"},
+            "track_api_url: plain http is only for a server on",
+        ),
+        ({**VALID, "track_api_url": "example.com"}, "track_api_url: give a URL such as"),
+        (
+            {**VALID, "object_storage_config": {**S3, "bucket_path": ""}},
+            "object_storage_config.bucket_path is empty",
+        ),
+        ({**VALID, "object_storage_config": "S3"}, "object_storage_config must be an object"),
+        ({**VALID, "object_storage_config": {}}, "object_storage_config needs 'storage_type'"),
+        ({**VALID, "object_storage_config": {"storage_type": "GCS"}}, "one of 'None', 'S3'"),
+        (
+            {**VALID, "object_storage_config": {**S3, "compression": {"compression_type": "zip"}}},
+            "object_storage_config.compression needs 'compression_type', one of 'No Compression', 'GZIP'",
+        ),
+        (
+            {**VALID, "object_storage_config": {**S3, "access_key_id": "a"}},
+            "object_storage_config: give both the access key ID and the secret access key, or neither",
+        ),
+    ],
+)
+def test_each_broken_rule_is_a_sentence_with_the_files_own_key(raw: dict[str, Any], expected: str) -> None:
+    """Spelled as in the file, so that it can be found there."""
+    message = complaint(raw)
+    assert expected in message
+    assert "Nothing was written." in message
+
+
+def test_all_broken_rules_are_named_at_once() -> None:
+    """Nobody has to mend a file three times."""
+    message = complaint({"region": "x", "identifierType": "y"})
+    assert all(key in message for key in ("credentials", "region", "identifierType"))
+
+
+def test_no_complaint_quotes_a_value() -> None:
+    """The message ends up in logs and in the platform's database."""
+    message = complaint(
+        {
+            "credentials": {"siteId": ["s3cr3t"], "apiKey": {"s3cr3t": "s3cr3t"}},
+            "region": "s3cr3t",
+            "max_concurrent_requests": "s3cr3t",
+            "track_api_url": "http://s3cr3t@s3cr3t",
+            "object_storage_config": {"storage_type": "s3cr3t"},
+        }
+    )
+    assert "s3cr3t" not in message
+
+
+def test_the_cloud_allows_customer_ios_hosts_alone() -> None:
+    """Anywhere else, another host is the user's own affair."""
+    for url in ("https://track.customer.io", "https://track-eu.customer.io/", "", None):
+        parse_config({**VALID, "track_api_url": url}, CLOUD)
+    for url in ("https://track.example.com", "http://127.0.0.1:80", "https://track.customer.io:8443"):
+        assert "track_api_url names a host" in complaint({**VALID, "track_api_url": url}, CLOUD)
+        parse_config({**VALID, "track_api_url": url}, {"DEPLOYMENT_MODE": "OSS"})
+
+
+def test_the_cloud_allows_no_bucket_in_clear_text() -> None:
+    """However the scheme is spelled."""
+    for endpoint in ("http://minio:9000", "HTTP://minio:9000"):
+        raw = {**VALID, "object_storage_config": {**S3, "s3_endpoint": endpoint}}
+        assert "s3_endpoint is a plain http URL" in complaint(raw, {"DEPLOYMENT_MODE": "CLOUD"})
+        parse_config(raw, {})

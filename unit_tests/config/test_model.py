@@ -1,0 +1,215 @@
+"""Configurations that users have are accepted unchanged, and the form's rules hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from destination_customerio.config.model import Config
+from destination_customerio.config.storage import (
+    CsvFormat,
+    GzipCompression,
+    JsonlFormat,
+    NoCompression,
+    NoStorage,
+    S3Storage,
+)
+
+CREDENTIALS = {"siteId": "site", "apiKey": "key"}
+S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-1", "bucket_path": "p"}
+
+
+def config(**settings: Any) -> Config:
+    """A configuration with credentials and these settings."""
+    return Config.model_validate({"credentials": CREDENTIALS, **settings})
+
+
+def storage(**settings: Any) -> S3Storage:
+    """The bucket of a configuration with these settings of it."""
+    found = config(object_storage_config={**S3, **settings}).object_storage_config
+    assert isinstance(found, S3Storage)
+    return found
+
+
+def problem(**settings: Any) -> str:
+    """What is wrong with these settings."""
+    with pytest.raises(ValidationError) as caught:
+        config(**settings)
+    return str(caught.value)
+
+
+def test_credentials_suffice() -> None:
+    """Everything else has the contract's default."""
+    found = config()
+    assert found.credentials.site_id.get_secret_value() == "site"
+    assert found.credentials.api_key.get_secret_value() == "key"
+    assert found.identifier_type == "email"
+    assert isinstance(found.object_storage_config, NoStorage)
+    assert found.region == "auto"
+    assert found.event_id_strategy == "retry_safe"
+    assert found.convert_timestamps is False
+    assert found.track_api_url == ""
+    assert found.max_concurrent_requests == 8
+    assert found.retry_timeout_seconds == 900
+
+
+def test_a_bucket_has_the_contracts_defaults() -> None:
+    """CSV without flattening or compression, under the path that the platform links to."""
+    found = storage()
+    assert found.format == CsvFormat(format_type="CSV", flattening="No flattening")
+    assert found.compression == NoCompression(compression_type="No Compression")
+    assert found.path_format == "{sync_id}/{namespace}/{stream_name}/"
+    assert found.file_name_format == "{date}_{timestamp}_{part_number}{format_extension}"
+    assert (found.role_arn, found.s3_endpoint) == ("", "")
+
+
+def test_every_option_of_a_bucket_is_read() -> None:
+    """As the reference connector's form writes them."""
+    found = storage(
+        format={"format_type": "JSONL", "flattening": "Root level flattening"},
+        compression={"compression_type": "GZIP"},
+    )
+    assert found.format == JsonlFormat(format_type="JSONL", flattening="Root level flattening")
+    assert found.compression == GzipCompression(compression_type="GZIP")
+
+
+def test_null_and_empty_are_the_default() -> None:
+    """Forms and tools write either for a field that nobody filled in."""
+    assert config(**dict.fromkeys(("identifierType", "object_storage_config", "track_api_url"))) == config()
+    assert storage(**dict.fromkeys(("access_key_id", "role_arn", "format", "path_format"))) == storage()
+    assert storage(path_format="", file_name_format=" ", s3_endpoint="") == storage()
+
+
+def test_pasted_spaces_are_dropped() -> None:
+    """Keys are copied from web pages."""
+    found = Config.model_validate({"credentials": {"siteId": " site\n", "apiKey": "\tkey "}})
+    assert found == config()
+
+
+def test_unknown_keys_are_left_alone() -> None:
+    """A configuration may come from another version."""
+    assert config(unknown={"a": 1}) == config()
+
+
+@pytest.mark.parametrize("credentials", [None, {}, {"siteId": "s"}, {"siteId": "s", "apiKey": "  "}, "s:k"])
+def test_both_credentials_are_required(credentials: Any) -> None:
+    """Neither missing nor blank."""
+    with pytest.raises(ValidationError):
+        Config.model_validate({"credentials": credentials})
+
+
+@pytest.mark.parametrize("missing", ["s3_bucket_name", "s3_bucket_region", "bucket_path"])
+def test_a_bucket_needs_its_required_keys(missing: str) -> None:
+    """All three of them."""
+    assert missing in problem(
+        object_storage_config={key: value for key, value in S3.items() if key != missing}
+    )
+
+
+@pytest.mark.parametrize("number", [1, 8, 64])
+def test_up_to_64_requests_may_be_under_way(number: int) -> None:
+    """And at least one."""
+    assert config(max_concurrent_requests=number).max_concurrent_requests == number
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_concurrent_requests": 0},
+        {"max_concurrent_requests": 65},
+        {"max_concurrent_requests": 1.5},
+        {"retry_timeout_seconds": 0},
+        {"region": "US"},
+        {"identifierType": "name"},
+        {"event_id_strategy": ""},
+        {"convert_timestamps": "perhaps"},
+        {"object_storage_config": {}},
+        {"object_storage_config": {"storage_type": "GCS"}},
+        {"object_storage_config": {**S3, "access_key_id": "only one half"}},
+        {"object_storage_config": {**S3, "secret_access_key": "only one half"}},
+        {"object_storage_config": {**S3, "format": {"format_type": "Avro"}}},
+    ],
+)
+def test_what_the_form_does_not_offer_is_refused(settings: dict[str, Any]) -> None:
+    """At the border, and not in the middle of a sync."""
+    problem(**settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://track.customer.io", "https://track.customer.io"),
+        ("https://track.example.com:8443/base/", "https://track.example.com:8443/base"),
+        ("HTTPS://track.example.com", "https://track.example.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+        (" http://[::1]:8080 ", "http://[::1]:8080"),
+    ],
+)
+def test_another_track_api_may_be_named(url: str, base: str) -> None:
+    """By https anywhere, by http on this machine."""
+    assert config(track_api_url=url).track_api_url == base
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://track.customer.io",
+        "HTTP://track.customer.io",
+        "http://127.0.0.1.example.com",
+        "http://10.0.0.1",
+        "http://localhost@example.com",
+        "https://user:password@track.customer.io",
+        "https://:password@track.customer.io",
+        "https://@track.customer.io",
+        "http://127.0.0.1\\@example.com",
+        "https://track.customer.io?",
+        "https://track.customer.io?a=b",
+        "https://track.customer.io#",
+        "https://track.customer.io:port",
+        "https://track customer.io",
+        "https://",
+        "https://[::1",
+        "track.customer.io",
+        "ftp://track.customer.io",
+        "file:///etc/passwd",
+    ],
+)
+def test_urls_that_would_carry_credentials_astray_are_refused(url: str) -> None:
+    """In clear text, to a host hidden behind a user name, or to nowhere; the URL itself is not repeated."""
+    told = problem(track_api_url=url)
+    assert url == "https://" or url not in told
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        ("minio.example.com:9000", "https://minio.example.com:9000"),
+        ("https://minio.example.com", "https://minio.example.com"),
+        ("HTTP://minio:9000", "http://minio:9000"),
+    ],
+)
+def test_an_s3_endpoint_may_be_a_bare_host(endpoint: str, url: str) -> None:
+    """As other connectors take it; the scheme comes out in small letters, as it is looked at again."""
+    assert storage(s3_endpoint=endpoint).s3_endpoint == url
+
+
+def test_no_error_quotes_its_input() -> None:
+    """What is wrong with a key is said without showing the key."""
+    for settings in (
+        {"credentials": {"siteId": ["s3cr3t"], "apiKey": {"s3cr3t": 1}}},
+        {"object_storage_config": {**S3, "secret_access_key": 10**9, "access_key_id": ["s3cr3t"]}},
+        {"track_api_url": "http://s3cr3t"},
+    ):
+        assert "s3cr3t" not in problem(**settings)
+
+
+def test_secrets_are_not_in_the_models_text() -> None:
+    """A configuration may be printed by mistake."""
+    text = repr(
+        config(object_storage_config={**S3, "access_key_id": "s3cr3t", "secret_access_key": "s3cr3t"})
+    )
+    assert "s3cr3t" not in text
+    assert "'key'" not in text

@@ -1,0 +1,122 @@
+"""A bucket on loopback, as small as the uploader needs: it takes objects, and may be told to refuse."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from destination_customerio.config.storage import S3Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+ACCESS_KEY_ID = "AKIAUNITTESTKEY00001"
+SECRET_ACCESS_KEY = "unit-test-secret/that+must/never+show"
+BUCKET = "rejected-rows"
+
+_ENVIRONMENT = {
+    "AWS_MAX_ATTEMPTS": "1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+}
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing on the machine that runs the tests may decide how boto3 behaves; and it tries only once."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    for name, value in _ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def storage(endpoint: str, **values: Any) -> S3Storage:
+    """A configuration for a bucket at this endpoint."""
+    return S3Storage.model_validate(
+        {
+            "storage_type": "S3",
+            "s3_bucket_name": BUCKET,
+            "s3_bucket_region": "us-east-1",
+            "bucket_path": "rejected",
+            "access_key_id": ACCESS_KEY_ID,
+            "secret_access_key": SECRET_ACCESS_KEY,
+            "s3_endpoint": endpoint,
+            **values,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error as S3 words it, with what S3 sometimes repeats in it."""
+
+    status: int
+    code: str
+
+    @property
+    def body(self) -> bytes:
+        """The answer's XML."""
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{self.code}</Code>'
+            f"<Message>said for {ACCESS_KEY_ID}</Message><AWSAccessKeyId>{ACCESS_KEY_ID}</AWSAccessKeyId></Error>"
+        ).encode()
+
+
+@dataclass
+class Bucket:
+    """The objects that arrived, in their order. `refuse` may answer a request, or take its time with it, first."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    content_types: dict[str, str] = field(default_factory=dict)
+    refuse: Callable[[], Refusal | None] = lambda: None
+    url: str = ""
+
+
+def serve() -> Iterator[Bucket]:
+    """A bucket, for a fixture."""
+    bucket = Bucket()
+
+    class Handler(BaseHTTPRequestHandler):
+        # With this version the class answers `Expect: 100-continue`, for which boto3 would wait a second.
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            if refusal := bucket.refuse():
+                self._reply(refusal.status, refusal.body)
+                return
+            key = unquote(self.path).removeprefix(f"/{BUCKET}/")
+            if key in bucket.objects or "Content-Encoding" in self.headers:
+                self._reply(400, Refusal(400, "OverwrittenOrEncoded").body)
+                return
+            bucket.objects[key] = content
+            bucket.content_types[key] = self.headers["Content-Type"]
+            self._reply(200, b"")
+
+        def _reply(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            if status >= HTTPStatus.BAD_REQUEST:  # boto3 does not close such a connection with its client
+                self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = False
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        bucket.url = f"http://127.0.0.1:{server.server_port}"
+        yield bucket
+        server.shutdown()
+        thread.join()

@@ -1,0 +1,254 @@
+"""Files of rejected rows are read back: what the writer makes of a row, the reader makes into that row again."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
+from destination_customerio.dead_letters import columns as dead_letter_columns
+from destination_customerio.dead_letters import row_format as dead_letter_format
+from destination_customerio.dead_letters.reading import csv_layout as csv_reader
+from destination_customerio.dead_letters.reading import layout as dead_letter_rows
+from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
+from destination_customerio.dead_letters.row_format import row_encoder
+from destination_customerio.errors import Rejection
+from unit_tests.dead_letters.test_row_format import (
+    REJECTED,
+    line_of,
+    names,
+    on_one_line,
+    read_json,
+    rows,
+    without_rejection,
+)
+from unit_tests.exact_json.json_values import same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RAW_ID = "6f2d6a3a-0b8f-4b39-9d59-2f3f6a1c9a11"
+FLAT: Flattening = "Root level flattening"
+WHOLE: Flattening = "No flattening"
+FORMATS = {
+    f"{kind}, {flattening}": (
+        CsvFormat(format_type="CSV", flattening=flattening)
+        if kind == "CSV"
+        else JsonlFormat(format_type="JSONL", flattening=flattening)
+    )
+    for kind, flattening in product(("CSV", "JSONL"), (WHOLE, FLAT))
+}
+FLAT_CSV = FORMATS[f"CSV, {FLAT}"]
+EXACT = [name for name in FORMATS if name != f"CSV, {FLAT}"]
+REJECTION = Rejection("required", "person_email", 'The column "person_email",\r\nit is empty.')
+NEW = Rejection("invalid", 'a "field", new', "Noch\nimmer falsch, ü.")
+
+
+def file_of(
+    file_format: CsvFormat | JsonlFormat, texts: Sequence[str], properties: Mapping[str, Any] | None = None
+) -> bytes:
+    """One file with these rows; columns are in the schema, or come with the last row."""
+    stream = Stream("users", "shop", properties=properties or {}, sync_id=42, generation_id=3)
+    encoder = row_encoder(file_format, stream)
+    lines = [line_of(text) for text in texts]
+    for line in lines:  # widens the table
+        encoder.encode(line, REJECTION, RAW_ID)
+    return encoder.header + b"".join(encoder.encode(line, REJECTION, RAW_ID) for line in lines)
+
+
+def read(file: bytes, properties: Mapping[str, Any] | None = None) -> list[RejectedRow]:
+    """All rows of a file."""
+    return list(read_rows(layout_of(io.BytesIO(file), properties)))
+
+
+def data_of(row: RejectedRow) -> Any:
+    """The row's data, parsed with all digits."""
+    assert row.data is not None
+    return read_json(row.data)
+
+
+@pytest.mark.parametrize("name", EXACT)
+@given(data=st.data(), row=rows)
+def test_what_was_written_is_read_back(name: str, data: st.DataObject, row: dict[str, Any]) -> None:
+    """Every value, and who rejected the row when and why; in three layouts exactly."""
+    (found,) = read(file_of(FORMATS[name], [data.draw(on_one_line(row))]))
+    assert same(data_of(found), without_rejection(row))
+    assert (found.raw_id, found.extracted_at, found.sync_id) == (RAW_ID, 1_700_000_000_123, 42)
+    assert vars_of(found.rejection) == vars_of(REJECTION)
+    assert b"\n" not in found.data  # type: ignore[operator]
+
+
+@given(data=st.data(), row=rows, known=st.lists(names, unique=True, max_size=4))
+def test_a_flat_table_gives_back_all_that_it_holds(
+    data: st.DataObject, row: dict[str, Any], known: list[str]
+) -> None:
+    """Nulls are absent, and text that looks like an object is one; all else is as it was, under its own name."""
+    file = file_of(FLAT_CSV, [data.draw(on_one_line(row))], {column: {} for column in known})
+    (found,) = read(file)
+    expected = {name: value for name, value in without_rejection(row).items() if value is not None}
+    read_back = data_of(found)
+    assert read_back.keys() == expected.keys()
+    for name, value in expected.items():
+        if not (isinstance(value, str) and value[:1] in ("{", "[")):
+            assert same(read_back[name], value)
+    assert vars_of(found.rejection) == vars_of(REJECTION)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(data=st.data(), row=rows)
+def test_new_reasons_replace_the_old_and_nothing_else(
+    name: str, data: st.DataObject, row: dict[str, Any]
+) -> None:
+    """A row that is written again under its header is the same row with other reasons."""
+    file = file_of(FORMATS[name], [data.draw(on_one_line(row))])
+    layout = layout_of(io.BytesIO(file))
+    before = read(file)[0]
+    (after,) = read(layout.header + layout.with_reasons(before.text, NEW))
+    assert vars_of(after.rejection) == vars_of(NEW)
+    assert same(data_of(after), data_of(before))
+    assert (after.raw_id, after.extracted_at, after.sync_id) == (RAW_ID, 1_700_000_000_123, 42)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_rows_come_one_by_one_in_their_order(name: str, pack: Any) -> None:
+    """Line ends and quotes within values included; packed or not."""
+    texts = [json.dumps({"n": number, "bio": 'a "b",\r\nc'}) for number in range(300)]
+    found = read(pack(file_of(FORMATS[name], texts)))
+    assert [data_of(row)["n"] for row in found] == list(range(300))
+    assert [row.number for row in found] == list(range(300))
+    assert {data_of(row)["bio"] for row in found} == {'a "b",\r\nc'}
+
+
+def test_quotes_tell_text_from_numbers_in_a_flat_table() -> None:
+    """A quoted 5 was text and a bare one a number."""
+    row = {
+        "a": "5",
+        "b": 5,
+        "c": "true",
+        "d": True,
+        "e": 1.50,
+        "f": "",
+        "g": None,
+        "h": "+44 20",
+        "i": {"j": []},
+    }
+    (found,) = read(file_of(FLAT_CSV, [json.dumps(row)]))
+    del row["g"]
+    assert data_of(found) == row
+
+
+def test_text_that_looks_like_an_object_is_text_where_the_schema_says_so() -> None:
+    """In a flat table both are quoted alike."""
+    row = {"note": '{"a": 1}', "tags": ["x"]}
+    schema = {"note": {"type": ["null", "string"]}, "tags": {"type": "array"}}
+    file = file_of(FLAT_CSV, [json.dumps(row)], schema)
+    assert data_of(read(file, schema)[0]) == row
+    assert data_of(read(file)[0]) == {**row, "note": {"a": 1}}
+
+
+def test_a_table_that_another_program_saved_is_read() -> None:
+    """Without quotes, with a mark of the byte order, a bare null and plain line ends."""
+    file = (
+        b"\xef\xbb\xbf_airbyte_raw_id,_airbyte_extracted_at,_airbyte_meta,_airbyte_generation_id,"
+        b"person_email,age,plan,rejected_reason,rejected_field,rejected_message\n"
+        b'r1,1700000000123,"{""sync_id"":42}",3,ada@example.com,36,null,required,age,words\n'
+    )
+    (found,) = read(file)
+    assert data_of(found) == {"person_email": "ada@example.com", "age": 36, "plan": None}
+    assert (found.raw_id, found.sync_id, found.rejection.field) == ("r1", 42, "age")
+
+
+def test_columns_that_came_together_in_one_are_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the columns that a table may have."""
+    monkeypatch.setattr(dead_letter_format, "_MAX_WIDENINGS", 1)
+    texts = ['{"a":1}', '{"a":2,"b":3,"_airbyte_data":{"c":4}}']
+    assert [data_of(row) for row in read(file_of(FLAT_CSV, texts))] == [json.loads(text) for text in texts]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_row_that_somebody_broke_costs_that_row(name: str) -> None:
+    """It is among the others, without data."""
+    file = file_of(FORMATS[name], ['{"n":[1]}', '{"n":[2]}', '{"n":[3]}'])
+    first, broken, last = read(file)
+    damaged = broken.text.replace(b"[2]", b'[2"",' if name.startswith("CSV") else b"[2,")
+    if name == f"CSV, {FLAT}":
+        damaged = b"1,2,3\r\n"
+    found = read(layout_of(io.BytesIO(file)).header + first.text + damaged + last.text)
+    assert [row.data is None for row in found] == [False, True, False]
+    assert (found[1].rejection.reason, found[1].text) == (UNREADABLE, damaged)
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_deep_row_is_a_row(name: str) -> None:
+    """It was rejected for its depth, which no parser here can follow."""
+    deep = '{"n":' + "[" * 20_000 + "]" * 20_000 + "}"
+    (found,) = read(file_of(FORMATS[name], [deep]))
+    assert found.data == deep.encode()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"\n",
+        b"Written by the connection check\n",
+        b'"a","b"\r\n1,2\r\n',
+        b'"_airbyte_raw_id","other"\r\n1,2\r\n',
+        b'"_airbyte_raw_id","_airbyte_data"\r\n1,"open\r\n',
+        gzip.compress(b'"_airbyte_raw_id","_airbyte_data"\r\n' + bytes(range(35, 127)) * 900)[:-20],
+        b"\x1f\x8bnot really",
+        b"no line end " * 400_000,
+        b'{"type":"object"}\n{"another":"kind"}\n',
+        b'{\n  "printed": "over lines"\n}\n',
+    ],
+    ids=len,
+)
+def test_other_files_are_told_apart(file: bytes) -> None:
+    """Whatever else lies in the bucket, or was cut off on its way there."""
+    with pytest.raises(UnusableFile):
+        read(file)
+
+
+def test_a_row_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quote too many would make one row of the rest of the table."""
+    for module in (dead_letter_rows, csv_reader):
+        monkeypatch.setattr(module, "MAX_ROW_BYTES", 1_000)
+    header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
+    with pytest.raises(UnusableFile, match="a quote is opened"):
+        read(header + b'1,"' + b"x\n" * 10_000)
+    with pytest.raises(UnusableFile, match="a line of more than"):
+        read(header + b"x" * 10_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"_airbyte_data":{"person_id":"u1","rejected_reason":"invalid"}}',
+        b'{"person_id":"u1","rejected_reason":"invalid"}',
+    ],
+)
+def test_a_copied_row_may_lack_its_raw_id(text: bytes) -> None:
+    """And all else that Airbyte put beside it."""
+    (row,) = read(text)
+    assert (row.raw_id, row.sync_id, row.data) == ("", None, b'{"person_id":"u1"}')
+    assert row.rejection.reason == "invalid"
+
+
+def vars_of(rejection: Rejection) -> tuple[str, str, str]:
+    """A rejection as a value."""
+    return rejection.reason, rejection.field, rejection.message
+
+
+def test_the_columns_of_the_reasons_are_those_of_the_writer() -> None:
+    """A test of the tests: the names that are dropped are known."""
+    assert list(dead_letter_columns.REJECTED_COLUMNS) == REJECTED

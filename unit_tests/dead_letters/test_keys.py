@@ -1,0 +1,286 @@
+"""Object keys of the files of rejected rows: readable, inside the bucket path, and never used twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.storage import S3Storage
+from destination_customerio.dead_letters.keys import DeadLetterKeys, bucket_prefix, file_extension
+from destination_customerio.errors import ConfigError
+
+STARTED_AT = datetime(2026, 11, 3, 4, 5, 6, 78_999, tzinfo=UTC)
+EPOCH = "1793678706078"
+SYNC_UUID = UUID("6f2d6a3a-0b8f-4b39-9d59-2f3f6a1c9a11")
+USERS = Stream("users", "shop", sync_id=42)
+
+PATH_VARIABLES = [
+    "namespace",
+    "stream_name",
+    "sync_id",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "epoch",
+    "uuid",
+]
+FILE_VARIABLES = ["date", "timestamp", "part_number", "sync_id", "format_extension", "date:yyyy_MM"]
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+wild_names = names | st.sampled_from(["..", ".", "/", "../..", "/etc/passwd", "a/../../b", "\u0301", ""])
+long_names = st.builds(lambda name, times: name * times, wild_names, st.sampled_from([1, 1, 40, 200]))
+streams = st.builds(Stream, long_names, st.none() | long_names, sync_id=st.integers(0, 10**18))
+
+
+def templates(variables: list[str]) -> st.SearchStrategy[str]:
+    """Formats made of variables and of anything that can't be mistaken for one."""
+    literal = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}"), max_size=8)
+    part = (
+        literal
+        | st.sampled_from(["/", "..", "/../"])
+        | st.sampled_from([f"{{{name}}}" for name in variables])
+    )
+    return st.lists(part, max_size=6).map("".join)
+
+
+def storage(**values: Any) -> S3Storage:
+    """A configuration with these values."""
+    return S3Storage.model_validate(
+        {
+            "storage_type": "S3",
+            "s3_bucket_name": "bucket",
+            "s3_bucket_region": "us-east-1",
+            "bucket_path": "customerio/rejected",
+            **values,
+        }
+    )
+
+
+def keys(**values: Any) -> DeadLetterKeys:
+    """The keys of one sync under this configuration."""
+    return DeadLetterKeys(storage(**values), STARTED_AT, SYNC_UUID)
+
+
+def test_the_default_key_is_where_airbyte_links_to() -> None:
+    """Bucket path, sync, namespace, stream; date, start time and part number."""
+    made = keys()
+    folder = "customerio/rejected/42/shop/users"
+    assert made.next_key(USERS) == f"{folder}/2026_11_03_{EPOCH}_0.csv"
+    assert made.next_key(USERS) == f"{folder}/2026_11_03_{EPOCH}_1.csv"
+
+
+def test_parts_count_for_each_stream() -> None:
+    """Also for two streams that differ in their namespace alone."""
+    made = keys()
+    same_name = Stream("users", "other", sync_id=42)
+    assert made.next_key(USERS).endswith("_0.csv")
+    assert made.next_key(same_name) == f"customerio/rejected/42/other/users/2026_11_03_{EPOCH}_0.csv"
+
+
+def test_without_a_namespace_its_level_vanishes() -> None:
+    """And leaves no empty level behind."""
+    key = keys().next_key(Stream("users", sync_id=42))
+    assert key == f"customerio/rejected/42/users/2026_11_03_{EPOCH}_0.csv"
+
+
+@pytest.mark.parametrize(
+    ("file_format", "compression", "extension"),
+    [
+        ("CSV", "No Compression", ".csv"),
+        ("CSV", "GZIP", ".csv.gz"),
+        ("JSONL", "No Compression", ".jsonl"),
+        ("JSONL", "GZIP", ".jsonl.gz"),
+    ],
+)
+def test_the_extension_says_what_is_in_the_file(file_format: str, compression: str, extension: str) -> None:
+    """Format first, then compression."""
+    values = {"format": {"format_type": file_format}, "compression": {"compression_type": compression}}
+    assert file_extension(storage(**values)) == extension
+    assert keys(**values).next_key(USERS).endswith(f"_0{extension}")
+
+
+def test_every_path_variable() -> None:
+    """Times are of the sync's start, in UTC, with their leading zeros."""
+    path = "/".join(f"{name}={{{name}}}" for name in PATH_VARIABLES) + "/"
+    key = keys(path_format=path, file_name_format="x").next_key(USERS)
+    assert key == (
+        "customerio/rejected/namespace=shop/stream_name=users/sync_id=42/year=2026/month=11/day=03/hour=04/"
+        f"minute=05/second=06/millisecond=0078/epoch={EPOCH}/uuid={SYNC_UUID}/x"
+    )
+
+
+def test_every_file_variable() -> None:
+    """Date patterns are written as Java writes them, with text in quotes."""
+    name = "{date}+{timestamp}+{part_number}+{sync_id}+{date:yyyy-MM-dd'T'HHmmss.SSS}+{date:yy}{format_extension}"
+    key = keys(path_format="p/", file_name_format=name).next_key(USERS)
+    assert key == f"customerio/rejected/p/2026_11_03+{EPOCH}+0+42+2026-11-03T040506.078+26.csv"
+
+
+def test_the_folder_ends_where_the_path_format_says() -> None:
+    """A path format without a slash at its end is the beginning of the file's name."""
+    assert keys(path_format="a/b_", file_name_format="{timestamp}").next_key(USERS) == (
+        f"customerio/rejected/a/b_{EPOCH}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("Zürich Ärzte", "Zurich_Arzte"),
+        ("ﬁle①", "file1"),
+        ("日本", "__"),
+        ("a\\b\x00c%d", "a_b_c_d"),
+        ("!_.*')(&$@=;:+,?-", "!_.*')(&$@=;:+,?-"),
+        ("{uuid}", "_uuid_"),
+        ("..", "__"),
+        ("a/../../b", "a/__/__/b"),
+        ("/etc//passwd", "etc/passwd"),
+        ("\u0301", "_"),
+        ("", "_"),
+        ("...", "___"),
+    ],
+)
+def test_a_stream_s_name_becomes_levels_inside_the_bucket_path(name: str, level: str) -> None:
+    """Safe characters stay, accents go, the rest becomes `_`, and nothing points upwards."""
+    key = keys(path_format="{stream_name}/", file_name_format="{timestamp}").next_key(Stream(name))
+    assert key == f"customerio/rejected/{level}/{EPOCH}"
+
+
+@pytest.mark.parametrize("path", ["a//b/", "/a/b", "a/b///", "//a/b"])
+def test_slashes_around_the_bucket_path_do_not_matter(path: str) -> None:
+    """A leading slash would make a level without a name."""
+    assert bucket_prefix(storage(bucket_path=path)) == "a/b"
+
+
+def test_a_bucket_path_of_slashes_is_the_bucket_itself() -> None:
+    """Then keys begin with the path format."""
+    assert keys(bucket_path="/").next_key(USERS).startswith("42/shop/users/")
+
+
+@given(
+    st.lists(streams, min_size=1, max_size=3),
+    templates(PATH_VARIABLES),
+    templates(FILE_VARIABLES),
+    st.text("ab./ é", min_size=1, max_size=500).filter(str.strip),
+    st.integers(1, 9),
+)
+def test_no_key_leaves_the_bucket_path_grows_too_long_or_comes_twice(
+    streams: list[Stream], path: str, file: str, bucket_path: str, attempt_ms: int
+) -> None:
+    """Whatever the formats and the names are, within a sync and across its attempts."""
+    values = {"path_format": path, "file_name_format": file, "bucket_path": bucket_path}
+    configured = storage(**values)
+    try:
+        prefix = bucket_prefix(configured)
+    except ConfigError:
+        assert len(bucket_path.encode()) > 512
+        return
+    given_out = []
+    for attempt in range(2):
+        made = DeadLetterKeys(
+            configured,
+            STARTED_AT + attempt * timedelta(milliseconds=attempt_ms),
+            UUID(int=attempt),
+        )
+        given_out += [made.next_key(stream) for _ in range(4) for stream in streams]
+    assert len(set(given_out)) == len(given_out)
+    for key in given_out:
+        assert key.startswith(prefix + "/" if prefix else "")
+        assert len(key.encode()) <= 1_024
+        levels = key.split("/")
+        assert all(level.strip(".") for level in levels), "an empty level, or one that means here or up"
+
+
+def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
+    """The second file of a name does not overwrite the first, nor do two streams each other's."""
+    made = keys(path_format="{epoch}/", file_name_format="rejected{format_extension}")
+    folder = f"customerio/rejected/{EPOCH}"
+    assert [made.next_key(stream) for stream in (USERS, Stream("orders"), USERS)] == [
+        f"{folder}/rejected.csv",
+        f"{folder}/rejected_1.csv",
+        f"{folder}/rejected_2.csv",
+    ]
+
+
+def test_a_number_that_was_added_does_not_meet_a_stream_of_that_name() -> None:
+    """`a_1` may be the second file of `a`, or the first of a stream that is called so."""
+    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
+    given_out = [made.next_key(Stream(name)) for name in ("a", "a", "a_1", "a")]
+    assert [key.rpartition("/")[2] for key in given_out] == ["a.csv", "a_1.csv", "a_1_1.csv", "a_2.csv"]
+
+
+def test_formats_without_a_time_get_the_start_time() -> None:
+    """A second attempt of the same sync does not overwrite what the first has stored."""
+    values = {"path_format": "{sync_id}/", "file_name_format": "{part_number}{format_extension}"}
+    assert keys(**values).next_key(USERS) == f"customerio/rejected/42/0_{EPOCH}.csv"
+    later = DeadLetterKeys(storage(**values), STARTED_AT + timedelta(seconds=1), SYNC_UUID)
+    assert later.next_key(USERS) == f"customerio/rejected/42/0_{int(EPOCH) + 1_000}.csv"
+
+
+def test_a_key_that_is_too_long_keeps_its_beginning_and_its_extension() -> None:
+    """So that the sync's folder is still found, and programs still know the file's kind."""
+    long = Stream("x" * 2_000, "shop", sync_id=42)
+    other = Stream("x" * 2_001, "shop", sync_id=42)
+    made = keys()
+    key = made.next_key(long)
+    assert key.startswith("customerio/rejected/42/shop/xxx")
+    assert key.endswith(f"/2026_11_03_{EPOCH}_0.csv")
+    assert len(key) == 1_024
+    assert key != made.next_key(other)
+
+
+def test_a_file_name_that_is_too_long_keeps_its_extension() -> None:
+    """The hash stands before it."""
+    made = keys(
+        file_name_format="n" * 1_500 + "{timestamp}{format_extension}",
+        compression={"compression_type": "GZIP"},
+    )
+    key = made.next_key(USERS)
+    assert key.startswith("customerio/rejected/42/shop/users/nnn")
+    assert key.endswith(".csv.gz")
+    assert key != made.next_key(USERS)
+
+
+@pytest.mark.parametrize(
+    ("field", "template", "variable", "valid"),
+    [
+        ("path_format", "{stream}/", "{stream}", "{stream_name}"),
+        ("path_format", "${NAMESPACE}/", "{NAMESPACE}", "{namespace}"),
+        ("path_format", "{part_number}/", "{part_number}", "{stream_name}"),
+        ("path_format", "{}/", "{}", "{stream_name}"),
+        ("file_name_format", "{stream_name}", "{stream_name}", "{part_number}"),
+        ("file_name_format", "{ date }", "{ date }", "{date:yyyy_MM}"),
+    ],
+)
+def test_an_unknown_variable_is_named_with_the_valid_ones(
+    field: str, template: str, variable: str, valid: str
+) -> None:
+    """It would otherwise be part of every key, and nobody would look."""
+    with pytest.raises(ConfigError) as caught:
+        keys(**{field: template})
+    message = str(caught.value)
+    assert field in message
+    assert f"unknown variable {variable}." in message
+    assert valid in message
+
+
+def test_an_unknown_date_pattern_is_named() -> None:
+    """Java knows more letters than make sense in a file's name."""
+    with pytest.raises(ConfigError, match=r"unknown letters MMMM.*yyyy"):
+        keys(file_name_format="{date:yyyy_MMMM}")
+
+
+def test_a_bucket_path_without_room_for_names_is_refused() -> None:
+    """Names are shortened, the user's own folder is not."""
+    with pytest.raises(ConfigError, match="shorter bucket path"):
+        keys(bucket_path="p" * 513)

@@ -1,0 +1,369 @@
+"""Rejected rows as lines of CSV and JSON Lines: what comes back out of a file is what the row held."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
+from destination_customerio.dead_letters import row_format as dead_letter_format
+from destination_customerio.dead_letters.row_format import row_encoder
+from destination_customerio.errors import Rejection
+from unit_tests.exact_json.json_values import broken_text, nested, same, scalars, text, written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from destination_customerio.dead_letters.row_format import RowEncoder
+
+WHOLE: Flattening = "No flattening"
+FLAT: Flattening = "Root level flattening"
+RAW_ID = "6f2d6a3a-0b8f-4b39-9d59-2f3f6a1c9a11"
+OURS = ["_airbyte_raw_id", "_airbyte_extracted_at", "_airbyte_meta", "_airbyte_generation_id"]
+REJECTED = ["rejected_reason", "rejected_field", "rejected_message"]
+REJECTION = Rejection(
+    "required", "person_email", 'The column "person_email" is empty.\r\nFill it, ünd resend.'
+)
+
+names = text | st.sampled_from(
+    [
+        *OURS,
+        *REJECTED,
+        "_airbyte_data",
+        "_airbyte_data_from_row",
+        "_airbyte_raw_id_from_row",
+        "_airbyte_raw_id_from_row_from_row",
+        "_from_row",
+    ]
+)
+rows = st.dictionaries(names, nested(scalars, names), max_size=6)
+
+
+def a_stream(*properties: str) -> Stream:
+    """A stream with these columns in its schema."""
+    return Stream("users", "shop", properties={name: {} for name in properties}, sync_id=42, generation_id=3)
+
+
+def line_of(data: str, rest: str = '"emitted_at":1700000000123') -> bytes:
+    """A RECORD message around a row's text."""
+    return (
+        f'{{"type":"RECORD","record":{{"stream":"users","namespace":"shop","data":{data},{rest}}}}}'.encode()
+    )
+
+
+def csv_encoder(flattening: Flattening, *properties: str) -> RowEncoder:
+    """An encoder of CSV lines."""
+    return row_encoder(CsvFormat(format_type="CSV", flattening=flattening), a_stream(*properties))
+
+
+def jsonl_encoder(flattening: Flattening, *properties: str) -> RowEncoder:
+    """An encoder of JSON lines."""
+    return row_encoder(JsonlFormat(format_type="JSONL", flattening=flattening), a_stream(*properties))
+
+
+def on_one_line(row: dict[str, Any]) -> st.SearchStrategy[str]:
+    """The ways to write a row as part of a message, which is one line."""
+    return written(row).map(lambda text: text.replace("\n", " "))
+
+
+def encode(encoder: RowEncoder, data: str, rejection: Rejection = REJECTION) -> bytes:
+    """Encode a row given by its text."""
+    return encoder.encode(line_of(data), rejection, RAW_ID)
+
+
+def read_json(text: bytes | str) -> Any:
+    """Parse with all digits kept."""
+    return json.loads(text, parse_float=Decimal)
+
+
+def read_csv(file: bytes) -> list[dict[str, str]]:
+    """Parse a file, and see that all its lines are as wide as its header."""
+    header, *lines = csv.reader(io.StringIO(file.decode(), newline=""), strict=True)
+    assert len(set(header)) == len(header)
+    assert all(len(line) == len(header) for line in lines)
+    return [dict(zip(header, line, strict=True)) for line in lines]
+
+
+def in_one_file(encoder: RowEncoder, data: str, rejection: Rejection = REJECTION) -> dict[str, str]:
+    """A row as read back from a file of its own, under the header that it calls for."""
+    row = encode(encoder, data, rejection)
+    (cells,) = read_csv(encoder.header + row)
+    return cells
+
+
+def renamed(name: str) -> str:
+    """A row's column among Airbyte's own, spelled out the slow way."""
+    stem = name
+    while stem.endswith("_from_row"):
+        stem = stem[: -len("_from_row")]
+    return name + "_from_row" if stem in {*OURS, "_airbyte_data"} else name
+
+
+def without_rejection(row: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a row: all but the reasons of an earlier rejection."""
+    return {name: value for name, value in row.items() if name not in REJECTED}
+
+
+def holds(cell: str, value: Any) -> bool:
+    """Whether a cell says what the row's value was."""
+    if value is None:
+        return cell == ""
+    return cell == value if isinstance(value, str) else same(read_json(cell), value)
+
+
+def reasons(values: dict[str, Any]) -> list[Any]:
+    """The three columns that say why."""
+    return [values[name] for name in REJECTED]
+
+
+EXPECTED_REASONS = [REJECTION.reason, REJECTION.field, REJECTION.message]
+
+
+@given(st.data(), rows)
+def test_a_json_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
+    """All members in their order, with the reasons at the end; the line is one line."""
+    line = encode(jsonl_encoder(WHOLE), data.draw(on_one_line(row)))
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert b"\r" not in line
+    read = read_json(line)
+    assert list(read) == [*OURS, "_airbyte_data"]
+    expected = without_rejection(row) | dict(zip(REJECTED, EXPECTED_REASONS, strict=True))
+    assert same(read["_airbyte_data"], expected)
+
+
+@given(st.data(), rows)
+def test_a_flattened_json_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
+    """The same members at the root, where those called like Airbyte's own have another name."""
+    line = encode(jsonl_encoder(FLAT), data.draw(on_one_line(row)))
+    read = read_json(line)
+    kept = without_rejection(row)
+    assert list(read) == [*OURS, *map(renamed, kept), *REJECTED]
+    assert all(same(read[renamed(name)], value) for name, value in kept.items())
+    assert reasons(read) == EXPECTED_REASONS
+
+
+@given(st.data(), rows)
+def test_a_csv_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
+    """The row is one column of JSON, reasons included."""
+    cells = in_one_file(csv_encoder(WHOLE), data.draw(on_one_line(row)))
+    assert list(cells) == [*OURS, "_airbyte_data"]
+    expected = without_rejection(row) | dict(zip(REJECTED, EXPECTED_REASONS, strict=True))
+    assert same(read_json(cells["_airbyte_data"]), expected)
+
+
+@given(st.data(), rows, st.lists(names, unique=True, max_size=4))
+def test_a_flattened_csv_line_gives_the_row_back(
+    data: st.DataObject, row: dict[str, Any], properties: list[str]
+) -> None:
+    """Every column has a cell, whether the schema knows it or not; columns the row lacks are empty."""
+    cells = in_one_file(csv_encoder(FLAT, *properties), data.draw(on_one_line(row)))
+    kept = without_rejection(row)
+    known = [renamed(name) for name in properties if name not in REJECTED]
+    assert list(cells)[: 4 + len(known)] == [*OURS, *known]
+    assert list(cells)[-3:] == REJECTED
+    assert {*cells} == {*OURS, *known, *map(renamed, kept), *REJECTED}
+    assert all(holds(cells[renamed(name)], value) for name, value in kept.items())
+    assert not any(cells[name] for name in known if name not in map(renamed, kept))
+    assert reasons(cells) == EXPECTED_REASONS
+
+
+@given(st.lists(rows, max_size=8))
+def test_rows_with_new_columns_lose_nothing(rows: list[dict[str, Any]]) -> None:
+    """Lines under the header of their time, as the writer keeps them, hold every row."""
+    encoder = csv_encoder(FLAT, "known")
+    files: list[tuple[bytes, list[bytes]]] = []
+    for row in rows:
+        line = encode(encoder, json.dumps(row))
+        if not files or files[-1][0] is not encoder.header:
+            files.append((encoder.header, []))
+        files[-1][1].append(line)
+    read = [cells for header, lines in files for cells in read_csv(header + b"".join(lines))]
+    for row, cells in zip(rows, read, strict=True):
+        assert all(holds(cells[renamed(name)], value) for name, value in without_rejection(row).items())
+
+
+@pytest.mark.parametrize("flattening", [WHOLE, FLAT])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1.10",
+        "-0.0",
+        "1E400",
+        "12345678901234567890123456789",
+        "9" * 400,
+        '"\\ud800"',
+        '"\\u0000\\/"',
+        '{"a": 1,"a":2}',
+        "[1.50, NaN]",
+        "[" * 10_000 + "]" * 10_000,
+    ],
+)
+def test_values_are_copied_and_not_read(flattening: Flattening, value: str) -> None:
+    """Digits, spelling, duplicate keys, lone surrogates and any depth stay as they came."""
+    assert f'"column":{value}'.encode() in encode(jsonl_encoder(flattening), f'{{"column":{value}}}')
+    if flattening == WHOLE:
+        row = encode(csv_encoder(WHOLE), f'{{"column":{value}}}')
+        assert f'"column":{value}'.replace('"', '""').encode() in row
+    elif not value.startswith('"'):
+        cells = in_one_file(csv_encoder(FLAT, "column"), f'{{"column":{value}}}')
+        assert cells["column"] == value
+
+
+def test_duplicate_members_stay_where_json_is_kept() -> None:
+    """An object may hold a name twice; a table has one column for it, with the value every parser reads."""
+    row = '{"a":1,"a":2}'
+    assert b'{"a":1,"a":2,' in encode(jsonl_encoder(WHOLE), row)
+    assert b'"a":1,"a":2,' in encode(jsonl_encoder(FLAT), row)
+    assert in_one_file(csv_encoder(FLAT), row)["a"] == "2"
+
+
+@given(broken_text, broken_text)
+def test_flattened_text_that_is_no_unicode_stays_an_escape(name: str, value: str) -> None:
+    """A lone surrogate can't be written as UTF-8, and does not stop the row."""
+    cells = in_one_file(csv_encoder(FLAT), json.dumps({"x" + name: value}))
+    as_kept = ("x" + name).encode("utf-8", "backslashreplace").decode()
+    assert cells[as_kept] == value.encode("utf-8", "backslashreplace").decode()
+
+
+@given(broken_text)
+def test_reasons_may_hold_anything(message: str) -> None:
+    """A message that quotes the row's broken text is kept in every format."""
+    rejection = Rejection("invalid", message, message)
+    whole = [
+        json.loads(encode(jsonl_encoder(WHOLE), "{}", rejection))["_airbyte_data"],
+        json.loads(in_one_file(csv_encoder(WHOLE), "{}", rejection)["_airbyte_data"]),
+        json.loads(encode(jsonl_encoder(FLAT), "{}", rejection)),
+    ]
+    assert all(reasons(values) == ["invalid", message, message] for values in whole)
+    cells = in_one_file(csv_encoder(FLAT), "{}", rejection)
+    assert cells["rejected_message"] == message.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize("file_format", ["CSV", "JSONL"])
+@pytest.mark.parametrize("flattening", [WHOLE, FLAT])
+def test_airbytes_own_columns(file_format: str, flattening: Flattening) -> None:
+    """The uuid, the time of extraction, the job with the record's own changes, and the generation."""
+    change = '{"field":"a","change":"NULLED","reason":"SOURCE_FIELD_SIZE_LIMITATION"}'
+    line = line_of('{"a":1}', f'"meta":{{"changes":[{change}]}},"emitted_at": 1700000000123 ')
+    if file_format == "CSV":
+        encoder = csv_encoder(flattening, "a")
+        row = encoder.encode(line, REJECTION, RAW_ID)
+        (cells,) = read_csv(encoder.header + row)
+        values = {**cells, "_airbyte_meta": json.loads(cells["_airbyte_meta"])}
+        assert f'"{RAW_ID}",1700000000123,"'.encode() in row
+    else:
+        values = json.loads(jsonl_encoder(flattening).encode(line, REJECTION, RAW_ID))
+    assert [str(values[name]) for name in OURS if name != "_airbyte_meta"] == [RAW_ID, "1700000000123", "3"]
+    assert values["_airbyte_meta"] == {"sync_id": 42, "changes": [json.loads(change)]}
+
+
+@pytest.mark.parametrize(
+    "rest", ['"meta":null', '"meta":{}', '"meta":{"changes":null}', '"meta":{"changes":[]}', '"other":1']
+)
+def test_a_record_without_changes_has_an_empty_list_of_them(rest: str) -> None:
+    """Sources leave meta out, or parts of it; a record that does not say its time has none."""
+    read = json.loads(jsonl_encoder(WHOLE).encode(line_of("{}", rest), REJECTION, RAW_ID))
+    assert read["_airbyte_meta"] == {"sync_id": 42, "changes": []}
+    assert read["_airbyte_extracted_at"] is None
+
+
+def test_csv_is_written_as_spreadsheets_and_databases_read_it() -> None:
+    """CRLF, a header, strings quoted, numbers and booleans bare, objects and arrays as JSON, null empty."""
+    encoder = csv_encoder(FLAT, "text", "number", "flag", "object", "array", "null", "absent", "empty")
+    row = encode(
+        encoder,
+        '{"text":"say \\"hi\\"","number":1.50,"flag":true,"object":{"a":"b"},"array":["x"],"null":null,"empty":""}',
+        Rejection("invalid", "", "No."),
+    )
+    assert encoder.header == (
+        b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id",'
+        b'"text","number","flag","object","array","null","absent","empty",'
+        b'"rejected_reason","rejected_field","rejected_message"\r\n'
+    )
+    assert row.endswith(b',3,"say ""hi""",1.50,true,"{""a"":""b""}","[""x""]",,,"","invalid","","No."\r\n')
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+441234567890", "-1", "@cmd", "\tx", '=HYPERLINK("x")'])
+@pytest.mark.parametrize("flattening", [WHOLE, FLAT])
+def test_a_cell_that_a_spreadsheet_would_run_is_kept_as_it_came(flattening: Flattening, value: str) -> None:
+    """The files are the data itself: a quote put before +44... would be replayed with it."""
+    cells = in_one_file(csv_encoder(flattening, "column"), json.dumps({"column": value}))
+    kept = cells["column"] if flattening == FLAT else json.loads(cells["_airbyte_data"])["column"]
+    assert kept == value
+
+
+@pytest.mark.parametrize("name", ["rejected_reason", "\\u0072ejected_field", "rejected\\u005fmessage"])
+def test_a_row_gives_its_old_reasons_up_however_they_are_spelled(name: str) -> None:
+    """A row replayed from a file of rejected rows has ours alone, also when its names are escaped."""
+    row = f'{{"a":1,"{name}":"old","b":2}}'
+    for flattening in (WHOLE, FLAT):
+        assert b"old" not in encode(jsonl_encoder(flattening), row)
+        assert b"old" not in encode(csv_encoder(flattening), row)
+
+
+def test_a_known_row_leaves_the_header_alone() -> None:
+    """The writer starts a new file only when it must, and the wider header stays."""
+    encoder = csv_encoder(FLAT, "a")
+    first = encoder.header
+    encode(encoder, '{"a":1}')
+    assert encoder.header is first
+    encode(encoder, '{"a":1,"b":2}')
+    second = encoder.header
+    assert second is not first
+    encode(encoder, '{"b":2}')
+    encode(encoder, "{}")
+    assert encoder.header is second
+
+
+def many(rows: Sequence[str], encoder: RowEncoder) -> tuple[list[dict[str, str]], int]:
+    """Rows as read back, each under the header of its time, and how many headers there were."""
+    headers: list[bytes] = []
+    cells = []
+    for row in rows:
+        cells.append(in_one_file(encoder, row))
+        if not headers or headers[-1] is not encoder.header:
+            headers.append(encoder.header)
+    return cells, len(headers)
+
+
+def test_a_column_name_a_row_does_not_make_a_file_a_row() -> None:
+    """Keys made of ids widen the table a hundred times; after that such columns come together as JSON."""
+    rows = [f'{{"a":{number},"key_{number}":"{number}"}}' for number in range(300)]
+    cells, headers = many(rows, csv_encoder(FLAT, "a"))
+    assert headers == dead_letter_format._MAX_WIDENINGS + 1
+    assert [row["a"] for row in cells] == [str(number) for number in range(300)]
+    assert cells[50]["key_50"] == "50"
+    assert json.loads(cells[299]["_airbyte_data"]) == {"key_299": "299"}
+
+
+def test_a_row_of_very_many_columns_does_not_widen_all_that_follow() -> None:
+    """Past the widest table that is sensible, new columns come together as JSON, at once."""
+    wide = {f"key_{number}": number for number in range(dead_letter_format._MAX_COLUMNS + 1)}
+    encoder = csv_encoder(FLAT, "a")
+    cells = in_one_file(encoder, json.dumps({"a": 1, **wide, "_airbyte_data": "mine"}))
+    assert json.loads(cells["_airbyte_data"]) == {**wide, "_airbyte_data_from_row": "mine"}
+    assert in_one_file(encoder, '{"a":2}')["_airbyte_data"] == ""
+
+
+def test_a_schema_as_wide_as_it_likes_keeps_its_columns() -> None:
+    """The limit on columns is for what rows bring, not for what the catalog asks for."""
+    wide = [f"column_{number}" for number in range(dead_letter_format._MAX_COLUMNS + 5)]
+    cells = in_one_file(csv_encoder(FLAT, *wide), json.dumps(dict.fromkeys(wide, 1)))
+    assert all(cells[name] == "1" for name in wide)
+
+
+def test_the_last_record_and_data_count_as_for_any_parser() -> None:
+    """Members that are there twice are read like the parser read them that routed the row."""
+    line = b'{"record":{"data":{"a":1},"emitted_at":1},"type":"RECORD","record":{"data":{"a":2},"data":{"a":3},"emitted_at":2}}'
+    read = json.loads(jsonl_encoder(WHOLE).encode(line, REJECTION, RAW_ID))
+    assert read["_airbyte_data"]["a"] == 3
+    assert read["_airbyte_extracted_at"] == 2

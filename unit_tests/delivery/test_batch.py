@@ -1,0 +1,165 @@
+"""Batches stay within the limit, lose nothing, reorder nothing, and know their size exactly."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.delivery.batch import MAX_BODY_BYTES, Batch, Batcher
+from destination_customerio.exact_json.codec import encode
+from destination_customerio.ledger import Epoch, Ledger, Track
+from destination_customerio.mapping.limits import MAX_ENTRY_BYTES
+
+EPOCH = Epoch(Track("rows"))
+FRAME = len(b'{"batch":[]}')
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row on its way: where it goes, what is sent of it, and the line it came in."""
+
+    lane: int
+    entry: bytes
+    line: bytes
+
+
+def entry(number: int, filling: int) -> bytes:
+    """An entry that says which row it is, and is as long as one likes."""
+    return encode({"row": number, "filling": "é" * filling})
+
+
+drawn_rows = st.tuples(st.integers(0, 2), st.integers(0, 40), st.binary(max_size=20))
+# Often many, so that batches fill up; any entry fits an empty body of each of the limits.
+rows = (
+    st.integers(0, 60)
+    .flatmap(lambda count: st.lists(drawn_rows, min_size=count, max_size=count))
+    .map(
+        lambda drawn: [
+            Row(lane, entry(number, filling), line) for number, (lane, filling, line) in enumerate(drawn)
+        ]
+    )
+)
+limits = st.integers(FRAME + 110, 400)
+
+
+def filled(rows: list[Row], limit: int) -> list[Batch]:
+    """All batches of these rows, in the order in which they were sealed."""
+    batcher = Batcher(lanes=3, max_body_bytes=limit)
+    sealed = [batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0) for row in rows]
+    return [*(batch for batch in sealed if batch is not None), *batcher.seal()]
+
+
+@given(rows, limits)
+def test_no_body_is_over_the_limit_and_its_size_is_known(rows: list[Row], limit: int) -> None:
+    """What the batch says of its size is the length of what is sent."""
+    for batch in filled(rows, limit):
+        body = batch.body(0, len(batch))
+        assert len(batch) > 0
+        assert len(body) == batch.body_bytes <= limit
+
+
+@given(rows, limits)
+def test_nothing_is_lost_and_nothing_reordered(rows: list[Row], limit: int) -> None:
+    """Each lane's bodies, one after the other, hold its rows, once each, in the order they were added."""
+    batches = filled(rows, limit)
+    for lane in range(3):
+        bodies = [batch.body(0, len(batch)) for batch in batches if batch.lane == lane]
+        sent = [item for body in bodies for item in json.loads(body)["batch"]]
+        assert sent == [json.loads(row.entry) for row in rows if row.lane == lane]
+        lines = [line for batch in batches if batch.lane == lane for line in batch.lines]
+        assert lines == [row.line for row in rows if row.lane == lane]
+
+
+@given(rows, limits, st.data())
+def test_any_part_of_a_batch_carries_the_same_bytes(rows: list[Row], limit: int, data: st.DataObject) -> None:
+    """A split request sends, for each row, exactly what the whole one did: the server can drop what it has."""
+    start_of_lane = dict.fromkeys(range(3), 0)
+    for batch in filled(rows, limit):
+        entries = [row.entry for row in rows if row.lane == batch.lane][start_of_lane[batch.lane] :]
+        start_of_lane[batch.lane] += len(batch)
+        start = data.draw(st.integers(0, len(batch) - 1))
+        stop = data.draw(st.integers(start + 1, len(batch)))
+        assert batch.body(start, stop) == b'{"batch":[' + b",".join(entries[start:stop]) + b"]}"
+
+
+@given(rows, limits)
+def test_a_batch_is_sealed_only_when_the_next_row_does_not_fit(rows: list[Row], limit: int) -> None:
+    """Requests are as full as they can be."""
+    batcher = Batcher(lanes=3, max_body_bytes=limit)
+    for row in rows:
+        sealed = batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0)
+        if sealed is not None:
+            assert sealed.lane == row.lane
+            assert sealed.body_bytes + len(b",") + len(row.entry) > limit
+
+
+@given(rows, limits)
+def test_the_weight_is_that_of_the_open_batches(rows: list[Row], limit: int) -> None:
+    """It grows with each row by at least the bytes held, and falls with each batch handed over."""
+    batcher = Batcher(lanes=3, max_body_bytes=limit)
+    added = sealed_weight = 0
+    for row in rows:
+        before = batcher.weight
+        sealed = batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0)
+        gained = batcher.weight - before + (sealed.weight if sealed else 0)
+        assert gained >= len(row.entry) + len(row.line)
+        added += gained
+        sealed_weight += sealed.weight if sealed else 0
+    assert batcher.weight == added - sealed_weight
+    assert sum(batch.weight for batch in batcher.seal()) == added - sealed_weight
+    assert batcher.weight == 0
+
+
+def test_a_body_of_500000_bytes_is_sent_and_not_one_more() -> None:
+    """The limit is reached to the byte, with the largest entries there are."""
+    assert MAX_BODY_BYTES == 500_000
+    batcher = Batcher(lanes=1)
+    count, rest = divmod(MAX_BODY_BYTES - FRAME, MAX_ENTRY_BYTES + 1)
+    for _ in range(count):
+        assert batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0) is None
+    assert batcher.add(0, b"1" * rest, b"", EPOCH, 0.0) is None
+    sealed = batcher.add(0, b"1", b"", EPOCH, 0.0)
+    assert sealed is not None
+    assert sealed.body_bytes == len(sealed.body(0, len(sealed))) == 500_000
+
+    batcher = Batcher(lanes=1)
+    for _ in range(count):
+        batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0)
+    assert batcher.add(0, b"1" * (rest + 1), b"", EPOCH, 0.0) is not None
+
+
+def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:
+    """A row added later makes a batch no younger, and younger batches stay open."""
+    batcher = Batcher(lanes=3)
+    assert batcher.oldest_opened_at() is None
+    for lane, now in ((0, 1.0), (1, 2.0), (0, 5.0), (2, 5.0)):
+        batcher.add(lane, b"{}", b"", EPOCH, now)
+    assert batcher.oldest_opened_at() == 1.0
+    assert batcher.seal(opened_before=1.0) == []
+    assert [(batch.lane, len(batch)) for batch in batcher.seal(opened_before=5.0)] == [(0, 2), (1, 1)]
+    assert batcher.oldest_opened_at() == 5.0
+    assert [batch.lane for batch in batcher.seal()] == [2]
+    assert batcher.seal() == []
+
+
+def test_each_row_keeps_its_ticket() -> None:
+    """Line and epoch stand at the row's place, so that each row can be settled or rejected for itself."""
+    ledger, tracks = Ledger(), [Track("a"), Track("b")]
+    batcher = Batcher(lanes=1)
+    epochs = [ledger.add_record(tracks[number % 2]) for number in range(4)]
+    for number, epoch in enumerate(epochs):
+        batcher.add(0, b"{}", str(number).encode(), epoch, 0.0)
+    (batch,) = batcher.seal()
+    assert batch.epochs == epochs
+    assert batch.lines == [b"0", b"1", b"2", b"3"]
+
+
+def test_an_entry_larger_than_a_request_is_no_row_to_lose() -> None:
+    """The limit on entries rules it out; should that ever be broken, the sync fails rather than drops the row."""
+    batcher = Batcher(lanes=1, max_body_bytes=FRAME + 10)
+    with pytest.raises(ValueError, match="larger than a request"):
+        batcher.add(0, b"x" * 11, b"line", EPOCH, 0.0)

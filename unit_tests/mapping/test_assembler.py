@@ -1,0 +1,250 @@
+"""A row becomes the bytes of one entry, or a reason why not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import parse, parse_exactly
+from destination_customerio.mapping.assembler import Assembler
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from unit_tests.exact_json import json_values
+
+LONG = 123456789012345678901234567890
+
+
+def assembler(
+    target: str,
+    *,
+    kind: str = "email",
+    strategy: str = "none",
+    convert: bool = False,
+    properties: dict[str, Any] | None = None,
+) -> Assembler:
+    """An assembler for one stream of the given destination object."""
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[kind],
+        event_id_strategy=strategy,
+        convert_timestamps=convert,
+        fresh_ids=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
+    )
+    stream = Stream(name="rows", properties=properties or {})
+    return Assembler(stream, DESTINATION_OBJECTS[target], settings)
+
+
+def person(**attributes: Any) -> dict[str, Any]:
+    """A row for person_identify."""
+    return {"person_email": "ada@example.com", **attributes}
+
+
+def event(**attributes: Any) -> dict[str, Any]:
+    """A row for person_event."""
+    return {"person_email": "ada@example.com", "event_name": "signup", **attributes}
+
+
+def rejected(assembler: Assembler, row: dict[str, Any]) -> tuple[str, str]:
+    """Reason and field of the rejection that a row meets."""
+    with pytest.raises(Rejection) as caught:
+        assembler.assemble(row)
+    return caught.value.reason, caught.value.field
+
+
+def test_a_person_to_the_byte() -> None:
+    """The entry is compact, in the contract's order, and never names a timestamp of its own."""
+    row = {"name": "Ada", "person_email": " Ada@Example.com", "created_at": "2026-01-01", "timestamp": 5}
+    assert assembler("person_identify").assemble(row) == (
+        "ada@example.com",
+        (
+            b'{"type":"person","action":"identify","identifiers":{"email":"Ada@Example.com"},'
+            b'"attributes":{"name":"Ada","created_at":1767225600,"timestamp":5}}'
+        ),
+    )
+
+
+def test_an_event_to_the_byte() -> None:
+    """Id and timestamp stand beside the attributes."""
+    row = {
+        "total": 1.5,
+        "person_id": 9007199254740993,
+        "event_name": " Order placed ",
+        "event_id": "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "created_at": "2026-01-01",
+    }
+    assert assembler("person_event", kind="id").assemble(row) == (
+        "9007199254740993",
+        (
+            b'{"type":"person","action":"event","identifiers":{"id":"9007199254740993"},"name":"Order placed",'
+            b'"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","timestamp":1767225600,'
+            b'"attributes":{"total":1.5,"created_at":"2026-01-01"}}'
+        ),
+    )
+
+
+def test_an_event_without_id_and_timestamp_names_neither() -> None:
+    """Both are optional, and null is not sent in their place."""
+    _, entry = assembler("person_event").assemble(event(event_id=None, timestamp=" "))
+    assert json.loads(entry) == {
+        "type": "person",
+        "action": "event",
+        "identifiers": {"email": "ada@example.com"},
+        "name": "signup",
+        "attributes": {},
+    }
+
+
+@given(json_values.objects)
+def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> None:
+    """Whatever they are called, in their order, nulls and nested values included."""
+    row.pop("person_email", None)
+    columns = {
+        **row,
+        "type": 1,
+        "action": None,
+        "identifiers": {"email": "x"},
+        "attributes": [],
+        "id": "x",
+        "_update": True,
+        "cio_subscription_preferences.topics.t": False,
+    }
+    _, entry = assembler("person_identify").assemble({"name": "x", **columns, **person()})
+    attributes = json.loads(entry)["attributes"]
+    expected = {"name": "x", **columns}
+    assert attributes == expected
+    assert list(attributes) == list(expected)
+
+
+def test_numbers_arrive_as_they_were() -> None:
+    """Not-a-number is null at any depth; long integers keep their digits."""
+    text = f'{{"person_email":"a@b","x":[NaN,{{"y":-Infinity}}],"n":{LONG},"d":1.50}}'.encode()
+    _, entry = assembler("person_identify").assemble(parse(text))
+    assert entry.endswith(f'"attributes":{{"x":[null,{{"y":null}}],"n":{LONG},"d":1.50}}}}'.encode())
+
+
+def test_a_float_where_digits_count_asks_for_the_exact_row() -> None:
+    """For an identifier and for an event id; the second attempt then succeeds."""
+    text = b'{"person_email":1e22,"event_name":"x","event_id":1.5}'
+    for target in ("person_identify", "person_event"):
+        with pytest.raises(ExactDigitsNeeded):
+            assembler(target).assemble(parse(text))
+        key, _ = assembler(target).assemble(parse_exactly(text))
+        assert key == "10000000000000000000000"
+    with pytest.raises(ExactDigitsNeeded):
+        assembler("person_event").assemble(event(event_id=1.5))
+
+
+def test_dates_are_converted_when_asked_for_and_only_then() -> None:
+    """By the catalog's types; named columns and unreadable values stay as they are."""
+    properties = {"day": {"format": "date"}, "late": {"format": "date-time"}, "plain": {"type": "string"}}
+    row = {"day": "2026-01-01", "late": "soon", "plain": "2026-01-01"}
+    for target, make in (("person_identify", person), ("person_event", event)):
+        _, entry = assembler(target, convert=True, properties=properties).assemble(make(**row))
+        assert json.loads(entry)["attributes"] == {**row, "day": 1_767_225_600}
+        _, entry = assembler(target, properties=properties).assemble(make(**row))
+        assert json.loads(entry)["attributes"] == row
+
+
+def test_the_row_id_covers_the_whole_row() -> None:
+    """With from_row, rows that differ in the person alone are two events; equal rows are one."""
+    ids = [
+        json.loads(assembler("person_event", strategy="from_row").assemble(row)[1])["id"]
+        for row in (event(a=1), event(a=1), {**event(a=1), "person_email": "b@example.com"}, event(a=2))
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize("target", ["person_identify", "person_event"])
+def test_an_entry_of_32768_bytes_is_sent_and_one_more_rejected(target: str) -> None:
+    """Counted as sent."""
+    row = person() if target == "person_identify" else event()
+    size = len(assembler(target).assemble(dict(row))[1])
+    # Values of 900 bytes each, so that no other limit is met first, and one that fills the rest.
+    row.update({f"a{number:02}": "x" * 900 for number in range(35)})
+    size = len(assembler(target).assemble(dict(row))[1])
+    row["rest"] = "x" * (32_768 - size - len(',"rest":""'))
+    assert len(assembler(target).assemble(dict(row))[1]) == 32_768
+    row["rest"] += "x"
+    assert rejected(assembler(target), row) == ("too_large", "")
+
+
+def test_a_person_has_limits_that_an_event_has_not() -> None:
+    """Values of 1,000 bytes, names of 150, 300 attributes: the reference says so of people, not of events."""
+    for attributes, field in (
+        ({"v": "x" * 1_001}, "v"),
+        ({"n" * 151: 1}, "n" * 151),
+        ({f"a{number}": number for number in range(301)}, ""),
+    ):
+        assert rejected(assembler("person_identify"), person(**attributes)) == ("too_large", field)
+        _, entry = assembler("person_event").assemble(event(**attributes))
+        assert json.loads(entry)["attributes"] == attributes
+
+
+def test_a_person_at_its_limits_is_sent() -> None:
+    """300 attributes, a name of 150 bytes, a value of 1,000."""
+    attributes: dict[str, Any] = {f"a{number}": number for number in range(298)}
+    attributes |= {"n" * 150: 1, "v": "x" * 1_000}
+    _, entry = assembler("person_identify").assemble(person(**attributes))
+    assert json.loads(entry)["attributes"] == attributes
+
+
+def test_limits_hold_for_every_row_and_not_only_for_the_first() -> None:
+    """What is remembered of earlier rows lets no later one through."""
+    one = assembler("person_identify")
+    for _ in range(2):
+        assert rejected(one, person(**{"n" * 151: 1})) == ("too_large", "n" * 151)
+    # Together the known names are more than one person may have.
+    for half in (range(200), range(200, 400)):
+        one.assemble(person(**{f"a{number}": 1 for number in half}))
+    assert rejected(one, person(**{f"a{number}": 1 for number in range(301)})) == ("too_large", "")
+    assert rejected(one, person(a1="x" * 1_001)) == ("too_large", "a1")
+
+
+def test_ever_new_names_are_checked_and_not_hoarded() -> None:
+    """Rows made of maps bring new names for ever; the last is checked like the first."""
+    one = assembler("person_identify")
+    for block in range(60):
+        one.assemble(person(**{f"{block}-{number}": 1 for number in range(250)}))
+    assert rejected(one, person(**{"n" * 151: 1})) == ("too_large", "n" * 151)
+    assert len(one._known_names) <= 10_000
+
+
+def test_a_name_that_is_no_unicode_is_rejected_of_a_person_only() -> None:
+    """Of an event, it arrives with the replacement character."""
+    row = {"a\ud800": 1}
+    assert rejected(assembler("person_identify"), person(**row)) == ("invalid", "")
+    _, entry = assembler("person_event").assemble(event(**row))
+    assert json.loads(entry)["attributes"] == {"a\ufffd": 1}
+
+
+@pytest.mark.parametrize("strategy", ["none", "from_row"])
+@pytest.mark.parametrize("column", ["attribute", "event_id"])
+def test_a_row_nested_too_deeply_is_rejected(column: str, strategy: str) -> None:
+    """Wherever the deep value stands, one row of it does not end the sync."""
+    deep: Any = LONG
+    for _ in range(50_000):
+        deep = [deep]
+    reason, _ = rejected(assembler("person_event", strategy=strategy), event(**{column: deep}))
+    assert reason == "invalid"
+
+
+def test_attributes_that_redirect_mail_are_passed_and_noted() -> None:
+    """For events alone; a person's attribute of the name means nothing to mails."""
+    row = {"recipient": "x@example.com", "reply_to": None, "other": 1}
+    events = assembler("person_event")
+    events.assemble(event(other=1))
+    assert events.mail_attributes == set()
+    _, entry = events.assemble(event(**row))
+    assert json.loads(entry)["attributes"] == row
+    assert events.mail_attributes == {"recipient", "reply_to"}
+    people = assembler("person_identify")
+    people.assemble(person(**row))
+    assert people.mail_attributes == set()

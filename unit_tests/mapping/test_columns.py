@@ -1,0 +1,188 @@
+"""The named columns are read and taken out; what is left are the attributes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.errors import Rejection
+from destination_customerio.mapping.columns import AssemblySettings, Columns
+from destination_customerio.mapping.event_ids import FreshIds, from_column, from_row
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+
+FIRST_FRESH_ID = "00000000000000000000000000"
+
+
+def columns(
+    *,
+    kind: str = "email",
+    strategy: str = "retry_safe",
+    convert: bool = False,
+    properties: dict[str, Any] | None = None,
+) -> Columns:
+    """Columns of a stream, with fresh ids that begin at zero."""
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[kind],
+        event_id_strategy=strategy,
+        convert_timestamps=convert,
+        fresh_ids=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
+    )
+    return Columns(Stream(name="people", properties=properties or {}), settings)
+
+
+@pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone"])
+def test_a_person_is_named_by_the_configured_column_alone(kind: str) -> None:
+    """The other kinds' columns stay behind as attributes."""
+    row = {kind.column: kind.example for kind in IDENTIFIER_KINDS.values()}
+    column, example = IDENTIFIER_KINDS[kind].column, IDENTIFIER_KINDS[kind].example
+    assert columns(kind=kind).person(row) == (example, {kind: example})
+    assert column not in row
+    assert len(row) == 3
+
+
+def test_the_email_goes_out_as_written_while_the_key_folds_its_case() -> None:
+    """Order is kept per person as Customer.io sees them; the row's spelling is not changed."""
+    row = {"person_email": " Ada@Example.com "}
+    assert columns().person(row) == ("ada@example.com", {"email": "Ada@Example.com"})
+
+
+def test_a_row_without_its_identifier_is_rejected() -> None:
+    """Nobody is named, so nothing can be sent."""
+    with pytest.raises(Rejection) as caught:
+        columns().person({"email": "ada@example.com"})
+    assert (caught.value.reason, caught.value.field) == ("required", "person_email")
+
+
+@pytest.mark.parametrize(
+    "name", ["x", " x ", "x" * 100, "é" * 50, f"  {'x' * 100}\n", "Order placed", "\x00"]
+)
+def test_an_event_name_of_up_to_100_bytes_is_trimmed_and_sent(name: str) -> None:
+    """The limit counts the UTF-8 bytes of what is sent."""
+    row = {"event_name": name, "other": 1}
+    assert columns().event_name(row, "event_name") == name.strip()
+    assert row == {"other": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (None, "required"),
+        ("", "required"),
+        (" \n", "required"),
+        ("x" * 101, "too_large"),
+        ("é" * 50 + "x", "too_large"),
+        (1, "invalid"),
+        (True, "invalid"),
+        ({}, "invalid"),
+        (["x"], "invalid"),
+        ("a\ud800", "invalid"),
+    ],
+)
+def test_other_event_names_are_rejected(name: Any, reason: str) -> None:
+    """Missing, blank, too long, or no text."""
+    with pytest.raises(Rejection) as caught:
+        columns().event_name({"event_name": name}, "event_name")
+    assert (caught.value.reason, caught.value.field) == (reason, "event_name")
+
+
+@pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
+@pytest.mark.parametrize("value", ["order-1", 1, False, {"a": 1}, ["x"]])
+def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: str) -> None:
+    """Any value that is not blank is the user's own id."""
+    row = {"event_id": value}
+    found = columns(strategy=strategy).event_id(row, "signup", "the row's")
+    assert found == from_column(value, "signup")
+    assert row == {}
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", math.nan])
+def test_without_one_the_strategy_decides(value: Any) -> None:
+    """A fresh id, the id of the row's content, or none; the column is taken out in any case."""
+    row = {"event_id": value}
+    assert columns().event_id(row, "signup", None) == FIRST_FRESH_ID
+    assert row == {}
+    assert columns(strategy="from_row").event_id({}, "signup", "the row's") == "the row's"
+    assert columns(strategy="none").event_id({"event_id": value}, "signup", None) is None
+
+
+def test_only_the_strategy_from_row_reads_the_whole_row() -> None:
+    """The id of the content is asked for before any column is taken out, and only when it is wanted."""
+    row = {"person_email": "ada@example.com", "event_name": "signup"}
+    assert columns(strategy="from_row").row_id(row) == from_row(Stream(name="people"), row)
+    assert columns(strategy="retry_safe").row_id(row) is None
+    assert columns(strategy="none").row_id(row) is None
+
+
+def test_a_timestamp_is_sent_in_seconds() -> None:
+    """In whole ones, as an integer, whatever the row wrote."""
+    row = {"timestamp": "2026-01-01T00:00:00.999Z"}
+    assert columns().timestamp(row, "timestamp") == 1_767_225_600
+    assert row == {}
+
+
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_an_absent_timestamp_is_not_sent(value: Any) -> None:
+    """Customer.io then puts its own."""
+    assert columns().timestamp({"timestamp": value}, "timestamp") is None
+
+
+@pytest.mark.parametrize("value", ["yesterday", True, {}, math.nan, 10**20])
+def test_a_bad_timestamp_is_rejected(value: Any) -> None:
+    """Customer.io would silently put "now" in its place."""
+    with pytest.raises(Rejection) as caught:
+        columns().timestamp({"timestamp": value}, "timestamp")
+    assert (caught.value.reason, caught.value.field) == ("invalid", "timestamp")
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("2026-01-01T00:00:00Z", 1_767_225_600),
+        (1_767_225_600_000, 1_767_225_600),
+        (1_767_225_600, 1_767_225_600),
+        ("long ago", "long ago"),
+        (True, True),
+        (None, None),
+        ("", ""),
+    ],
+)
+def test_converting_leaves_alone_what_it_cannot_read(value: Any, sent: Any) -> None:
+    """An attribute is not worth losing the row for."""
+    row = {"a": 1, "created_at": value, "z": 2}
+    columns().convert(row, "created_at")
+    assert list(row.items()) == [("a", 1), ("created_at", sent), ("z", 2)]
+
+
+def test_converting_adds_no_column() -> None:
+    """A column that the row doesn't have stays away."""
+    row = {"a": 1}
+    columns().convert(row, "created_at")
+    assert row == {"a": 1}
+
+
+def test_dates_are_what_the_catalog_calls_so() -> None:
+    """By format or Airbyte's own type, also as one of several types; never guessed, and only when asked for."""
+    properties: dict[str, Any] = {
+        "day": {"type": ["null", "string"], "format": "date"},
+        "moment": {"type": "string", "format": "date-time"},
+        "zoned": {"type": "string", "airbyte_type": "timestamp_with_timezone"},
+        "local": {"type": "string", "airbyte_type": "timestamp_without_timezone"},
+        "either": {"oneOf": [{"type": "null"}, {"type": "string", "format": "date-time"}]},
+        "any": {"anyOf": [{"type": "string", "format": "date"}]},
+        "time": {"type": "string", "format": "time"},
+        "text": {"type": "string"},
+        "broken": {"format": ["date"], "oneOf": {"format": "date"}},
+        "no schema": True,
+    }
+    assert columns(convert=True, properties=properties).dates == (
+        "day",
+        "moment",
+        "zoned",
+        "local",
+        "either",
+        "any",
+    )
+    assert columns(convert=False, properties=properties).dates == ()

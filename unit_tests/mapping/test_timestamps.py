@@ -1,0 +1,215 @@
+"""A row's timestamp is understood exactly, or refused; it is never guessed."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
+
+WHEN = 1_767_225_599  # 2025-12-31T23:59:59Z
+
+# Every zone that RFC 3339 can write: whole minutes, under a day.
+zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+moments = st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=zones)  # noqa: DTZ001
+fractions = st.text("0123456789", min_size=1, max_size=30)
+
+
+def unix_seconds(moment: datetime) -> int:
+    """Whole seconds since 1970, by integers alone; the fraction of the text is cut off."""
+    return (moment.replace(microsecond=0) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("power", [0, 3, 6, 9])
+@given(seconds=st.integers(-99_999_999_999, 99_999_999_999))
+def test_the_unit_is_told_by_the_size(power: int, seconds: int) -> None:
+    """Seconds of the years 2001 to 5138 are found in each unit, as numbers, decimals and digit strings."""
+    if power and abs(seconds) < 10**8:
+        seconds += 10**9
+    value = seconds * 10**power
+    for form in (value, Decimal(value), str(value), f" {value} ", f"{value}.999", Decimal(f"{value}.9")):
+        assert to_unix_seconds(form) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (0, 0),
+        (-1, -1),
+        (1.9, 1),
+        (-1.9, -1),
+        ("1.9", 1),
+        ("+5", 5),
+        ("7.", 7),
+        (10**11 - 1, 10**11 - 1),
+        (10**11, 10**8),
+        (10**14 - 1, 10**11 - 1),
+        (10**14, 10**8),
+        (10**17 - 1, 10**11 - 1),
+        (10**17, 10**8),
+        (10**20 - 1, 10**11 - 1),
+        (-(10**20) + 1, -(10**11) + 1),
+        (1_767_225_599_999, WHEN),
+        (1_767_225_599_999.9, WHEN),
+        # Twenty-nine digits: a division of decimals would round this one up into the next second.
+        (Decimal("99999999999999.9999999999999999999"), 99_999_999_999),
+        ("99999999999999.9999999999999999999", 99_999_999_999),
+    ],
+)
+def test_numbers_at_the_edges_of_the_units(value: Any, seconds: int) -> None:
+    """Each unit ends at a power of ten, and fractions are cut off, never rounded."""
+    assert to_unix_seconds(value) == seconds
+
+
+@given(moments, fractions, st.sampled_from("Tt "), st.sampled_from(".,"), st.sampled_from(["", " "]))
+def test_iso_8601_with_any_zone_and_fraction(
+    moment: datetime, fraction: str, letter: str, point: str, space: str
+) -> None:
+    """A time with a zone is that very second, whatever the fraction's length."""
+    local = moment.strftime(f"%m-%d{letter}%H:%M:%S")
+    zone = moment.strftime("%z")
+    for written in (zone, f"{zone[:3]}:{zone[3:]}"):
+        text = f"{moment.year:04}-{local}{point}{fraction}{space}{written}"
+        assert to_unix_seconds(text) == unix_seconds(moment)
+
+
+@given(moments)
+def test_rfc_2822(moment: datetime) -> None:
+    """A mail's date is that very second."""
+    whole = moment.replace(microsecond=0)
+    assert to_unix_seconds(format_datetime(whole)) == unix_seconds(whole)
+    assert to_unix_seconds(format_datetime(whole.astimezone(UTC), usegmt=True)) == unix_seconds(whole)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-12-31T23:59:59Z",
+        "2025-12-31t23:59:59z",
+        "2025-12-31 23:59:59",
+        "2025-12-31T23:59:59",
+        "  2025-12-31 23:59:59.999999999999Z\n",
+        "2025-12-31 23:59:59,5 Z",
+        "2025-12-31 23:59:59+00",
+        "2025-12-31 23:59:59 -00:00",
+        "2026-01-01T05:29:59+0530",
+        "2026-01-01T05:29:59+05:30",
+        "2025-12-31 15:59:59-08",
+        "Wed, 31 Dec 2025 23:59:59 +0000",
+        "wed, 31 dec 2025 23:59:59 GMT",
+        "31 Dec 2025 23:59:59 UT",
+        "Thu, 1 Jan 2026 05:29:59 +0530",
+    ],
+)
+def test_spellings_of_one_second(text: str) -> None:
+    """No zone means UTC; a fraction is cut off."""
+    assert to_unix_seconds(text) == WHEN
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-01", WHEN + 1),
+        ("2026-01-01T00:00", WHEN + 1),
+        ("2025-12-31T23:59:60Z", WHEN + 1),
+        ("Wed, 31 Dec 2025 23:59:60 +0000", WHEN + 1),
+        ("1970-01-01", 0),
+        ("1969-12-31T23:59:59.5Z", -1),
+        ("0001-01-01T00:00:00+23:59", -62_135_596_800 - 86_340),
+        ("9999-12-31T23:59:59-23:59", 253_402_300_799 + 86_340),
+        ("2024-02-29", 1_709_164_800),
+    ],
+)
+def test_dates_and_the_ends_of_the_calendar(text: str, seconds: int) -> None:
+    """A date is its first second, a leap second the next minute's first, and a zone may lead out of the calendar."""
+    assert to_unix_seconds(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        {},
+        {"seconds": 1},
+        [],
+        [1],
+        math.nan,
+        math.inf,
+        -math.inf,
+        10**20,
+        -(10**20),
+        1e300,
+        Decimal("1E+999999999"),
+        Decimal("Infinity"),
+        "NaN",
+        "infinity",
+        "1e9",
+        "1_000",
+        "0x10",
+        "١٢٣",
+        ".5",
+        "100000000000000000000",
+        "yesterday",
+        "2025-12",
+        "2025-13-01",
+        "2025-02-29",
+        "2025-00-01",
+        "0000-01-01",
+        "2025-12-31T24:00:00Z",
+        "2025-12-31T23:60:00Z",
+        "2025-12-31T23:59:61Z",
+        "2025-12-31T23:59:59.Z",
+        "2025-12-31T23:59:59 UTC",
+        "2025-12-31T23:59:59 CET",
+        "2025-12-31T23:59:59 Europe/Berlin",
+        "2025-12-31T23:59:59+24:00",
+        "2025-12-31T23:59:59+05:60",
+        "2025-12-31T23",
+        "2025-12-31Z",
+        "12/31/2025",
+        "Wed, 31 Dec 2025 23:59:59",
+        "Wed, 31 Dec 2025 23:59:59 EST",
+        "Wed, 31 Dec 2025 23:59:59 Z",
+        "Wed, 31 Dec 2025 23:59:59 +0060",
+        "Tue, 31 Feb 2025 10:00:00 +0000",
+        "Wed, 31 Dec 2025 25:59:59 +0000",
+        "Xyz, 31 Dec 2025 23:59:59 +0000",
+        "Wed, 31 Dez 2025 23:59:59 +0000",
+        "2025-12-31T23:59:59Z and more",
+    ],
+)
+def test_everything_else_is_refused(value: Any) -> None:
+    """What can't be understood for certain is an error, and the error does not quote it."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its words are nobody's to read
+        to_unix_seconds(value)
+    if isinstance(value, str) and len(value) > 4:
+        assert value not in str(caught.value)
+
+
+@given(st.text() | st.from_regex(r"[0-9T :.+Zz-]{1,40}", fullmatch=True))
+def test_any_text_gives_an_integer_or_a_value_error(text: str) -> None:
+    """No text ends a sync."""
+    try:
+        assert type(to_unix_seconds(text)) is int
+    except ValueError:
+        return
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u00a0"])
+def test_null_and_blank_are_absent(value: Any) -> None:
+    """A column without a visible character holds nothing."""
+    assert is_absent(value)
+
+
+@pytest.mark.parametrize("value", [0, False, "0", [], {}, math.nan])
+def test_everything_else_is_there(value: Any) -> None:
+    """Zero, false and empty objects are values."""
+    assert not is_absent(value)

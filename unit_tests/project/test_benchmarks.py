@@ -1,0 +1,193 @@
+"""The benchmarks' inputs are what they say, their statistics are right, and each measurement still runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import NAMES
+from benchmarks.checkpoints import state_delays
+from benchmarks.inputs import Rows, command, lines
+from benchmarks.measure import BenchmarkError, Run, Spread, in_turn, ratios, run, run_behind
+from benchmarks.report import Goal, Section, goals_table, with_goals
+from benchmarks.servers import track_api
+from benchmarks.syncs import Bench
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "performance.md"
+
+
+def messages(wanted: Rows) -> list[dict[str, Any]]:
+    """The lines, parsed."""
+    return [json.loads(line) for line in lines(wanted)]
+
+
+def records(wanted: Rows) -> list[dict[str, Any]]:
+    """The records among the lines."""
+    return [message["record"] for message in messages(wanted) if message["type"] == "RECORD"]
+
+
+@pytest.mark.parametrize(("kind", "about_bytes"), [("people", 400), ("events", 600), ("large", 30_000)])
+def test_lines_have_about_the_size_that_the_results_speak_of(kind: str, about_bytes: int) -> None:
+    """A figure per row means little without the row's size."""
+    sizes = [len(line) for line in lines(Rows(kind, 500)) if b'"RECORD"' in line]
+    assert len(sizes) == 500
+    assert abs(sum(sizes) / len(sizes) - about_bytes) < about_bytes * 0.05
+
+
+def test_the_same_rows_come_every_time() -> None:
+    """Two runs of the command measure the same work, in whatever process the rows are made."""
+    wanted = Rows("events", 300, streams=3)
+    made = subprocess.run(command(wanted, Rows("people", 5)), capture_output=True, check=True).stdout  # noqa: S603 - our own
+    assert made == b"".join([*lines(wanted), *lines(Rows("people", 5))])
+
+
+def test_states_come_after_so_many_rows_and_once_a_stream_at_the_end() -> None:
+    """A state's cursor is the number of the row before it, which the delays are counted by."""
+    found = messages(Rows("events", 25, state_every=10, streams=2))
+    cursors = [
+        (number, message["state"]["stream"]["stream_state"]["cursor"])
+        for number, message in enumerate(found)
+        if message["type"] == "STATE"
+    ]
+    assert cursors == [(10, 9), (21, 19), (27, 24), (28, 24)]
+    assert {message["state"]["stream"]["stream_descriptor"]["name"] for message in found[-2:]} == {
+        "events_0",
+        "events_1",
+    }
+
+
+@pytest.mark.parametrize(("every", "expected"), [(0, 0), (1, 105), (10, 11), (100, 2)])
+def test_so_many_rows_name_no_person(every: int, expected: int) -> None:
+    """What is expected to be rejected is what the lines hold."""
+    wanted = Rows("people", 105, reject_every=every)
+    without = [record for record in records(wanted) if record["data"]["person_email"] is None]
+    assert (len(without), wanted.rejected) == (expected, expected)
+
+
+def test_half_of_the_rows_can_belong_to_one_person() -> None:
+    """And the others to many."""
+    emails = [record["data"]["person_email"] for record in records(Rows("events", 1_000, hot_every=2))]
+    assert emails.count("busy@example.com") == 500
+    assert len(set(emails)) > 450
+
+
+def test_rows_go_to_their_streams_in_turn() -> None:
+    """The catalog names the streams that the rows go to."""
+    wanted = Rows("people", 10, streams=3)
+    assert [record["stream"] for record in records(wanted)[:4]] == [*wanted.stream_names, "people_0"]
+
+
+def test_a_ratio_is_taken_pair_by_pair() -> None:
+    """A slow minute of the machine strikes both sides of a pair, and falls out of its ratio."""
+    spread = ratios([2.0, 20.0, 3.0], [1.0, 10.0, 1.0])
+    assert (spread.median, spread.low, spread.high) == (2.0, 2.0, 3.0)
+    assert f"{spread:.1f}" == "2.0 (2.0 to 3.0)"
+    assert f"{Spread.of([4.0]):.1f}" == "4.0"
+
+
+def test_sides_run_in_turn() -> None:
+    """A B A B, never A A B B."""
+    order: list[str] = []
+
+    def start(name: str) -> Run:
+        order.append(name)
+        return Run(1.0, 1.0, 0, [name.encode()], [0.0])
+
+    runs = in_turn({name: partial(start, name) for name in "ab"}, 2)
+    assert order == ["a", "b", "a", "b"]
+    assert {name: [done.lines for done in found] for name, found in runs.items()} == {
+        "a": [[b"a"], [b"a"]],
+        "b": [[b"b"], [b"b"]],
+    }
+
+
+def test_a_run_counts_what_its_process_took() -> None:
+    """Time of the processor and the peak of memory are those of the process alone."""
+    code = "x = bytearray(150_000_000); sum(range(3_000_000)); print('one'); print('two')"
+    done = run([sys.executable, "-c", code])
+    assert done.lines == [b"one\n", b"two\n"]
+    assert done.arrived_at == sorted(done.arrived_at)
+    # Unknown where this process itself has held more.
+    assert done.peak_rss_bytes == 0 or done.peak_rss_bytes > 150_000_000
+    assert done.cpu_seconds > 0
+    assert done.wall_seconds > 0
+
+
+def test_a_process_that_fails_gives_no_figure() -> None:
+    """Its last words are told instead; and so when it is the one that makes the rows."""
+    with pytest.raises(BenchmarkError, match="ended with 3: no room"):
+        run([sys.executable, "-c", "import sys; sys.stderr.write('no room'); sys.exit(3)"])
+    with pytest.raises(BenchmarkError, match="makes the rows"):
+        run_behind([sys.executable, "-c", "import sys; sys.exit(1)"], [sys.executable, "-c", "pass"])
+
+
+def test_a_state_is_late_by_the_last_of_the_rows_before_it() -> None:
+    """Whichever lane carried that row, and whatever was answered for later rows in the meantime."""
+    answered = [(10.0, [0, 3]), (12.0, [1, 4]), (11.0, [2, 5])]
+    state = '{"type":"STATE","state":{"stream":{"stream_state":{"cursor":%d}}}}'
+    written = [b'{"type":"LOG"}', (state % 0).encode(), (state % 2).encode(), (state % 5).encode()]
+    assert state_delays(written, [9.0, 10.5, 12.25, 13.0], answered) == [0.5, 0.25, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("goal", "verdict"),
+    [
+        (Goal.at_most("", 2.0, 2.0, ""), "met"),
+        (Goal.at_most("", 2.0, 2.5, ""), "**missed, 25% over**"),
+        (Goal.at_least("", 50.0, 50.0, ""), "met"),
+        (Goal.at_least("", 50.0, 40.0, ""), "**missed, 20% under**"),
+    ],
+)
+def test_a_goal_that_is_missed_says_by_how_much(goal: Goal, verdict: str) -> None:
+    """And one that is just met is met."""
+    assert goal.verdict == verdict
+
+
+@pytest.mark.parametrize("old", ["", "old\n"])
+def test_the_goals_are_written_into_their_place(old: str) -> None:
+    """What stands around them stays."""
+    sections = [Section("Start", "", [["a"]], [Goal.at_most("at most 2 s", 2.0, 1.0, "1 s")])]
+    written = with_goals(f"before\n<!-- goals -->\n{old}<!-- end: goals -->\nafter\n", sections)
+    assert written == f"before\n<!-- goals -->\n{goals_table(sections)}\n<!-- end: goals -->\nafter\n"
+    assert "| Start | at most 2 s | 1 s | met |" in written
+
+
+def test_the_page_about_performance_has_a_place_for_the_goals() -> None:
+    """Or a whole run would end before it began."""
+    assert "| measurement | goal | measured | verdict |" in with_goals(DOCUMENT.read_text(), [])
+
+
+def test_a_sync_that_loses_rows_gives_no_figure(tmp_path: Path) -> None:
+    """A benchmark is no shorter for leaving work out."""
+    expected = Rows("people", 20)
+    with track_api() as api:
+        sync = Bench(tmp_path).sync(api.url, expected)
+        sync.from_file(Bench(tmp_path).input_file(expected))
+        with pytest.raises(BenchmarkError, match="19 rows and 0 rejected ones, but was given 20 and 0"):
+            sync.from_file(Bench(tmp_path).input_file(Rows("people", 19)))
+
+
+def test_the_measurements_run_in_their_quick_size() -> None:
+    """All but the one that needs other libraries; nothing is written into the repository."""
+    names = [name for name in NAMES if name != "alternatives"]
+    done = benchmarks("--quick", *names)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("## ") == len(names)
+
+
+def test_what_is_not_installed_is_not_compared_with() -> None:
+    """The command says what to do."""
+    done = benchmarks("--quick", "alternatives")
+    assert (done.returncode, "`make bench` installs them" in done.stderr) == (1, True)
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    command_line = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command_line, capture_output=True, text=True, check=False)  # noqa: S603 - our own command

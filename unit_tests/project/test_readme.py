@@ -1,0 +1,202 @@
+"""The README is true: its examples are run, its tables are compared with the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+
+from destination_customerio import cli
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.loader import parse_config
+from destination_customerio.config.spec import connection_specification
+from destination_customerio.config.stream_mappings import StreamMapping
+from destination_customerio.exact_json.codec import parse_exactly
+from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.routing.rename import FieldMapping
+from tools.generated_docs import PAGE, PICTURES, documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+_EXAMPLE = re.compile(r"<!-- row: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL)
+_MAPPING = re.compile(
+    r"<!-- mapping: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL
+)
+_SETTINGS = AssemblySettings(
+    identifier_kind=IDENTIFIER_KINDS["email"],
+    event_id_strategy="none",
+    convert_timestamps=False,
+    fresh_ids=FreshIds(),
+)
+
+
+@pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README))
+def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: str, entry: str) -> None:
+    """The examples of "How rows map" are what the connector does."""
+    assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    assert json.loads(encoded) == json.loads(entry)
+
+
+@pytest.mark.parametrize(("stream_name", "mapping", "row", "entry"), _MAPPING.findall(README))
+def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
+    stream_name: str, mapping: str, row: str, entry: str
+) -> None:
+    """The example of "Without data activation" is what the connector does."""
+    read = StreamMapping.model_validate_json(mapping)
+    target = DESTINATION_OBJECTS[read.destination_object_name]
+    renaming = FieldMapping(read, target, _SETTINGS.identifier_kind)
+    assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *re.findall(r"```python\n(.*?)```", README, re.DOTALL),
+        (ROOT / "examples/pyairbyte_sync.py").read_text(),
+    ],
+)
+def test_the_mappings_of_python_examples_fit_the_form_and_are_accepted(code: str) -> None:
+    """They are read from the code, as PyAirbyte is not installed for most tests."""
+    (mappings,) = _stream_mappings(code)
+    config = {
+        "credentials": {"siteId": "site", "apiKey": "key"},
+        "stream_mappings": mappings,
+    }
+    jsonschema.validate(config, connection_specification())
+    assert parse_config(config, {}).stream_mappings
+
+
+def test_the_table_of_stream_mappings_names_all_keys_and_no_others() -> None:
+    """Each key of a mapping stands in the table."""
+    items = connection_specification()["properties"]["stream_mappings"]["items"]
+    assert _first_cells("## Without data activation") == list(items["properties"])
+
+
+def test_the_readme_has_examples_to_run() -> None:
+    """The two objects that everybody uses are shown, and one mapping."""
+    assert len(_MAPPING.findall(README)) == 1
+    assert {example[0] for example in _EXAMPLE.findall(README)} == {"person_identify", "person_event"}
+
+
+def test_generated_parts_are_what_the_code_makes_of_them() -> None:
+    """`make docs` was run after the last change of what they are made of."""
+    for _, text, made_anew in documents():
+        assert text == made_anew
+
+
+def _parsed(file: str) -> ET.Element:
+    return ET.fromstring((ROOT / file).read_text())  # noqa: S314 - a file of this repository
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/rejected-rows.md", PAGE])
+def test_the_commands_for_people_are_shown_as_they_are_taken(file: str) -> None:
+    """Each command line in a block or in the text has the arguments that the program wants; both commands are there."""
+    lines = re.findall(
+        r"(?:^\$ |`)destination-customerio ([^`#\n]+)", (ROOT / file).read_text(), re.MULTILINE
+    )
+    parsed = [cli._parse(shlex.split(line)) for line in lines]
+    assert {"rejected", "replay"} <= {arguments.command for arguments in parsed}
+
+
+@pytest.mark.parametrize("file", PICTURES)
+def test_the_pictures_of_the_form_are_readable(file: str) -> None:
+    """Well-formed, labelled as what they are, no text over the edge, and shown on the page."""
+    picture = _parsed(file)
+    texts = [element for element in picture.iter() if element.tag.endswith("}text")]
+    assert any("Drawn from the connector's spec." in (text.text or "") for text in texts)
+    for text in texts:
+        ends_at = float(text.attrib["x"]) + 0.48 * float(text.attrib["font-size"]) * len(text.text or "")
+        assert ends_at <= float(picture.attrib["width"])
+    page = (ROOT / PAGE).read_text()
+    assert f"]({Path(file).name})" in page
+
+
+def test_the_pictures_hold_every_field_that_is_shown_and_no_hidden_one() -> None:
+    """Of the fields at the top, and of those of the bucket."""
+    schema = connection_specification()["properties"]
+    whole, bucket = ({element.text for element in _parsed(file).iter()} for file in PICTURES)
+    hidden = {field["title"] for field in schema.values() if field.get("airbyte_hidden")}
+    assert whole >= {field["title"] for field in schema.values()} - hidden
+    assert bucket >= {
+        field["title"]
+        for field in schema["object_storage_config"]["oneOf"][1]["properties"].values()
+        if "const" not in field
+    }
+    assert not (whole | bucket) & hidden
+
+
+def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
+    """Each key of the configuration stands in one of the two tables, with its default."""
+    schema = connection_specification()
+    storage = schema["properties"]["object_storage_config"]["oneOf"][1]["properties"]
+    documented = _first_cells("### Configuration")
+    keys = {key.removeprefix("credentials.") for key in documented}
+    expected = set(schema["properties"]) - {"credentials"} | {"siteId", "apiKey"} | set(storage)
+    assert keys == expected
+
+
+def test_documented_defaults_are_the_defaults() -> None:
+    """The simple defaults of the table are those of the specification."""
+    properties: dict[str, Any] = connection_specification()["properties"]
+    for key in (
+        "identifierType",
+        "region",
+        "event_id_strategy",
+        "max_concurrent_requests",
+        "retry_timeout_seconds",
+    ):
+        assert f"| `{key}` | `{properties[key]['default']}` |" in README
+    for key in ("convert_timestamps", "allow_destructive_operations"):
+        assert f"| `{key}` | `false` |" in README
+        assert properties[key]["default"] is False
+
+
+def test_each_message_of_the_troubleshooting_table_is_one_the_connector_says() -> None:
+    """Whoever looks a message up by its beginning finds it as the code spells it."""
+    code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").rglob("*.py"))
+    messages = _first_cells("## When something fails")
+    assert len(messages) > 5
+    for message in messages:
+        assert message in code
+
+
+def _first_cells(heading: str) -> list[str]:
+    """The code words in the first cells of the tables below a heading, up to the next heading of its level."""
+    level = heading.split(maxsplit=1)[0]
+    section = re.split(rf"\n#{{1,{len(level)}}} ", README.split(heading, 1)[1])[0]
+    cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    return [word for cell in cells for word in re.findall(r"`([^`]*)`", cell)]
+
+
+def _stream_mappings(code: str) -> Iterator[Any]:
+    """The lists that Python code gives the name `stream_mappings` or puts under that key."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Dict):
+            named = [
+                (ast.unparse(key), value) for key, value in zip(node.keys, node.values, strict=True) if key
+            ]
+        elif isinstance(node, ast.Assign):
+            named = [(ast.unparse(target), node.value) for target in node.targets]
+        else:
+            continue
+        for name, value in named:
+            if name.strip("'").lower() == "stream_mappings" and isinstance(value, ast.List):
+                yield ast.literal_eval(value)

@@ -1,0 +1,88 @@
+"""Which rejected rows a person means."""
+
+from __future__ import annotations
+
+import pytest
+
+from destination_customerio.dead_letters.labels import Label
+from destination_customerio.dead_letters.reading.bucket import RejectedFile
+from destination_customerio.dead_letters.reading.layout import RejectedRow
+from destination_customerio.dead_letters.reading.stream_of_file import Origin
+from destination_customerio.errors import Rejection
+from destination_customerio.replay.filters import Filters, parse_since, written_time
+
+ORIGIN = Origin("shop", "users", is_exact=True)
+
+
+def a_file(label: Label | None = None, stored_at: int = 5_000) -> RejectedFile:
+    """A file with or without a label."""
+    metadata = label.to_metadata() if label else {}
+    return RejectedFile("rejected/42/users/1.csv", "42/users/1.csv", "e", stored_at, "text/csv", metadata)
+
+
+def a_row(extracted_at: int | None = 4_000, sync_id: int | None = 42) -> RejectedRow:
+    """A row."""
+    return RejectedRow(0, b"", "", extracted_at, sync_id, Rejection("invalid", "", ""), b"{}")
+
+
+def test_without_filters_all_is_meant() -> None:
+    """Also what nobody knows the stream of."""
+    assert Filters().may_hold(a_file(), None)
+    assert Filters().take(a_row(None, None), a_file())
+
+
+def test_a_stream_is_meant_by_its_name() -> None:
+    """With its namespace or without; a file that can't be told is none of it."""
+    assert all(Filters(stream=name).may_hold(a_file(), ORIGIN) for name in ("users", "shop.users"))
+    assert not Filters(stream="shop").may_hold(a_file(), ORIGIN)
+    assert not Filters(stream="users").may_hold(a_file(), None)
+
+
+def test_a_label_spares_looking_into_files_of_other_syncs() -> None:
+    """Without one the rows have to be asked."""
+    wanted = Filters(sync_id=42)
+    assert wanted.may_hold(a_file(), ORIGIN)
+    assert wanted.may_hold(a_file(Label("users", "shop", 42, 1, 0)), ORIGIN)
+    assert not wanted.may_hold(a_file(Label("users", "shop", 43, 1, 0)), ORIGIN)
+    assert [wanted.take(a_row(sync_id=number), a_file()) for number in (42, 43, None)] == [True, False, False]
+
+
+def test_time_is_that_of_the_row_or_else_of_its_file() -> None:
+    """From the very moment on."""
+    assert Filters(since=4_000).take(a_row(4_000), a_file())
+    assert not Filters(since=4_001).take(a_row(4_000), a_file())
+    assert Filters(since=5_000).take(a_row(None), a_file())
+    assert not Filters(since=5_001).take(a_row(None), a_file())
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("1970-01-02", 86_400_000),
+        ("1970-01-01T00:00:01.5", 1_500),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T00:00:01Z", 1_000),
+    ],
+)
+def test_a_date_begins_at_midnight_utc(text: str, milliseconds: int) -> None:
+    """A time may have a zone of its own."""
+    assert parse_since(text) == milliseconds
+
+
+def test_times_are_written_as_far_as_there_is_one() -> None:
+    """Rows may say anything."""
+    assert [written_time(value) for value in (None, 10**30, 1_764_000_000_999)] == [
+        "",
+        "",
+        "2025-11-24T16:00:00Z",
+    ]
+
+
+def test_files_are_sorted_as_they_were_written() -> None:
+    """By their labels first; without, by time and by the numbers in the key."""
+    second, first = (a_file(Label("a", "", 1, started, number)) for started, number in ((9, 0), (8, 11)))
+    assert sorted([second, first], key=lambda file: file.order) == [first, second]
+    tenth, ninth = (
+        RejectedFile(f"x/{number}.csv", f"{number}.csv", "e", 1, "text/csv", {}) for number in (10, 9)
+    )
+    assert sorted([tenth, ninth], key=lambda file: file.order) == [ninth, tenth]

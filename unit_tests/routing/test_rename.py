@@ -1,0 +1,395 @@
+"""Rows of mapped streams are renamed as the configuration says: nothing else changes, and nothing is lost."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.stream_mappings import StreamMapping
+from destination_customerio.errors import ConfigError, Rejection
+from destination_customerio.exact_json.codec import parse_exactly
+from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.routing.rename import FieldMapping, resolve_mappings
+from destination_customerio.routing.router import Route
+from destination_customerio.sync.stream_sync import StreamSync
+from unit_tests.exact_json import json_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EMAIL = IDENTIFIER_KINDS["email"]
+# Few names, so that sources, destinations and a row's own columns meet.
+names = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c", "person_email"])
+rows = st.dictionaries(
+    names, json_values.nested(json_values.scalars, st.sampled_from(["a", "b", "c"])), max_size=7
+)
+renamings = st.dictionaries(names, names, max_size=5)
+
+
+def mapping(
+    columns: Mapping[str, str] | None = None,
+    target: str = "person_identify",
+    *,
+    constants: Mapping[str, str] | None = None,
+    unmapped: str = "attributes",
+) -> StreamMapping:
+    """A mapping of the stream `rows`: destination → source, destination → constant."""
+    items = [
+        {"source": source, "destination": destination} for destination, source in (columns or {}).items()
+    ]
+    items += [
+        {"value": value, "destination": destination} for destination, value in (constants or {}).items()
+    ]
+    return StreamMapping.model_validate(
+        {
+            "stream_name": "rows",
+            "destination_object_name": target,
+            "field_mappings": items,
+            "unmapped_fields": unmapped,
+        }
+    )
+
+
+def renaming(columns: Mapping[str, str], **more: Any) -> FieldMapping:
+    """The renaming that such a mapping makes."""
+    found = mapping(columns, **more)
+    return FieldMapping(found, DESTINATION_OBJECTS[found.destination_object_name], EMAIL)
+
+
+def renamed(row: dict[str, Any], columns: Mapping[str, str], **more: Any) -> list[tuple[str, Any]]:
+    """The row's columns after the renaming, in order."""
+    return list(renaming(columns, **more)(row).items())
+
+
+def assembler(
+    found: StreamMapping,
+    *,
+    properties: dict[str, Any] | None = None,
+    strategy: str = "none",
+    convert: bool = False,
+) -> Assembler:
+    """The assembler of a mapped stream."""
+    settings = AssemblySettings(EMAIL, strategy, convert, FreshIds())
+    stream = Stream("rows", properties=properties or {})
+    target = DESTINATION_OBJECTS[found.destination_object_name]
+    return MappedAssembler(stream, target, settings, FieldMapping(found, target, EMAIL))
+
+
+def entry(found: StreamMapping, row: dict[str, Any], **more: Any) -> Any:
+    """The entry that a row becomes."""
+    return json.loads(assembler(found, **more).assemble(row)[1])
+
+
+def test_a_mapped_column_is_renamed_in_its_place() -> None:
+    """The order of a row's columns is the order of the attributes."""
+    row = {"id": 1, "email": "ada@example.com", "name": "Ada"}
+    assert renamed(row, {"person_email": "email"}) == [
+        ("id", 1),
+        ("person_email", "ada@example.com"),
+        ("name", "Ada"),
+    ]
+
+
+def test_columns_may_change_names_with_each_other() -> None:
+    """All columns are renamed at once, not one after the other."""
+    assert renamed({"a": 1, "b": 2}, {"b": "a", "a": "b"}) == [("b", 1), ("a", 2)]
+
+
+def test_one_column_may_go_to_two() -> None:
+    """The person's email may be an attribute too."""
+    assert renamed({"email": "e", "x": 1}, {"person_email": "email", "contact": "email"}) == [
+        ("person_email", "e"),
+        ("contact", "e"),
+        ("x", 1),
+    ]
+
+
+def test_a_name_with_dots_reaches_into_objects_and_leaves_them_whole() -> None:
+    """The value is copied out; the object stays an attribute as it is."""
+    row = {"user": {"email": "e", "address": {"city": "Oslo"}}, "x": 1}
+    assert renamed(row, {"person_email": "user.email", "city": "user.address.city"}) == [
+        ("user", {"email": "e", "address": {"city": "Oslo"}}),
+        ("x", 1),
+        ("person_email", "e"),
+        ("city", "Oslo"),
+    ]
+
+
+def test_a_column_whose_name_has_dots_comes_first() -> None:
+    """It is looked for exactly before any object is."""
+    row = {"user": {"email": "inner"}, "user.email": "column"}
+    assert renamed(row, {"person_email": "user.email"}) == [
+        ("user", {"email": "inner"}),
+        ("person_email", "column"),
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"email": "e"}', ' {"email": "e"}', '{"x": [1], "email": "e"}'])
+def test_objects_that_came_as_json_text_are_reached_into_too(text: str) -> None:
+    """Warehouses that know no objects hold them so."""
+    assert dict(renamed({"user": text}, {"person_email": "user.email"})) == {
+        "user": text,
+        "person_email": "e",
+    }
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"user": None},
+        {"user": "email"},
+        {"user": "{broken"},
+        {"user": '"\ud800"'},
+        {"user": "{\ud800"},
+        {"user": ["email"]},
+        {"user": [{"email": "e"}]},
+        {"user": {}},
+        {"user": {"mail": "e"}},
+    ],
+)
+def test_a_source_that_a_row_lacks_leaves_the_destination_out(row: dict[str, Any]) -> None:
+    """It is absent, not null, which would clear an attribute."""
+    assert dict(renamed(row, {"a": "user.email", "b": "no_such_column"})) == row
+
+
+def test_null_is_a_value() -> None:
+    """A column that is there is mapped, whatever it holds."""
+    assert renamed({"a": None, "b": {"c": None}}, {"x": "a", "y": "b.c"}) == [
+        ("x", None),
+        ("b", {"c": None}),
+        ("y", None),
+    ]
+
+
+def test_a_mapped_name_belongs_to_the_mapping_alone() -> None:
+    """An unmapped column of the same name is left out, also where the row has nothing to put in its place."""
+    columns = {"person_email": "email"}
+    assert renamed({"person_email": "old", "email": "new"}, columns) == [("person_email", "new")]
+    assert renamed({"person_email": "old"}, columns) == []
+    assert renamed({"event_name": "old"}, {}, constants={"event_name": "new"}) == [("event_name", "new")]
+
+
+def test_constants_come_last_in_their_order() -> None:
+    """Every row has them."""
+    assert renamed({"a": 1}, {}, constants={"x": "1", "event_name": "signup"}) == [
+        ("a", 1),
+        ("x", "1"),
+        ("event_name", "signup"),
+    ]
+
+
+def test_drop_leaves_out_what_would_be_an_attribute() -> None:
+    """Columns that the object has a name for are read under it, mapped or not."""
+    row = {"id": 7, "person_email": "e", "at": 1, "event_id": "x", "user": {"plan": "pro"}}
+    assert renamed(row, {"timestamp": "at", "plan": "user.plan"}, target="person_event", unmapped="drop") == [
+        ("person_email", "e"),
+        ("timestamp", 1),
+        ("event_id", "x"),
+        ("plan", "pro"),
+    ]
+
+
+@given(rows, renamings)
+def test_nothing_is_lost_and_order_is_kept(row: dict[str, Any], columns: dict[str, str]) -> None:
+    """Against a naive telling of the rules, for rows, sources and destinations that overlap in all ways."""
+    before = copy.deepcopy(row)
+    found = renaming(columns)(row)
+    assert json_values.same(row, before)
+
+    kept = [name for name in row if name not in columns.values() and name not in columns]
+    assert [name for name in found if name not in columns] == kept
+    assert all(json_values.same(found[name], row[name]) for name in kept)
+    moved = [name for name in found if columns.get(name) in row]
+    assert [row_name for row_name in row if row_name in columns.values()] == list(
+        dict.fromkeys(columns[name] for name in moved)
+    )
+    assert all(json_values.same(found[name], row[columns[name]]) for name in moved)
+    for name in found.keys() - set(kept) - set(moved):
+        value: Any = row
+        for part in columns[name].split("."):
+            value = json.loads(value)[part] if isinstance(value, str) else value[part]
+        assert json_values.same(found[name], value)
+
+
+@given(rows, renamings)
+def test_drop_keeps_what_is_mapped_alike(row: dict[str, Any], columns: dict[str, str]) -> None:
+    """It leaves columns out, and changes neither the order nor the values of the others."""
+    whole = renaming(columns)(row)
+    assert list(renaming(columns, unmapped="drop")(row).items()) == [
+        (name, value) for name, value in whole.items() if name in columns or name == "person_email"
+    ]
+
+
+def test_a_mapped_row_becomes_an_entry() -> None:
+    """The renaming comes before the row is read."""
+    found = mapping({"person_email": "email"}, "person_event", constants={"event_name": "order_paid"})
+    assert entry(found, {"id": 7, "email": "ada@example.com", "total": 12.5}) == {
+        "type": "person",
+        "action": "event",
+        "identifiers": {"email": "ada@example.com"},
+        "name": "order_paid",
+        "attributes": {"id": 7, "total": 12.5},
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "field"),
+    [
+        ({"person_email": "mail"}, {"mail": " "}, "mail"),
+        ({"person_email": "mail"}, {"person_email": "not this one"}, "mail"),
+        ({"person_email": "user.mail"}, {"user": {"mail": []}}, "user.mail"),
+        ({"person_email": "mail", "timestamp": "at"}, {"mail": "m", "at": "soon"}, "at"),
+        ({}, {"person_email": None}, "person_email"),
+    ],
+)
+def test_a_rejection_names_the_column_as_the_row_spells_it(
+    columns: dict[str, str], row: dict[str, Any], field: str
+) -> None:
+    """Whoever looks at the rejected row finds it there; the sentence tells both names."""
+    found = mapping(columns, "person_event", constants={"event_name": "seen"})
+    with pytest.raises(Rejection) as caught:
+        assembler(found).assemble(row)
+    assert caught.value.field == field
+    assert ("is mapped from" in caught.value.message) is (field in columns.values())
+
+
+def test_an_attribute_over_its_limit_is_named_by_its_source() -> None:
+    """Not only named columns are rejected."""
+    found = mapping({"person_email": "mail", "bio": "text"})
+    with pytest.raises(Rejection) as caught:
+        assembler(found).assemble({"mail": "m", "text": "x" * 1_001})
+    assert (caught.value.reason, caught.value.field) == ("too_large", "text")
+
+
+def test_dates_are_known_by_their_new_names() -> None:
+    """The schema is renamed as the rows are, also within objects."""
+    date_time = {"type": "string", "format": "date-time"}
+    properties = {
+        "mail": {"type": "string"},
+        "seen": date_time,
+        "same": date_time,
+        "account": {"type": "object", "properties": {"opened": date_time, "closed": {"type": "string"}}},
+    }
+    found = mapping(
+        {"person_email": "mail", "seen_at": "seen", "opened_at": "account.opened", "closed": "account.closed"}
+    )
+    day = "2024-05-01T00:00:00Z"
+    row = {"mail": "m", "seen": day, "same": day, "account": {"opened": day, "closed": day}}
+    attributes = entry(found, row, properties=properties, convert=True)["attributes"]
+    assert attributes == {
+        "seen_at": 1714521600,
+        "same": 1714521600,
+        "account": {"opened": day, "closed": day},
+        "opened_at": 1714521600,
+        "closed": day,
+    }
+
+
+def test_ids_made_of_rows_are_made_of_the_row_as_it_came() -> None:
+    """Two rows that differ only in a dropped column stay two events, and the mapping plays no part."""
+
+    def event_id(order: int, **more: Any) -> str:
+        found = mapping({"person_email": "mail"}, "person_event", constants={"event_name": "paid"}, **more)
+        row = {"order": order, "mail": "m"}
+        id_of_event: str = entry(found, row, strategy="from_row")["id"]
+        return id_of_event
+
+    assert event_id(1, unmapped="drop") == event_id(1)
+    assert event_id(1, unmapped="drop") != event_id(2, unmapped="drop")
+
+
+def test_numbers_keep_their_digits_on_the_way() -> None:
+    """A decimal identifier asks for the exact row, within JSON text it is exact already."""
+    found = mapping({"person_email": "n"})
+    with pytest.raises(ExactDigitsNeeded):
+        assembler(found).assemble({"n": 1.10})
+    row = b'{"n": 1.10, "big": 123456789012345678901234567890}'
+    assert assembler(found).assemble(parse_exactly(row))[1] == (
+        b'{"type":"person","action":"identify","identifiers":{"email":"1.10"},'
+        b'"attributes":{"big":123456789012345678901234567890}}'
+    )
+    within = assembler(mapping({"person_email": "user.n"})).assemble({"user": '{"n": 1.10}'})
+    assert b'"identifiers":{"email":"1.10"}' in within[1]
+
+
+def resolve(found: StreamMapping, properties: dict[str, Any]) -> FieldMapping | None:
+    """The renaming of a stream with this schema."""
+    target = DESTINATION_OBJECTS[found.destination_object_name]
+    (resolved,) = resolve_mappings([Route(Stream("rows", properties=properties), target, found)], EMAIL)
+    return resolved
+
+
+def test_a_required_column_that_no_row_can_have_fails_at_the_start() -> None:
+    """Every stream is named with every column, and what to do."""
+    event = mapping({}, "person_event")
+    device = mapping({"person_email": "mail"}, "person_device", unmapped="drop")
+    routes = [
+        Route(Stream("orders", properties={"id": {}}), DESTINATION_OBJECTS["person_event"], event),
+        Route(Stream("phones", properties={"mail": {}}), DESTINATION_OBJECTS["person_device"], device),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        resolve_mappings(routes, EMAIL)
+    message = str(caught.value)
+    assert "stream orders has no person_email and no event_name for person_event" in message
+    assert "stream phones has no device_token and no platform for person_device" in message
+    assert "Nothing was written" in message
+
+
+def test_a_required_column_may_come_from_anywhere() -> None:
+    """A column, an object, a constant, or the stream's own column of that name, dropped ones not counted as such."""
+    columns = {"person_email": "user.mail"}
+    assert resolve(mapping(columns, "person_event", constants={"event_name": "seen"}), {"user": {}})
+    assert resolve(mapping(columns, "person_event", unmapped="drop"), {"user": {}, "event_name": {}})
+
+
+def test_a_column_that_was_renamed_is_no_longer_there() -> None:
+    """A required column can't be given away."""
+    with pytest.raises(ConfigError, match="has no event_name for person_event"):
+        resolve(mapping({"kind": "event_name"}, "person_event"), {"person_email": {}, "event_name": {}})
+
+
+def test_a_stream_without_a_schema_is_believed() -> None:
+    """Nobody knows its columns before the first row."""
+    assert resolve(mapping({}, "person_event"), {})
+
+
+def test_identity_follows_the_configuration() -> None:
+    """The person's column is another one when people are identified by id."""
+    found = mapping({"person_email": "mail"})
+    route = Route(Stream("rows", properties={"mail": {}}), DESTINATION_OBJECTS["person_identify"], found)
+    with pytest.raises(ConfigError, match="has no person_id for person_identify"):
+        resolve_mappings([route], IDENTIFIER_KINDS["id"])
+
+
+def test_what_was_hardly_meant_is_told() -> None:
+    """A source that the schema does not know, and a column that a mapping pushes out."""
+    properties = {"mail": {}, "person_email": {}, "origin": {}, "user": {"type": "object"}}
+    found = renaming({"person_email": "mail", "city": "user.city", "x": "emial"}, constants={"origin": "web"})
+    lines = list(found.warning_lines(Stream("rows", properties=properties)))
+    assert len(lines) == 3
+    assert "Stream rows has no column emial in its schema" in lines[0]
+    assert (
+        "has a column person_email, which is not sent: the mapping puts the column mail in its place"
+        in lines[1]
+    )
+    assert "has a column origin, which is not sent: the mapping puts a text in its place" in lines[2]
+    assert list(found.warning_lines(Stream("rows"))) == []
+
+
+def test_streams_without_a_mapping_pay_nothing() -> None:
+    """Their rows go the way they always went."""
+    settings = AssemblySettings(EMAIL, "none", False, FreshIds())
+    target = DESTINATION_OBJECTS["person_identify"]
+    assert resolve_mappings([Route(Stream("rows"), target)], EMAIL) == [None]
+    assert type(StreamSync(Stream("rows"), target, settings, None).assembler) is Assembler

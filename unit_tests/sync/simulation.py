@@ -1,0 +1,431 @@
+"""The real pipeline in a world without threads, sockets or time: a test says what happens next, and looks at everything.
+
+Only the edges are stood in for: threads, by lanes that deliver a batch when told to; sockets, by a transport that answers
+as told; the bucket, by one that takes a file when told to; time, by a clock that idle waiting moves.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import orjson
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.airbyte.output import Output
+from destination_customerio.airbyte.stdin import EndOfInput, Failed, Inbox, LaneEnded, Lines, Stop
+from destination_customerio.dead_letters.spool import CountedDeadLetters, FileUploaded
+from destination_customerio.delivery.attempts import Circumstances, Delivery
+from destination_customerio.delivery.batch import Batch, Batcher
+from destination_customerio.delivery.throttle import Pace, RefusalCount
+from destination_customerio.errors import Rejection, TransientError
+from destination_customerio.ledger import Epoch, Ledger
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.sync.pipeline import Limits, Pipeline
+from destination_customerio.sync.stream_sync import StreamSync
+from destination_customerio.track_api.verdict import Answer, NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STREAMS = ("users", "orders")
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class IdleInbox(Inbox):
+    """Waiting for an event that does not come moves the clock, and takes no time."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.time_passes = True
+        self.taken = 0
+        self.free_slots = 0
+
+    def free_slot(self) -> None:
+        """See `Inbox`."""
+        self.free_slots += 1
+
+    def take(self, timeout_seconds: float) -> object | None:
+        """See `Inbox`."""
+        self.taken += 1
+        event = super().take(0.0)
+        if event is None and self.time_passes:
+            self._clock.now += max(timeout_seconds, 0.0)
+        return event
+
+
+class ToldLanes:
+    """Lanes that deliver their oldest batch when told to, through the real `Delivery` and a transport that does as told."""
+
+    def __init__(self, lanes: int, inbox: Inbox) -> None:
+        self.lanes = lanes
+        self.queues: list[deque[Batch]] = [deque() for _ in range(lanes)]
+        self.applied: list[int] = []
+        self.largest_body = 0
+        self.given_up = False
+        self._inbox = inbox
+        # A clock of their own: what lanes wait for is no time of the coordinator's.
+        self._clock = Clock()
+        self._circumstances = Circumstances(
+            pace=Pace(self._clock),
+            refusals=RefusalCount(),
+            retry_timeout_seconds=math.inf,
+            clock=self._clock,
+            wall_clock=self._clock,
+            wait=self._wait,
+            rng=random.Random(1),  # noqa: S311 - waits take no time here
+            report=inbox.post,
+        )
+
+    def send(self, batch: Batch) -> None:
+        """See `Lanes`."""
+        assert not self.given_up, "a batch was sent after the sync was given up"
+        self.queues[batch.lane].append(batch)
+
+    def fence(self, lane: int, awaited: int) -> None:
+        """No row of these streams joins two keys."""
+        raise AssertionError((lane, awaited))
+
+    def give_up(self) -> None:
+        """See `Lanes`."""
+        self.given_up = True
+
+    def busy(self) -> list[int]:
+        """The lanes that have a batch under way."""
+        return [number for number, batches in enumerate(self.queues) if batches]
+
+    def finish(self, lane: int, refused: Sequence[int] = (), weather: Sequence[str] = ()) -> None:
+        """A lane delivers its oldest batch through the real delivery.
+
+        refused  the places of rows that the server rejects
+        weather  what happens to the next requests before all is well: "503", "429", "lost" (applied, but the answer
+                 is lost) or "refused" (the request as a whole, unless it has one row)
+        """
+        batch = self.queues[lane].popleft()
+        assert len(batch.body(0, len(batch))) == batch.body_bytes
+        transport = _ToldTransport(
+            self,
+            {_rows(batch.body(0, len(batch)))[place] for place in refused if place < len(batch)},
+            list(weather),
+        )
+        self._inbox.post(Delivery(transport, self._circumstances).deliver(batch))
+
+    def _wait(self, seconds: float) -> bool:
+        self._clock.now += seconds
+        return False
+
+    def take(self, rows: Sequence[int], body: bytes) -> None:
+        """The server applies rows; those it has already it must know by the same bytes."""
+        for row in rows:
+            if row not in self.applied:
+                self.applied.append(row)
+        self.largest_body = max(self.largest_body, len(body))
+
+    def end(self) -> None:
+        """All lanes notice that the sync was given up; what they had is not heard of again."""
+        for _ in range(self.lanes):
+            self._inbox.post(LaneEnded())
+
+
+@dataclass
+class _ToldTransport:
+    """One lane's way to the server, through the weather that the test has chosen."""
+
+    lanes: ToldLanes
+    rejected: set[int]
+    weather: list[str]
+
+    def post_batch(self, body: bytes) -> Answer | NoAnswer:
+        """One request."""
+        rows = _rows(body)
+        accepted = [row for row in rows if row not in self.rejected]
+        match self.weather.pop(0) if self.weather else "fine":
+            case "503":
+                return Answer(503, b"")
+            case "429":
+                return Answer(429, b"")
+            case "lost":
+                self.lanes.take(accepted, body)
+                return NoAnswer("no answer in time")
+            case "refused" if len(rows) > 1:
+                return Answer(400, b"")
+        self.lanes.take(accepted, body)
+        errors = [{"batch_index": place} for place, row in enumerate(rows) if row in self.rejected]
+        return Answer(207, orjson.dumps({"errors": errors})) if errors else Answer(200, b"{}")
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _rows(body: bytes) -> list[int]:
+    """The numbers of the rows in a request."""
+    return [entry["attributes"]["row"] for entry in orjson.loads(body)["batch"]]
+
+
+def _row_of(line: bytes) -> int:
+    """The number of the row in a RECORD."""
+    number: int = orjson.loads(line)["record"]["data"]["row"]
+    return number
+
+
+@dataclass(eq=False)
+class _LetterFile:
+    opened_at: float
+    rows: list[tuple[int, Epoch]] = field(default_factory=list)
+
+
+class NoBucket(CountedDeadLetters):
+    """The real dead letters of a sync without a bucket, which settle a row by counting it; the rows are noted."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger.settle_rejected)
+        self.kept: set[int] = set()
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
+        """See `DeadLetters`."""
+        self.kept.add(_row_of(line))
+        super().add(stream, line, rejection, epoch)
+
+
+class ToldBucket:
+    """Dead letters in one open file at a time, stored when told to."""
+
+    stored = ()
+    max_sealed = math.inf
+    disk_is_full = False
+    loses_rows = False
+
+    def __init__(self, ledger: Ledger, inbox: Inbox, clock: Clock) -> None:
+        self.sealed: deque[_LetterFile] = deque()
+        self.kept: set[int] = set()
+        self._open: _LetterFile | None = None
+        self._ledger = ledger
+        self._inbox = inbox
+        self._clock = clock
+
+    @property
+    def is_full(self) -> bool:
+        """See `DeadLetters`."""
+        return len(self.sealed) > self.max_sealed
+
+    @property
+    def pending(self) -> int:
+        """See `DeadLetters`."""
+        files = [*self.sealed, *([self._open] if self._open else [])]
+        return sum(len(file.rows) for file in files)
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:  # noqa: ARG002
+        """See `DeadLetters`."""
+        if self.disk_is_full:
+            raise TransientError("the disk is full")
+        if self.loses_rows:
+            return
+        if self._open is None:
+            self._open = _LetterFile(self._clock())
+        self._open.rows.append((_row_of(line), epoch))
+
+    def handle(self, event: FileUploaded) -> None:
+        """See `DeadLetters`."""
+        file = cast("_LetterFile", event.file)
+        assert file is self.sealed.popleft()
+        self.kept |= {row for row, _ in file.rows}
+        for epoch, rows in Counter(epoch for _, epoch in file.rows).items():
+            self._ledger.settle(epoch, rejected=rows)
+
+    def seal(self, opened_before: float = math.inf) -> None:
+        """See `DeadLetters`."""
+        if self._open and self._open.opened_at <= opened_before:
+            self.sealed.append(self._open)
+            self._open = None
+
+    def oldest_opened_at(self) -> float | None:
+        """See `DeadLetters`."""
+        return self._open.opened_at if self._open else None
+
+    def close(self) -> None:
+        """See `DeadLetters`."""
+
+    def store(self, number: int = 0) -> None:
+        """The bucket has taken a sealed file."""
+        self._inbox.post(FileUploaded(cast("Any", self.sealed[number])))
+
+
+class Simulation:
+    """One sync, and what a naive reader of its input knows of it.
+
+    rows    (stream, person, is_good) of each row, by its number
+    states  the states sent: how many rows came before, and of which stream, or None for all
+    """
+
+    def __init__(
+        self,
+        lanes: int = 3,
+        limits: Limits | None = None,
+        max_body_bytes: int = 400,
+        *,
+        with_bucket: bool = True,
+        targets: tuple[str, str] = ("person_identify", "person_event"),
+        stdout: BinaryIO | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self.inbox = IdleInbox(self.clock)
+        self.ledger = Ledger()
+        self.lanes = ToldLanes(lanes, self.inbox)
+        self.bucket = ToldBucket(self.ledger, self.inbox, self.clock)
+        self._dead_letters = self.bucket if with_bucket else NoBucket(self.ledger)
+        self.stdout = stdout or io.BytesIO()
+        self.limits = limits or Limits()
+        self.batcher = Batcher(lanes, max_body_bytes)
+        self.max_body_bytes = max_body_bytes
+        settings = AssemblySettings(
+            identifier_kind=IDENTIFIER_KINDS["email"],
+            event_id_strategy="retry_safe",
+            convert_timestamps=False,
+            fresh_ids=FreshIds(),
+        )
+        self.pipeline = Pipeline(
+            [
+                StreamSync(Stream(name), DESTINATION_OBJECTS[target], settings)
+                for name, target in zip(STREAMS, targets, strict=True)
+            ],
+            self.ledger,
+            self.batcher,
+            self.lanes,
+            self._dead_letters,
+            self.inbox,
+            Output(self.stdout),
+            self.clock,
+            self.limits,
+        )
+        self.rows: list[tuple[str, str, bool]] = []
+        self.states: list[tuple[int, str | None]] = []
+        self.lines = 0
+        self._seen = 0
+
+    # What happens
+
+    def row(self, stream: str, person: str, *, is_good: bool = True) -> None:
+        """One row comes in."""
+        data = {
+            "person_email": f"{person}@example.com" if is_good else None,
+            "event_name": "e",
+            "row": len(self.rows),
+        }
+        self.rows.append((stream, person, is_good))
+        self.line({"type": "RECORD", "record": {"stream": stream, "emitted_at": 1, "data": data}})
+
+    def state(self, stream: str | None) -> None:
+        """A state comes in, of one stream or of all."""
+        number = len(self.states)
+        self.states.append((len(self.rows), stream))
+        content: dict[str, Any] = {"type": "GLOBAL", "id": number}
+        if stream is not None:
+            content = {"type": "STREAM", "id": number, "stream": {"stream_descriptor": {"name": stream}}}
+        self.line({"type": "STATE", "state": content})
+
+    def line(self, message: dict[str, Any]) -> None:
+        """One line comes in, as a block of its own."""
+        self.lines += 1
+        self.inbox.post(Lines(orjson.dumps(message)))
+
+    def end_of_input(self) -> None:
+        """Stdin is closed."""
+        self.inbox.post(EndOfInput())
+
+    def stop(self) -> None:
+        """The platform sends SIGTERM."""
+        self.inbox.post(Stop(15))
+
+    def fail(self, words: str = "the server is gone") -> None:
+        """A lane can't go on."""
+        self.inbox.post(Failed(TransientError(words)))
+
+    def fail_upload(self) -> None:
+        """A file of dead letters can't be stored, nor any after it."""
+        self.inbox.post(TransientError("the bucket is gone"))
+
+    def work(self, steps: int = 1) -> None:
+        """Let the coordinator handle so many events."""
+        for _ in range(steps):
+            self.pipeline.step()
+
+    def catch_up(self) -> None:
+        """Let the coordinator handle all that has come in, in no time."""
+        self.inbox.time_passes = False
+        self.work(2 * (len(self.rows) + len(self.states)) + 5)
+        self.inbox.time_passes = True
+
+    # What is there to see
+
+    @property
+    def kept(self) -> set[int]:
+        """The rejected rows that lie in the bucket; without one, that were counted."""
+        return self._dead_letters.kept
+
+    @property
+    def acknowledged(self) -> list[dict[str, Any]]:
+        """The states on stdout, in order."""
+        return [message["state"] for message in self._messages() if message["type"] == "STATE"]
+
+    @property
+    def logged(self) -> list[str]:
+        """The log lines on stdout."""
+        return [message["log"]["message"] for message in self._messages() if message["type"] == "LOG"]
+
+    def _messages(self) -> list[dict[str, Any]]:
+        assert isinstance(self.stdout, io.BytesIO)
+        return [orjson.loads(line) for line in self.stdout.getvalue().splitlines()]
+
+    def check(self) -> None:
+        """The invariants that must hold after every step."""
+        states = self.acknowledged
+        for state in states[self._seen :]:
+            self._check_state(state, [earlier["id"] for earlier in states[: states.index(state)]])
+        self._seen = len(states)
+        assert self.lanes.largest_body <= self.max_body_bytes
+        under_way = sum(batch.weight for batches in self.lanes.queues for batch in batches)
+        # The block that fills the budget may exceed it by its own row or state.
+        assert self.batcher.weight + under_way <= self.limits.max_weight_bytes + 1_000
+        assert len(self.lanes.applied) == len(set(self.lanes.applied)), "a row was sent twice"
+        for person in {person for _, person, _ in self.rows}:
+            own = [row for row in self.lanes.applied if self.rows[row][1] == person]
+            assert own == sorted(own), "rows of one person came out of order"
+
+    def _check_state(self, state: dict[str, Any], earlier: list[int]) -> None:
+        number = state["id"]
+        before, stream = self.states[number]
+        concerned = [row for row in range(before) if stream in (None, self.rows[row][0])]
+        settled = set(self.lanes.applied) | self.kept
+        assert settled.issuperset(concerned), "a state was acknowledged before its rows"
+        assert set(self.lanes.applied).isdisjoint(self.kept), "a row was both sent and kept"
+        of_the_same = [other for other in earlier if self.states[other][1] == stream]
+        assert of_the_same == sorted(of_the_same), "states came out of order"
+        previous = [other for other, (_, of) in enumerate(self.states[:number]) if of == stream]
+        assert of_the_same == previous, "a state was left out"
+        if all(of == stream for _, of in self.states[:number]):
+            # Counts are since the previous state of this kind; where kinds are mixed they are shared out.
+            since = self.states[previous[-1]][0] if previous else 0
+            rows = [row for row in concerned if row >= since]
+            kept = len(self.kept.intersection(rows))
+            assert state["destinationStats"] == {
+                "recordCount": float(len(rows) - kept),
+                "rejectedRecordCount": float(kept),
+            }

@@ -1,0 +1,135 @@
+"""What the sync says of itself: counts, names, reasons."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.config.loader import parse_config
+from destination_customerio.errors import Rejection
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.sync.log_lines import (
+    RequestCounts,
+    column_lines,
+    counted,
+    progress_line,
+    start_lines,
+    summary_lines,
+)
+from destination_customerio.sync.stream_sync import StreamSync
+
+SETTINGS = AssemblySettings(
+    identifier_kind=IDENTIFIER_KINDS["email"],
+    event_id_strategy="none",
+    convert_timestamps=False,
+    fresh_ids=FreshIds(),
+)
+
+
+def stream_of(name: str, object_name: str = "person_identify", namespace: str | None = None) -> StreamSync:
+    """A stream at work."""
+    return StreamSync(Stream(name, namespace), DESTINATION_OBJECTS[object_name], SETTINGS)
+
+
+def busy_stream() -> StreamSync:
+    """One with 1,500 rows read: 1,200 delivered, 3 rejected, the others waiting."""
+    sync = stream_of("users", namespace="shop")
+    sync.counts.read, sync.counts.delivered = 1_500, 1_200
+    for rejection in (
+        Rejection("invalid", "timestamp", "c4nary"),
+        Rejection("invalid", "timestamp", "c4nary"),
+        Rejection("too_large", "", "c4nary"),
+    ):
+        sync.count_rejected(rejection)
+    return sync
+
+
+def test_the_start_says_what_goes_where() -> None:
+    """Host, lanes, identifier, bucket, and each stream's object."""
+    config = parse_config(
+        {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "max_concurrent_requests": 4}, {}
+    )
+    first, *streams = start_lines(config, "https://track-eu.customer.io", [busy_stream()])
+    assert "https://track-eu.customer.io, up to 4 requests at once" in first
+    assert "identified by email" in first
+    assert "no bucket: they are counted only" in first
+    assert streams == ["Stream shop.users goes to person_identify."]
+    storage = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "r", "bucket_path": "p"}
+    config = parse_config(
+        {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "object_storage_config": storage}, {}
+    )
+    assert "Rejected rows go to s3://b/p." in next(start_lines(config, "x", []))
+
+
+def test_progress_is_rows_and_their_rate_requests_rejections_retries_and_what_waits() -> None:
+    """The rate is that since the last such line."""
+    requests = RequestCounts(requests=7, retries=Counter({"HTTP 503": 2}))
+    assert progress_line([busy_stream(), stream_of("b")], requests, seconds=30.0, rows_before=900) == (
+        "1,500 rows read (20 rows/s), 1,200 delivered in 7 requests, 3 rejected [invalid (timestamp): 2, too_large: 1], "
+        "2 retries [HTTP 503: 2], 297 rows waiting."
+    )
+
+
+def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> None:
+    """Rows that are not settled are named only where there are any."""
+    done = stream_of("done")
+    done.counts.read = done.counts.delivered = 2
+    assert list(summary_lines([busy_stream(), done], RequestCounts(requests=3))) == [
+        (
+            "Stream shop.users: 1,500 rows read, 1,200 delivered, 3 rejected [invalid (timestamp): 2, too_large: 1], "
+            "297 not settled."
+        ),
+        "Stream done: 2 rows read, 2 delivered, 0 rejected.",
+        "3 requests to Customer.io, 0 retries.",
+    ]
+
+
+def test_a_thousand_streams_are_summed_up() -> None:
+    """Nobody reads a thousand lines."""
+    lines = list(summary_lines([stream_of(str(number)) for number in range(1_000)], RequestCounts()))
+    assert len(lines) == 102
+    assert lines[100] == "The other 900 streams are left out of this list."
+
+
+def test_columns_are_told_of_once() -> None:
+    """Those that redirect mails, and those that an object has no place for."""
+    events, deletions = stream_of("e", "person_event"), stream_of("d", "person_delete")
+    events.assembler.assemble({"person_email": "a@b.c", "event_name": "x", "recipient": "c4nary@b.c"})
+    deletions.assembler.assemble({"person_email": "a@b.c", "why": "c4nary"})
+    (mails,) = column_lines(events)
+    (ignored,) = column_lines(deletions)
+    assert "with the attribute recipient" in mails
+    assert "has 1 column that person_delete has no place for; not sent: why." in ignored
+    assert "c4nary" not in mails + ignored
+    assert [*column_lines(events), *column_lines(deletions)] == []
+
+
+def test_rejections_of_ever_new_columns_are_summed_up() -> None:
+    """What is remembered of them does not grow with the sync, and each row is counted all the same."""
+    sync = stream_of("users")
+    for number in range(1_000):
+        sync.count_rejected(Rejection("too_large", f"{number}" + "x" * 100_000, ""))
+        sync.count_refused(Rejection("invalid", "timestamp", ""), b"{}")
+    assert sync.counts.rejected.total() == 2_000
+    assert sync.counts.rejected["invalid", "timestamp"] == 1_000
+    assert sync.counts.rejected["other", ""] == 1_000 - 199
+    assert len(sync.counts.rejected) == 201
+    assert max(len(column) for _, column in sync.counts.rejected) == 200
+
+
+def test_what_is_listed_adds_up_to_the_whole() -> None:
+    """However many reasons there are: those that are not named are counted together."""
+    retries = Counter({f"HTTP {status}": 1 for status in range(500, 530)})
+    line = list(summary_lines([], RequestCounts(retries=retries)))[-1]
+    assert line.startswith("0 requests to Customer.io, 30 retries [")
+    assert sum(int(count) for count in re.findall(r": (\d+)", line)) == 30
+    assert "others: 10" in line
+
+
+def test_one_is_no_plural() -> None:
+    """And thousands are parted."""
+    assert [counted(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]

@@ -1,0 +1,145 @@
+"""The connector as the CDK knows it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    ConfiguredAirbyteCatalogSerializer,
+    ConnectorSpecificationSerializer,
+    Status,
+    Type,
+)
+
+from destination_customerio.cdk import DestinationCustomerIO
+from destination_customerio.config.spec import specification
+from destination_customerio.errors import ConfigError, TransientError
+from integration_tests.connector import catalog_of, config_for, record, stream, stream_state
+from tools.local_track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PATIENCE_SECONDS = 60.0
+LOGGER = logging.getLogger("airbyte")
+CATALOG = ConfiguredAirbyteCatalogSerializer.load(catalog_of(stream("person_identify")))
+
+
+@pytest.fixture
+def api() -> Iterator[LocalTrackApi]:
+    """A local Track API."""
+    with LocalTrackApi() as server:
+        yield server
+
+
+def message(line: bytes) -> AirbyteMessage:
+    """A message of the CDK's."""
+    return AirbyteMessageSerializer.load(json.loads(line))
+
+
+def write(config: dict[str, Any], messages: Iterable[AirbyteMessage]) -> Iterator[AirbyteMessage]:
+    """What `write` yields."""
+    return iter(DestinationCustomerIO().write(config, CATALOG, messages))
+
+
+ROW = record("person_identify", {"person_email": "a@b.c"})
+STATE = stream_state("person_identify", 1)
+
+
+def test_the_cdks_models_lose_nothing_of_the_specification() -> None:
+    """Whoever asks the class gets what the command line prints."""
+    spec = DestinationCustomerIO().spec(LOGGER)
+    assert ConnectorSpecificationSerializer.dump(spec) == specification()
+
+
+def test_check_answers_with_a_status(api: LocalTrackApi) -> None:
+    """And never with an exception, whatever is wrong."""
+    destination = DestinationCustomerIO()
+    assert destination.check(LOGGER, config_for(api.url)).status is Status.SUCCEEDED
+    failed = destination.check(LOGGER, {})
+    assert failed.status is Status.FAILED
+    assert "credentials is missing" in (failed.message or "")
+
+
+def test_discover_needs_a_valid_configuration(api: LocalTrackApi) -> None:
+    """It follows the identifier that is configured."""
+    destination = DestinationCustomerIO()
+    catalog = destination.discover(config_for(api.url, identifierType="id"))
+    assert "person_id" in catalog["operations"][0]["json_schema"]["properties"]
+    with pytest.raises(ConfigError):
+        destination.discover({})
+
+
+def test_write_takes_messages_and_yields_states(api: LocalTrackApi) -> None:
+    """The same sync as from the command line."""
+    answers = list(write(config_for(api.url), [message(ROW), message(STATE)]))
+    (state,) = (answer.state for answer in answers if answer.type is Type.STATE)
+    assert state is not None
+    assert state.destinationStats is not None
+    assert state.destinationStats.recordCount == 1.0
+    assert len(api.world.profiles()) == 1
+
+
+def test_what_the_messages_raise_comes_back_to_the_caller(api: LocalTrackApi) -> None:
+    """What was given before is written all the same."""
+
+    def broken() -> Iterator[AirbyteMessage]:
+        yield message(ROW)
+        yield message(STATE)
+        raise LookupError("the source broke")
+
+    answers = write(config_for(api.url), broken())
+    with pytest.raises(LookupError, match="the source broke"):
+        list(answers)
+    assert len(api.world.profiles()) == 1
+
+
+def test_a_failed_sync_raises_after_the_states_that_are_true(api: LocalTrackApi) -> None:
+    """Its kind says what to do next."""
+    api.inject({"status": 503})
+    with pytest.raises(TransientError):
+        list(write(config_for(api.url, retry_timeout_seconds=1), [message(ROW), message(STATE)]))
+
+
+class EndlessRows:
+    """Rows for ever, and word of when nobody takes them any more."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def __iter__(self) -> Iterator[AirbyteMessage]:
+        """Rows without an end."""
+        try:
+            while True:
+                yield message(ROW)
+        finally:
+            self.released.set()
+
+
+def test_a_caller_that_stops_listening_hangs_nothing(api: LocalTrackApi) -> None:
+    """The sync ends, and takes no further message."""
+    rows = EndlessRows()
+    answers = write(config_for(api.url), rows)
+    assert next(answers).type is Type.LOG
+    answers.close()  # type: ignore[attr-defined]
+    assert rows.released.wait(PATIENCE_SECONDS)
+
+
+def test_a_sync_that_fails_takes_no_further_message(api: LocalTrackApi) -> None:
+    """Before its first row or later: the messages are let go, however many there are."""
+    rows = EndlessRows()
+    with pytest.raises(ConfigError, match="site"):
+        list(write(config_for(api.url, credentials={"siteId": "wrong", "apiKey": "wrong"}), rows))
+    assert rows.released.wait(PATIENCE_SECONDS)
+
+    api.inject({"path": "batch", "status": 401})
+    rows = EndlessRows()
+    with pytest.raises(ConfigError, match="site"):
+        list(write(config_for(api.url), rows))
+    assert rows.released.wait(PATIENCE_SECONDS)

@@ -1,0 +1,329 @@
+"""One attempt is one request, to the right host, with the credentials, and every way it can end has a name."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio import __version__
+from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Credentials
+from destination_customerio.errors import ConfigError
+from destination_customerio.track_api.client import TrackClient
+from destination_customerio.track_api.verdict import Answer, NoAnswer
+from unit_tests.track_api.loopback import Certificate, Reply, Request, Server, http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Connect = Callable[..., TrackClient]
+    Internet = Callable[[Callable[[Request], Reply]], Server]
+
+CREDENTIALS = Credentials.model_validate({"siteId": "site", "apiKey": "schlüssel"})
+AUTHORIZATION = "Basic " + base64.b64encode("site:schlüssel".encode()).decode()
+BODY = b'{"batch":[{"type":"person"}]}'
+LONG_TIMEOUT_SECONDS = 20.0
+
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., TrackClient]]:
+    """Makes clients, and closes them in the end."""
+    clients = []
+
+    def make(url: str, read_timeout_seconds: float = LONG_TIMEOUT_SECONDS) -> TrackClient:
+        clients.append(TrackClient(url, CREDENTIALS, read_timeout_seconds))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+def test_a_batch_is_posted_as_it_is(connect: Connect) -> None:
+    """The very bytes, to the batch path, with the credentials in UTF-8 and a User-Agent that says the version."""
+    with Server(lambda _: http(207, b'{"errors":[]}', Retry_After="7")) as server:
+        assert connect(server.url).post_batch(BODY) == Answer(207, b'{"errors":[]}', "7")
+    (request,) = server.requests
+    assert (request.method, request.path, request.body) == ("POST", "/api/v2/batch", BODY)
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["content-length"] == str(len(BODY))
+    assert request.headers["authorization"] == AUTHORIZATION
+    assert request.headers["user-agent"] == f"airbyte-destination-customerio/{__version__}"
+
+
+def test_the_region_is_asked_for(connect: Connect) -> None:
+    """Below the path of the base URL, if it has one."""
+    with Server(lambda _: http(200, b"{}")) as server:
+        assert connect(server.url + "/base").get_region() == Answer(200, b"{}")
+    (request,) = server.requests
+    assert (request.method, request.path, request.body) == ("GET", "/base/api/v1/accounts/region", b"")
+    assert request.headers["authorization"] == AUTHORIZATION
+
+
+@pytest.mark.parametrize("status", [200, 204, 400, 401, 413, 429, 500, 503, 599])
+def test_every_status_is_an_answer(connect: Connect, status: int) -> None:
+    """What it means is decided elsewhere; nothing is tried again here."""
+    body = b"" if status == 204 else b"x"
+    with Server(lambda _: http(status, body)) as server:
+        assert connect(server.url).post_batch(BODY) == Answer(status, body)
+    assert len(server.requests) == 1
+
+
+def test_many_requests_share_one_connection(connect: Connect) -> None:
+    """Kept alive through answers of every kind."""
+    statuses = [200, 207, 400, 429, 500] * 4
+    with Server(lambda request: http(int(request.body), b"{}")) as server:
+        client = connect(server.url)
+        for status in statuses:
+            assert client.post_batch(str(status).encode()) == Answer(status, b"{}")
+    assert len(server.requests) == len(statuses)
+    assert server.connections == 1
+
+
+def test_a_connection_that_the_server_closed_in_between_is_replaced(connect: Connect) -> None:
+    """An idle connection may be closed at any time; that costs no attempt."""
+    with Server(lambda _: http(200, b"{}", then="close")) as server:
+        client = connect(server.url)
+        for _ in range(3):
+            assert client.post_batch(BODY) == Answer(200, b"{}")
+            assert server.closed.wait(10)
+            server.closed.clear()
+    assert server.connections == 3
+
+
+def test_a_compressed_answer_is_unpacked(connect: Connect) -> None:
+    """Proxies in between may compress."""
+    with Server(lambda _: http(200, gzip.compress(b'{"a":1}'), Content_Encoding="gzip")) as server:
+        assert connect(server.url).post_batch(BODY) == Answer(200, b'{"a":1}')
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}", "close"),
+        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{}", "close"),
+        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", "close"),
+        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", "close"),
+        http(200, b"this is not gzip", Content_Encoding="gzip"),
+    ],
+)
+def test_a_broken_body_is_no_answer(connect: Connect, reply: Reply) -> None:
+    """Half an answer may have lost the half that names the errors."""
+    with Server(lambda _: reply) as server:
+        found = connect(server.url).post_batch(BODY)
+    assert found == NoAnswer("the answer was cut off")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(b"", "reset"),
+        Reply(b"", "close"),
+        Reply(b"HTTP/1.1 200", "reset"),
+        Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "reset"),
+        Reply(b"no HTTP at all\r\n\r\n", "close"),
+        Reply(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", "close"),
+    ],
+)
+def test_a_lost_connection_is_no_answer_and_nothing_is_sent_twice(connect: Connect, reply: Reply) -> None:
+    """Whether the request was taken is unknown; who knows the budget and the order tries again."""
+    with Server(lambda _: reply) as server:
+        client = connect(server.url)
+        assert isinstance(client.post_batch(BODY), NoAnswer)
+        assert isinstance(client.get_region(), NoAnswer)
+    assert [request.method for request in server.requests] == ["POST", "GET"]
+
+
+def test_a_host_that_is_not_there_is_no_answer(connect: Connect) -> None:
+    """A refused connection is told in words that hold nothing of the request."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        assert connect(url).post_batch(BODY) == NoAnswer("the connection was refused or lost")
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
+)
+def test_a_server_that_falls_silent_is_given_up(connect: Connect, beginning: bytes) -> None:
+    """Before the answer or in its middle."""
+    with Server(lambda _: Reply(beginning, "hang")) as server:
+        assert isinstance(connect(server.url, 0.1).post_batch(BODY), NoAnswer)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_enormous_answer_is_not_read_to_its_end(connect: Connect, packed: bool) -> None:
+    """Whether it comes as it is or unpacks to its size: memory is bounded."""
+    body = bytes(64 * 1024 * 1024)
+    reply = http(200, gzip.compress(body, 1), Content_Encoding="gzip") if packed else http(200, body)
+    with Server(lambda _: reply) as server:
+        assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
+
+
+def test_an_answer_about_every_row_is_read(connect: Connect) -> None:
+    """A 207 that rejects each of thousands of rows takes megabytes."""
+    body = b'{"errors":[' + b",".join([b'{"message":"' + b"x" * 500 + b'"}'] * 10_000) + b"]}"
+    with Server(lambda _: http(207, body)) as server:
+        assert connect(server.url).post_batch(BODY) == Answer(207, body)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_elsewhere_is_refused(connect: Connect, status: int) -> None:
+    """The other host hears nothing, neither rows nor credentials."""
+    with Server(lambda _: http(200)) as elsewhere:
+        with (
+            Server(lambda _: http(status, Location=f"{elsewhere.url}/api/v2/batch")) as server,
+            pytest.raises(ConfigError, match=r"redirect to a host that is not Customer\.io's"),
+        ):
+            connect(server.url).post_batch(BODY)
+        assert elsewhere.connections == 0
+
+
+def test_the_body_of_a_redirect_is_bounded_too(connect: Connect) -> None:
+    """Nobody reads it, so nobody waits for its end."""
+    reply = http(307, bytes(64 * 1024 * 1024), Location=f"{US_TRACK_URL}/api/v2/batch")
+    with Server(lambda _: reply) as server:
+        assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "/elsewhere",
+        "//track.customer.io/",
+        "http://track.customer.io/",
+        "https://track.customer.io:8443/",
+        "https://track.customer.io:port/",
+        "https://track.customer.io.example.com/",
+        "https://user@track.customer.io/",
+        "https://track.customer.io@example.com/",
+        "https://example.com/track.customer.io",
+        "https://[track.customer.io/",
+        "ftp://track.customer.io/",
+        "\xff",
+    ],
+)
+def test_only_customer_ios_hosts_are_followed_to(connect: Connect, location: str) -> None:
+    """By https, on the usual port, under their own names; any other place is refused, however it is written."""
+    with (
+        Server(lambda _: http(307, Location=location)) as server,
+        pytest.raises(ConfigError, match="credentials were not sent there"),
+    ):
+        connect(server.url).post_batch(BODY)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["track-eu.customer.io", "TRACK-EU.customer.io:443"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_the_other_region_is_followed(
+    connect: Connect, internet: Internet, status: int, host: str
+) -> None:
+    """With the same method, bytes and credentials, whatever browsers make of the status."""
+
+    def respond(request: Request) -> Reply:
+        if request.host.startswith("track.customer.io"):
+            return http(status, Location=f"https://{host}/api/v2/batch")
+        return http(200, b"{}")
+
+    server = internet(respond)
+    assert connect(US_TRACK_URL).post_batch(BODY) == Answer(200, b"{}")
+    first, second = (request for request in server.requests if request.method != "CONNECT")
+    assert (first.host, second.host) == ("track.customer.io:443", "track-eu.customer.io:443")
+    assert (second.method, second.path, second.body) == ("POST", "/api/v2/batch", BODY)
+    assert first.headers["authorization"] == second.headers["authorization"] == AUTHORIZATION
+
+
+def test_redirects_in_a_circle_end(connect: Connect, internet: Internet) -> None:
+    """After a few, as no answer."""
+
+    def respond(request: Request) -> Reply:
+        other = EU_TRACK_URL if request.host.startswith("track.") else US_TRACK_URL
+        return http(307, Location=f"{other}/api/v2/batch")
+
+    server = internet(respond)
+    assert connect(US_TRACK_URL).post_batch(BODY) == NoAnswer("redirected in a circle")
+    assert len([request for request in server.requests if request.method == "POST"]) == 4
+
+
+def test_a_proxy_of_the_environment_is_used_and_sees_no_credentials(
+    connect: Connect, internet: Internet
+) -> None:
+    """Only the host's name; what is sent goes through it sealed. One tunnel serves many requests."""
+    server = internet(lambda _: http(200, b"{}"))
+    client = connect(EU_TRACK_URL)
+    for _ in range(3):
+        assert client.post_batch(BODY) == Answer(200, b"{}")
+    tunnel, *posts = server.requests
+    assert (tunnel.method, tunnel.path) == ("CONNECT", "track-eu.customer.io:443")
+    assert "authorization" not in tunnel.headers
+    assert [request.headers["authorization"] for request in posts] == [AUTHORIZATION] * 3
+
+
+def test_a_proxy_that_is_not_there_is_no_answer(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is named as what is at fault."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        assert connect(US_TRACK_URL).post_batch(BODY) == NoAnswer("the proxy could not be used")
+
+
+def test_clear_text_never_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for this machine alone, and a proxy would read the credentials."""
+    with Server(lambda _: http(200)) as proxy, Server(lambda _: http(200)) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert connect(server.url).post_batch(BODY) == Answer(200, b"")
+    assert proxy.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "track.customer.io"])
+def test_a_netrc_file_does_not_replace_the_credentials(
+    connect: Connect, internet: Internet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str
+) -> None:
+    """Whatever the machine's user keeps there for the host."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine {host} login other password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    world = internet(lambda _: http(200))
+    with Server(lambda _: http(200)) as server:
+        connect(server.url if host == "127.0.0.1" else US_TRACK_URL).post_batch(BODY)
+    assert [*world.requests, *server.requests][-1].headers["authorization"] == AUTHORIZATION
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(connect: Connect, certificate: Certificate) -> None:
+    """No request is made, so nobody in between learns anything."""
+    with Server(lambda _: http(200), tls=certificate.context) as server:
+        found = connect(f"https://{server.address}").post_batch(BODY)
+    assert found == NoAnswer("the TLS certificate could not be verified")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_a_bundle_of_the_environment_may_vouch_for_it(
+    connect: Connect, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, bundle: str
+) -> None:
+    """Companies that look into TLS hand one out; an empty setting turns nothing off."""
+    with Server(lambda _: http(200), tls=certificate.context) as server:
+        monkeypatch.setenv(bundle, "")
+        assert isinstance(connect(f"https://{server.address}").post_batch(BODY), NoAnswer)
+        monkeypatch.setenv(bundle, str(certificate.path))
+        assert connect(f"https://{server.address}").post_batch(BODY) == Answer(200, b"")
+    assert len(server.requests) == 1
+
+
+def test_a_bundle_that_is_not_there_is_for_the_user_to_mend(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No attempt can succeed, so none is tried again."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
+        connect(US_TRACK_URL).post_batch(BODY)

@@ -1,0 +1,225 @@
+"""The account's region is asked for before any row is sent, and every way that can fail says what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Config
+from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
+from destination_customerio.track_api.region import bad_credentials, read_timeout_seconds, resolve_track_url
+from unit_tests.track_api.loopback import Reply, Request, Server, http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Internet = Callable[[Callable[[Request], Reply]], Server]
+
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
+NOW = 1_767_225_599.0  # 2025-12-31T23:59:59Z
+
+
+def config(**settings: Any) -> Config:
+    """A configuration with credentials that must be in no message."""
+    return Config.model_validate({"credentials": {"siteId": "s1te", "apiKey": "s3cr3t"}, **settings})
+
+
+def answer(region: Any, **more: Any) -> Reply:
+    """What the Track API answers to the question for the region."""
+    return http(200, json.dumps({"region": region, "environment_id": 3, **more}).encode())
+
+
+def resolve(config: Config, waits: list[float] | None = None) -> str:
+    """The base URL for all batches; pauses are noted, not made."""
+    return resolve_track_url(config, (waits if waits is not None else []).append, lambda: NOW)
+
+
+def failure(config: Config, waits: list[float] | None = None) -> SyncError:
+    """The error that ends the command; it never holds a credential."""
+    with pytest.raises(SyncError) as caught:
+        resolve(config, waits)
+    assert "s1te" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+    return caught.value
+
+
+@pytest.mark.parametrize(("region", "url"), [("us", US_TRACK_URL), ("eu", EU_TRACK_URL)])
+def test_auto_uses_the_accounts_own_host(internet: Internet, region: str, url: str) -> None:
+    """The US host is asked, which learns of no row; all rows then go to the account's region."""
+    server = internet(lambda _: answer(region, url=url))
+    assert resolve(config()) == url
+    assert [request.host for request in server.requests if request.method == "GET"] == [
+        "track.customer.io:443"
+    ]
+
+
+@pytest.mark.parametrize(("region", "url"), [("us", US_TRACK_URL), ("eu", EU_TRACK_URL)])
+def test_a_region_that_is_set_is_asked_at_its_own_host(internet: Internet, region: str, url: str) -> None:
+    """Nothing of the account touches the other region."""
+    server = internet(lambda _: answer(region, url=url))
+    assert resolve(config(region=region)) == url
+    (question,) = (request for request in server.requests if request.method == "GET")
+    assert f"https://{question.host}" == f"{url}:443"
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("us", "eu"), ("eu", "us")])
+def test_a_region_that_is_not_the_accounts_is_an_error(internet: Internet, wrong: str, right: str) -> None:
+    """Data never goes to a region that the user did not choose; the message says which to set."""
+    internet(lambda _: answer(right))
+    error = failure(config(region=wrong))
+    assert isinstance(error, ConfigError)
+    assert f"Set Region (region) to {right.upper()}" in str(error)
+
+
+def test_a_redirect_to_the_accounts_host_is_followed(internet: Internet) -> None:
+    """As the US host makes one for EU accounts."""
+
+    def respond(request: Request) -> Reply:
+        if request.host.startswith("track.customer.io"):
+            return http(307, Location=f"{EU_TRACK_URL}{request.path}")
+        return answer("eu")
+
+    internet(respond)
+    assert resolve(config()) == EU_TRACK_URL
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://elsewhere.example.com", US_TRACK_URL, 7])
+def test_an_answer_that_names_another_host_than_the_regions_is_refused(internet: Internet, url: Any) -> None:
+    """Credentials and rows go to a known host, whatever an answer says."""
+    internet(lambda _: answer("eu", url=url))
+    assert isinstance(failure(config()), ProtocolError)
+
+
+def test_the_region_alone_is_answer_enough(internet: Internet) -> None:
+    """Each region has one host, so an answer need not spell it out."""
+    internet(lambda _: answer("eu", url=None))
+    assert resolve(config()) == EU_TRACK_URL
+
+
+def test_refused_credentials_hint_at_a_region_that_was_set(internet: Internet) -> None:
+    """The host of one region refuses the right keys of an account of the other."""
+    internet(lambda _: http(401))
+    assert "set Region (region) to automatic" in str(failure(config(region="eu")))
+    assert "set Region (region) to automatic" not in str(failure(config()))
+
+
+def test_another_track_api_is_asked_and_used_itself() -> None:
+    """A test server may claim any region; the rows go to it all the same."""
+    with Server(lambda _: answer("eu", url=EU_TRACK_URL)) as server:
+        assert resolve(config(track_api_url=server.url)) == server.url
+        assert resolve(config(track_api_url=server.url, region="eu")) == server.url
+        assert isinstance(failure(config(track_api_url=server.url, region="us")), ConfigError)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_bad_credentials_say_where_to_find_good_ones(status: int) -> None:
+    """At once: the same keys would fail again."""
+    waits: list[float] = []
+    with Server(lambda _: http(status, b'{"meta":{"error":"unauthorized"}}')) as server:
+        error = failure(config(track_api_url=server.url), waits)
+    assert isinstance(error, ConfigError)
+    assert str(error) == str(bad_credentials())
+    assert all(
+        word in str(error) for word in ("credentials.siteId", "credentials.apiKey", "Account Settings")
+    )
+    assert len(server.requests) == 1
+    assert waits == []
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_trouble_is_asked_three_times(status: int) -> None:
+    """Then the platform is told to try later."""
+    waits: list[float] = []
+    with Server(lambda _: http(status)) as server:
+        error = failure(config(track_api_url=server.url), waits)
+    assert isinstance(error, TransientError)
+    assert server.url in str(error)
+    assert f"HTTP {status}" in str(error)
+    assert len(server.requests) == 3
+    assert waits == [1.0, 3.0]
+
+
+def test_trouble_that_passes_is_no_error() -> None:
+    """The pause is the one that the server asks for, within reason."""
+    waits: list[float] = []
+    replies = iter([http(503, Retry_After="7"), http(429, Retry_After="86400"), answer("us")])
+    with Server(lambda _: next(replies)) as server:
+        assert resolve(config(track_api_url=server.url), waits) == server.url
+    assert waits == [7.0, 10.0]
+
+
+def test_no_pause_outlasts_the_retry_budget() -> None:
+    """A budget of a second or two is kept."""
+    waits: list[float] = []
+    with Server(lambda _: http(503)) as server:
+        failure(config(track_api_url=server.url, retry_timeout_seconds=1), waits)
+        failure(config(track_api_url=server.url, retry_timeout_seconds=3), waits)
+    assert waits == [1.0]
+
+
+def test_a_host_that_is_not_there_says_what_to_check() -> None:
+    """Firewall, proxy, DNS: the user's network, as a rule."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        error = failure(config(track_api_url=url))
+    assert isinstance(error, TransientError)
+    assert url in str(error)
+    assert "firewall, proxy, DNS" in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"region":null}',
+        b'{"region":"asia"}',
+        b'{"region":["us"]}',
+        b'{"region":{"us":1}}',
+        b'{"region":1}',
+        b'{"url":"https://track.customer.io"}',
+    ],
+)
+def test_an_answer_without_a_known_region_is_not_the_track_apis(body: bytes) -> None:
+    """Guessing one could send people's data across the ocean."""
+    with Server(lambda _: http(200, body)) as server:
+        error = failure(config(track_api_url=server.url))
+    assert isinstance(error, ProtocolError)
+    assert server.url in str(error)
+
+
+@pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"[]", b'"us"', b"\xff"])
+def test_an_answer_that_nobody_can_read_is_asked_for_again(body: bytes) -> None:
+    """A broken body may be whole the next time."""
+    replies = iter([http(200, body), answer("us")])
+    with Server(lambda _: next(replies)) as server:
+        assert resolve(config(track_api_url=server.url)) == server.url
+    with Server(lambda _: http(200, body)) as server:
+        assert isinstance(failure(config(track_api_url=server.url)), TransientError)
+
+
+@pytest.mark.parametrize("status", [201, 400, 404, 405, 413, 422])
+def test_an_answer_of_another_kind_is_not_the_track_apis(status: int) -> None:
+    """The URL is then wrong, or something stands in between."""
+    with Server(lambda _: http(status, b'{"region":"us"}')) as server:
+        error = failure(config(track_api_url=server.url))
+    assert isinstance(error, ProtocolError)
+    assert "track_api_url" in str(error)
+
+
+def test_a_redirect_elsewhere_is_for_the_user_to_mend() -> None:
+    """A captive portal or a proxy gone wrong; it gets no credentials."""
+    with Server(lambda _: http(302, Location="http://127.0.0.1:1/login")) as server:
+        assert isinstance(failure(config(track_api_url=server.url)), ConfigError)
+    assert len(server.requests) == 1
+
+
+def test_one_answer_takes_no_longer_than_the_budget_for_all() -> None:
+    """A small retry budget makes the timeout small too."""
+    assert read_timeout_seconds(config(retry_timeout_seconds=2)) == 2
+    assert read_timeout_seconds(config()) == 30

@@ -1,0 +1,259 @@
+"""What an answer means is decided here, and an answer that nobody understands is never success."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from destination_customerio.track_api.verdict import (
+    BASE_DELAY_SECONDS,
+    MAX_DELAY_SECONDS,
+    Accepted,
+    Answer,
+    NoAnswer,
+    Refused,
+    Retry,
+    Unauthorized,
+    Unexpected,
+    Verdict,
+    backoff_seconds,
+    judge,
+    retry_after_seconds,
+)
+from unit_tests.exact_json import json_values
+
+NOW = 1_767_225_599.0  # 2025-12-31T23:59:59Z
+
+
+def verdict(status: int, body: Any = b"", *, entries: int = 3, retry_after: str | None = None) -> Verdict:
+    """The verdict on an answer; a body that is no bytes is sent as JSON."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return judge(Answer(status, raw, retry_after), entries, lambda: NOW)
+
+
+def rng(seed: int) -> random.Random:
+    """A source of chance that gives the same again."""
+    return random.Random(seed)  # noqa: S311 - for delays
+
+
+def words(verdict: Verdict, index: int = 0) -> tuple[str, str, str]:
+    """Reason, field and message of a rejection."""
+    assert isinstance(verdict, Accepted | Refused)
+    rejection = verdict.rejected[index] if isinstance(verdict, Accepted) else verdict.rejection
+    return rejection.reason, rejection.field, rejection.message
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("body", [b"", b" \r\n", {}, {"errors": []}, {"errors": None}, {"other": 1}])
+def test_a_2xx_without_errors_accepts_every_row(status: int, body: Any) -> None:
+    """The body may be empty."""
+    assert verdict(status, body) == Accepted()
+
+
+@pytest.mark.parametrize("status", [200, 202, 207])
+def test_errors_of_any_2xx_reject_the_rows_they_name_and_no_others(status: int) -> None:
+    """All other rows of the request were accepted."""
+    error = {"batch_index": 1, "reason": "required", "field": "name", "message": "name is required"}
+    found = verdict(status, {"errors": [error]})
+    assert isinstance(found, Accepted)
+    assert set(found.rejected) == {1}
+    assert words(found, 1) == ("required", "name", "name is required")
+
+
+def test_several_errors_of_one_row_are_one_rejection() -> None:
+    """The first names reason and field, and every message is kept, once."""
+    errors = [
+        {"batch_index": 2, "reason": "required", "field": "name", "message": "first"},
+        {"batch_index": 0, "reason": "invalid", "field": "id", "message": "other"},
+        {"batch_index": 2, "reason": "invalid", "field": "timestamp", "message": "second"},
+        {"batch_index": 2, "message": "first"},
+    ]
+    found = verdict(207, {"errors": errors})
+    assert isinstance(found, Accepted)
+    assert set(found.rejected) == {0, 2}
+    assert words(found, 2) == ("required", "name", "first; second")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ({"reason": "invalid", "field": "id"}, ("invalid", "id", "id invalid")),
+        ({"reason": "invalid"}, ("invalid", "", "invalid")),
+        ({"message": "no"}, ("refused", "", "no")),
+        ({}, ("refused", "", "Customer.io refused the row and gave no reason.")),
+        (
+            {"reason": None, "field": 7, "message": []},
+            ("refused", "", "Customer.io refused the row and gave no reason."),
+        ),
+    ],
+)
+def test_any_part_of_an_error_may_be_missing(error: dict[str, Any], expected: tuple[str, str, str]) -> None:
+    """A row is rejected with what is known."""
+    assert words(verdict(207, {"errors": [{"batch_index": 0, **error}]})) == expected
+
+
+def test_a_reason_that_is_a_sentence_is_not_counted_by() -> None:
+    """Reasons are logged, and a sentence might quote the row; the dead letter keeps it as the message."""
+    reason = "ada@example.com is not known"
+    assert words(verdict(207, {"errors": [{"batch_index": 0, "reason": reason}]})) == ("refused", "", reason)
+
+
+@pytest.mark.parametrize("index", [None, -1, 3, 10**30, "0", 0.0, True, [], {}])
+@pytest.mark.parametrize("status", [200, 207])
+def test_an_error_without_a_usable_index_is_no_success(index: Any, status: int) -> None:
+    """Nobody says which row failed, so none of the request may count as accepted."""
+    good = {"batch_index": 0, "message": "this one"}
+    found = verdict(status, {"errors": [good, {"batch_index": index, "message": "which?"}]})
+    assert isinstance(found, Refused)
+    assert words(found) == ("refused", "", "which?")
+    assert isinstance(verdict(status, {"errors": [{"message": "which?"}]}), Refused)
+    assert isinstance(verdict(status, {"errors": ["a text"]}), Refused)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", b'{"errors":', b"[]", b"null", b'"ok"', b"7", b"\xff", b"[" * 100_000],
+    ids=lambda body: repr(body[:10]),
+)
+@pytest.mark.parametrize("status", [200, 207])
+def test_an_unreadable_body_is_no_success(status: int, body: bytes) -> None:
+    """The same bytes are sent again, and the server drops what it already took."""
+    assert verdict(status, body) == Retry("an unreadable body")
+
+
+@pytest.mark.parametrize("errors", [{}, "required", 1, True])
+def test_errors_that_are_no_list_are_no_success(errors: Any) -> None:
+    """Something failed, and nobody says what."""
+    assert verdict(200, {"errors": errors}) == Retry("an unreadable body")
+
+
+@pytest.mark.parametrize("body", [b"", {}, {"errors": []}])
+def test_a_207_that_names_no_error_is_no_success(body: Any) -> None:
+    """Its status says that something failed."""
+    assert isinstance(verdict(207, body), Retry)
+
+
+@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"errors": [{"reason": "invalid", "field": "id", "message": "bad id"}]},
+            ("invalid", "id", "bad id"),
+        ),
+        ({"errors": [{"message": "one"}, {"message": "two"}]}, ("refused", "", "one; two")),
+        ({"errors": ["one", "two"]}, ("refused", "", "one; two")),
+        ({"meta": {"error": "bad"}}, ("refused", "", "bad")),
+        ({"meta": {"errors": ["bad", "worse"]}}, ("refused", "", "bad; worse")),
+        ({"message": "bad"}, ("refused", "", "bad")),
+        ({"error": "bad"}, ("refused", "", "bad")),
+        ({"errors": [], "meta": {"errors": [], "error": "bad"}}, ("refused", "", "bad")),
+    ],
+)
+def test_a_refused_request_gives_its_reason_in_any_envelope(
+    status: int, body: Any, expected: tuple[str, str, str]
+) -> None:
+    """All the envelopes that were seen are read."""
+    found = verdict(status, body)
+    assert isinstance(found, Refused)
+    assert words(found) == expected
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", {}, [], {"meta": 1}, {"errors": [None]}, {"message": ""}])
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refused_request_without_words_is_refused_all_the_same(status: int, body: Any) -> None:
+    """The rejection then says at least the status."""
+    found = verdict(status, body)
+    assert isinstance(found, Refused)
+    assert str(status) in words(found)[2]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_are_never_tried_twice(status: int) -> None:
+    """Only the user can mend them."""
+    assert verdict(status, {"meta": {"error": "unauthorized"}}, retry_after="1") == Unauthorized()
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 522, 524, 599])
+def test_what_may_pass_is_retried(status: int) -> None:
+    """After the pause that the server asks for; a 429 concerns every lane, all else its own."""
+    assert verdict(status, retry_after="7") == Retry(f"HTTP {status}", 7.0, everyone=status == 429)
+
+
+def test_no_answer_is_retried() -> None:
+    """Timeouts and lost connections say nothing of the rows."""
+    assert judge(NoAnswer("timed out"), 3, lambda: NOW) == Retry("timed out")
+
+
+@pytest.mark.parametrize("status", [304, 404, 405, 409, 410, 415, 422, 451])
+def test_other_answers_are_not_the_track_apis(status: int) -> None:
+    """Neither success nor a reason to reject rows."""
+    assert verdict(status, {"errors": []}) == Unexpected(status)
+
+
+@given(st.integers(200, 599), json_values.values | json_values.objects.map(lambda value: {"errors": [value]}))
+def test_any_answer_has_a_verdict(status: int, body: Any) -> None:
+    """No body ends a sync by itself, and no verdict names a row that was not sent."""
+    found = verdict(status, body, entries=2)
+    if isinstance(found, Accepted):
+        assert set(found.rejected) <= {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0.0),
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 5 ", 5.0),
+        ("Thu, 01 Jan 2026 00:00:59 GMT", 60.0),
+        ("Thursday, 01-Jan-26 00:00:59 GMT", 60.0),
+        ("Thu Jan  1 00:00:59 2026", 60.0),
+        ("Thu, 01 Jan 2026 01:00:59 +0100", 60.0),
+        ("Thu, 01 Jan 2026 00:00:59 -0000", 60.0),
+        ("Wed, 31 Dec 2025 23:00:00 GMT", 0.0),
+        ("", 0.0),
+        ("-5", 0.0),
+        ("1.5", 0.0),
+        ("١٢", 0.0),
+        ("²", 0.0),
+        ("soon", 0.0),
+        ("9" * 5_000, 0.0),
+        ("Thu, 32 Jan 2026 00:00:59 GMT", 0.0),
+        ("Thu, 01 Jan 99999999 00:00:59 GMT", 0.0),
+        ("Thu, 01 Jan 99999999999999999999 00:00:59 GMT", 0.0),
+        ("Thu, 01 Jan 2026 00:00:59 +9999", 0.0),
+        ("Thu, 01 Jan 2026 00:00:59 +99999999999999999999", 0.0),
+        ("Thu, 01 Jan 2026 99999999999999999999:00:00 GMT", 0.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) -> None:
+    """All three forms of an HTTP date; what can't be read asks for nothing."""
+    assert retry_after_seconds(header, NOW) == seconds
+
+
+@given(st.text() | st.from_regex(r"[A-Za-z]{3}, [0-9]{1,25} Jan [0-9]{1,25} [0-9:]{1,30} [+-][0-9]{1,30}"))
+def test_any_retry_after_gives_a_pause(header: str) -> None:
+    """No header ends a sync, and none makes a pause of less than nothing."""
+    assert retry_after_seconds(header, NOW) >= 0.0
+
+
+@given(st.integers(1, 10_000), st.integers())
+def test_backoff_is_within_its_ceiling(attempt: int, seed: int) -> None:
+    """Exponential up to the maximum, whatever the number of attempts."""
+    delay = backoff_seconds(attempt, rng(seed))
+    assert 0 <= delay <= min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2 ** min(attempt - 1, 20))
+
+
+def test_backoff_has_full_jitter() -> None:
+    """Delays fill the whole range from nothing to the ceiling, so that lanes don't come back all at once."""
+    delays = [backoff_seconds(3, rng(seed)) for seed in range(500)]
+    ceiling = BASE_DELAY_SECONDS * 4
+    assert min(delays) < ceiling * 0.1
+    assert max(delays) > ceiling * 0.9
+    assert max(backoff_seconds(40, rng(seed)) for seed in range(500)) > MAX_DELAY_SECONDS * 0.9
