@@ -28,13 +28,14 @@ from airbyte_cdk.models import (
 
 from destination_customerio.airbyte.catalog import parse_catalog
 from destination_customerio.airbyte.output import Output
-from destination_customerio.airbyte.stdin import EndOfInput, Inbox, Lines, Stop
+from destination_customerio.airbyte.stdin import EndOfInput, Lines
 from destination_customerio.check import check_connection
 from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import specification
 from destination_customerio.errors import SyncError
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
+from destination_customerio.sync.events import Inbox, Stop
 from destination_customerio.sync.wiring import prepare_sync
 
 if TYPE_CHECKING:

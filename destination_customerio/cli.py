@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from destination_customerio import __version__
 from destination_customerio.airbyte.catalog import read_catalog
-from destination_customerio.airbyte.output import DryRunOutput, Output, OutputClosed
-from destination_customerio.airbyte.stdin import Inbox, Stop, start_reading
+from destination_customerio.airbyte.output import Output, OutputClosed
+from destination_customerio.airbyte.stdin import start_reading
 from destination_customerio.check import check_connection
 from destination_customerio.config.loader import read_config
 from destination_customerio.config.spec import specification
@@ -25,13 +25,11 @@ from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.replay.filters import parse_since
-from destination_customerio.sync.dry_run import request_lines
+from destination_customerio.sync.events import Inbox, Stop
 from destination_customerio.sync.wiring import prepare_dry_run, prepare_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from destination_customerio.sync.pipeline import Pipeline
 
 _STDIN = 0
 _STDOUT = 1
@@ -52,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
         return run_rejected_command(parsed, _on_signal)
     with _claimed_stdout() as file:
-        output = DryRunOutput(file) if parsed.dry_run else Output(file)
+        output = Output(file)
         try:
             return _run_command(parsed, output)
         except OutputClosed:
@@ -74,34 +72,20 @@ def _run_command(parsed: argparse.Namespace, output: Output) -> int:
             config = read_config(parsed.config, os.environ)
             catalog = destination_catalog(IDENTIFIER_KINDS[config.identifier_type])
             output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
-        case "write" if parsed.dry_run:
-            return _dry_run(parsed.config, parsed.catalog, output)
         case "write":
-            return _write_rows(parsed.config, parsed.catalog, output)
+            return _write(parsed, output)
     return 0
 
 
-def _write_rows(config_path: Path, catalog_path: Path, output: Output) -> int:
+def _write(parsed: argparse.Namespace, output: Output) -> int:
     inbox = Inbox()
-    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
-    return _run_pipeline(prepare_sync(config, streams, inbox, output), inbox)
-
-
-def _dry_run(config_path: Path, catalog_path: Path, output: Output) -> int:
-    inbox = Inbox()
-    config, streams = read_config(config_path, os.environ), read_catalog(catalog_path)
-    pipeline, lanes = prepare_dry_run(config, streams, inbox, output)
-    exit_code = _run_pipeline(pipeline, inbox)
-    for line in request_lines(lanes):
-        output.info(line)
-    return exit_code
-
-
-def _run_pipeline(pipeline: Pipeline, inbox: Inbox) -> int:
-    # From here on there are rows to bring home before the process may end.
+    config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
+    prepare = prepare_dry_run if parsed.dry_run else prepare_sync
+    sync = prepare(config, streams, inbox, output)
+    # From here on rows are in flight, so a signal starts a graceful shutdown.
     _on_signal(lambda number: inbox.post(Stop(number)))
     start_reading(_STDIN, inbox)
-    signal_number = pipeline.run()
+    signal_number = sync.run()
     return _exit_code(signal_number) if signal_number else 0
 
 

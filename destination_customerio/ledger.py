@@ -1,37 +1,40 @@
-"""Which states may go out: a state is acknowledged when every record before it is settled.
+"""Decides which states may be emitted: a state is acknowledged when every record before it is settled.
 
-Per stream, time is cut into epochs by the states that arrive. A record belongs to the last epoch of its stream; a state
-closes that epoch and opens the next. A record is settled when Customer.io accepted it, or when it lies in the bucket
-(without a bucket: is counted) as rejected. A closed epoch in which nothing is outstanding lets its state go, in order.
+Per stream, time is divided into epochs by the states that arrive. A record belongs to the latest epoch of its stream; a
+state closes that epoch and opens the next. A record is settled when Customer.io accepted it, or when it is durably in the
+bucket (without a bucket: counted) as rejected. A closed epoch with no outstanding records releases its state, in order.
 
 A STREAM state closes the epoch of its own stream. Any other state (GLOBAL, LEGACY) closes the epochs of all streams
-that had records or states since the last such state, stays at the head of each, and goes when it heads all of them and
-every earlier state of its kind has gone. A stream that had none joins it with an empty epoch when its next record or
-state comes, should it still wait then: no later state may overtake it. So each operation costs no more than the streams
-it touches, and nothing depends on how many rows are in flight.
+that had records or states since the last such state. It waits at the head of each, and is released when it heads all of
+them and every earlier state of its kind has been released. A stream that had none joins it with an empty epoch when its
+next record or state arrives while it still waits: no later state may overtake it. So each operation costs no more than
+the streams it touches, and nothing depends on how many rows are in flight.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+# What Python needs to keep a waiting state beside its bytes: its epoch and its place in the queues.
+_STATE_OVERHEAD_BYTES = 300
 
 
 class Acknowledgement(NamedTuple):
-    """A state that became true, with the records since the previous one (of its stream; GLOBAL and LEGACY: of all)."""
+    """A state that may be emitted, with the records since the previous one (of its stream; GLOBAL and LEGACY: of all)."""
 
-    state: Any
+    state: bytes
     delivered: int
     rejected: int
 
 
 @dataclass(slots=True, eq=False)
 class _Checkpoint:
-    state: Any
+    state: bytes
     of_all: bool
-    tracks: list[Track] = field(default_factory=list)
-    awaited_tracks: int = 0  # those whose head it has not reached yet
+    queues: list[StreamQueue] = field(default_factory=list)
+    awaited_queues: int = 0  # those whose head it has not reached yet
     delivered: int = 0
     rejected: int = 0
 
@@ -39,10 +42,10 @@ class _Checkpoint:
 class Epoch:
     """The records of one stream between two states."""
 
-    __slots__ = ("checkpoint", "delivered", "outstanding", "reached_head", "rejected", "track")
+    __slots__ = ("checkpoint", "delivered", "outstanding", "queue", "reached_head", "rejected")
 
-    def __init__(self, track: Track) -> None:
-        self.track = track
+    def __init__(self, queue: StreamQueue) -> None:
+        self.queue = queue
         self.outstanding = 0
         self.delivered = 0
         self.rejected = 0
@@ -50,8 +53,8 @@ class Epoch:
         self.reached_head = False
 
 
-class Track:
-    """One stream's epochs, the last of which is open. `label` is only for people."""
+class StreamQueue:
+    """The epochs of one stream in order; the last one is open. `label` is only for messages."""
 
     __slots__ = ("current", "epochs", "label")
 
@@ -62,36 +65,43 @@ class Track:
 
 
 class Ledger:
-    """Counts records in and out, and says which states may be emitted. Made for one thread."""
+    """Counts records in and out, and decides which states may be emitted.
+
+    Not thread-safe; owned by the coordinator thread.
+
+    waiting_states  states added and not yet taken by `take_ready`
+    waiting_bytes   the memory they hold
+    """
 
     def __init__(self) -> None:
-        self._touched: dict[Track, None] = {}
+        self._touched: dict[StreamQueue, None] = {}
         self._of_all: deque[_Checkpoint] = deque()
         self._ready: list[Acknowledgement] = []
         self.waiting_states = 0
+        self.waiting_bytes = 0
 
-    def add_record(self, track: Track) -> Epoch:
-        """Count one record in; the epoch returned is its ticket, to be given back to `settle`."""
-        if not track.current.outstanding:
-            self._touch(track)
-        epoch = track.current
+    def add_record(self, queue: StreamQueue) -> Epoch:
+        """Count one record in; returns its epoch, to be passed back to `settle`."""
+        if not queue.current.outstanding:
+            self._touch(queue)
+        epoch = queue.current
         epoch.outstanding += 1
         return epoch
 
-    def add_stream_state(self, track: Track, state: Any) -> None:
-        """A state that speaks of one stream."""
-        self.waiting_states += 1
-        self._touch(track)
-        self._close(track, _Checkpoint(state, of_all=False))
-        self._advance(track)
+    def add_stream_state(self, queue: StreamQueue, state: bytes) -> None:
+        """Add a state of one stream."""
+        self._count_in(state)
+        self._touch(queue)
+        self._close(queue, _Checkpoint(state, of_all=False))
+        self._advance(queue)
 
-    def add_global_state(self, state: Any) -> None:
-        """A state that speaks of all streams."""
-        self.waiting_states += 1
+    def add_global_state(self, state: bytes) -> None:
+        """Add a state of all streams."""
+        self._count_in(state)
         checkpoint = _Checkpoint(state, of_all=True)
         self._of_all.append(checkpoint)
-        for track in self._touched:
-            self._join(track, checkpoint)
+        for queue in self._touched:
+            self._join(queue, checkpoint)
         self._touched = {}
         self._release()
 
@@ -103,46 +113,51 @@ class Ledger:
         if epoch.outstanding <= 0:
             if epoch.outstanding < 0:
                 raise RuntimeError("more records were settled than were read")
-            self._advance(epoch.track)
+            self._advance(epoch.queue)
 
     def settle_rejected(self, epoch: Epoch, rows: int) -> None:
         """Count rejected records of an epoch out, for good."""
         self.settle(epoch, rejected=rows)
 
     def take_ready(self) -> list[Acknowledgement]:
-        """The states that became true since the last call, in the order to emit them."""
+        """Take the states that may be emitted, in order."""
         ready, self._ready = self._ready, []
         self.waiting_states -= len(ready)
+        self.waiting_bytes -= sum(len(state) + _STATE_OVERHEAD_BYTES for state, _, _ in ready)
         return ready
 
-    def _touch(self, track: Track) -> None:
-        """Note that the next state of all streams must wait for this one, and this one for the last that waits."""
-        if track in self._touched:
+    def _count_in(self, state: bytes) -> None:
+        self.waiting_states += 1
+        self.waiting_bytes += len(state) + _STATE_OVERHEAD_BYTES
+
+    def _touch(self, queue: StreamQueue) -> None:
+        """Make the next global state wait for this stream, and this stream for the last global state that waits."""
+        if queue in self._touched:
             return
-        self._touched[track] = None
-        last_closed = track.epochs[-2].checkpoint if len(track.epochs) > 1 else None
+        self._touched[queue] = None
+        last_closed = queue.epochs[-2].checkpoint if len(queue.epochs) > 1 else None
         if self._of_all and self._of_all[-1] is not last_closed:
-            self._join(track, self._of_all[-1])
+            self._join(queue, self._of_all[-1])
 
-    def _join(self, track: Track, checkpoint: _Checkpoint) -> None:
-        """Let a state of all streams wait for what one of them has read so far."""
-        checkpoint.tracks.append(track)
-        checkpoint.awaited_tracks += 1
-        self._close(track, checkpoint)
-        self._pop_settled(track)
+    def _join(self, queue: StreamQueue, checkpoint: _Checkpoint) -> None:
+        """Make a global state wait for what one stream has read so far."""
+        checkpoint.queues.append(queue)
+        checkpoint.awaited_queues += 1
+        self._close(queue, checkpoint)
+        self._pop_settled(queue)
 
-    def _close(self, track: Track, checkpoint: _Checkpoint) -> None:
-        track.current.checkpoint = checkpoint
-        track.current = Epoch(track)
-        track.epochs.append(track.current)
+    def _close(self, queue: StreamQueue, checkpoint: _Checkpoint) -> None:
+        queue.current.checkpoint = checkpoint
+        queue.current = Epoch(queue)
+        queue.epochs.append(queue.current)
 
-    def _advance(self, track: Track) -> None:
-        if self._pop_settled(track):
+    def _advance(self, queue: StreamQueue) -> None:
+        if self._pop_settled(queue):
             self._release()
 
-    def _pop_settled(self, track: Track) -> bool:
-        """Let the states of one stream go; whether one of all streams may have become free."""
-        epochs = track.epochs
+    def _pop_settled(self, queue: StreamQueue) -> bool:
+        """Release the settled states of one stream; returns whether a global state may have become free."""
+        epochs = queue.epochs
         while (checkpoint := epochs[0].checkpoint) is not None and not epochs[0].outstanding:
             epoch = epochs[0]
             if not checkpoint.of_all:
@@ -154,15 +169,15 @@ class Ledger:
             epoch.reached_head = True
             checkpoint.delivered += epoch.delivered
             checkpoint.rejected += epoch.rejected
-            checkpoint.awaited_tracks -= 1
-            return not checkpoint.awaited_tracks
+            checkpoint.awaited_queues -= 1
+            return not checkpoint.awaited_queues
         return False
 
     def _release(self) -> None:
-        """Let the states of all streams go that are free, and what waits behind them."""
-        while self._of_all and not self._of_all[0].awaited_tracks:
+        """Release the global states that are free, and what waits behind them."""
+        while self._of_all and not self._of_all[0].awaited_queues:
             checkpoint = self._of_all.popleft()
             self._ready.append(Acknowledgement(checkpoint.state, checkpoint.delivered, checkpoint.rejected))
-            for track in checkpoint.tracks:
-                track.epochs.popleft()
-                self._pop_settled(track)
+            for queue in checkpoint.queues:
+                queue.epochs.popleft()
+                self._pop_settled(queue)

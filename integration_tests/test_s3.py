@@ -19,7 +19,7 @@ from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.check import check_storage
 from destination_customerio.dead_letters.spool import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
-from destination_customerio.ledger import Epoch, Track
+from destination_customerio.ledger import Epoch, StreamQueue
 from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from integration_tests.s3_proxy import Proxy, Request, proxy_to
 
@@ -49,7 +49,7 @@ class Sync:
     def __init__(self, storage: S3Storage, max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.settled: Counter[Epoch] = Counter()
-        self.epoch = Epoch(Track("users"))
+        self.epoch = Epoch(StreamQueue("users"))
         self.letters = BucketDeadLetters(
             storage, self.inbox.put, self._settle, time.monotonic, time.time, max_file_bytes
         )

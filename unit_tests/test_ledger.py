@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from destination_customerio.ledger import Acknowledgement, Epoch, Ledger, Track
+from destination_customerio.ledger import Acknowledgement, Epoch, Ledger, StreamQueue
 
 if TYPE_CHECKING:
     import random
@@ -62,7 +62,7 @@ class NaiveLedger:
             state.emitted = True
             outcomes = [record.outcome for record in records]
             ready.append(
-                Acknowledgement(state.number, outcomes.count("delivered"), outcomes.count("rejected"))
+                Acknowledgement(b"%d" % state.number, outcomes.count("delivered"), outcomes.count("rejected"))
             )
         return ready
 
@@ -86,7 +86,7 @@ steps = st.lists(
 def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: random.Random) -> None:
     """After each step of any interleaving, both have let go of the same states, with the same counts and in order."""
     ledger, model = Ledger(), NaiveLedger()
-    tracks = [Track(str(number)) for number in range(STREAMS)]
+    queues = [StreamQueue(str(number)) for number in range(STREAMS)]
     pending: list[tuple[Epoch, Record]] = []
     emitted: list[int] = []
     state_streams: list[int | None] = []
@@ -99,14 +99,15 @@ def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: ran
     def compare() -> None:
         ready = ledger.take_ready()
         assert sorted(ready) == sorted(model.emit())
-        emitted.extend(acknowledgement.state for acknowledgement in ready)
+        emitted.extend(int(acknowledgement.state) for acknowledgement in ready)
         assert ledger.waiting_states == len(state_streams) - len(emitted)
+        assert bool(ledger.waiting_bytes) == bool(ledger.waiting_states)
 
     for step, number in steps:
         if step == "record":
             record = Record(number)
             model.history.append(record)
-            pending.append((ledger.add_record(tracks[number]), record))
+            pending.append((ledger.add_record(queues[number]), record))
         elif step == "settle":
             if pending:
                 settle(number)
@@ -116,9 +117,9 @@ def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: ran
             state_streams.append(stream)
             model.history.append(State(state, stream))
             if stream is None:
-                ledger.add_global_state(state)
+                ledger.add_global_state(b"%d" % state)
             else:
-                ledger.add_stream_state(tracks[stream], state)
+                ledger.add_stream_state(queues[stream], b"%d" % state)
         compare()
     while pending:
         settle(order.randrange(len(pending)))
@@ -133,51 +134,51 @@ def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: ran
 def test_a_state_with_nothing_before_it_goes_at_once() -> None:
     """A stream without rows is acknowledged like any other."""
     ledger = Ledger()
-    ledger.add_stream_state(Track("a"), "one")
-    ledger.add_global_state("two")
-    assert ledger.take_ready() == [("one", 0, 0), ("two", 0, 0)]
+    ledger.add_stream_state(StreamQueue("a"), b"one")
+    ledger.add_global_state(b"two")
+    assert ledger.take_ready() == [(b"one", 0, 0), (b"two", 0, 0)]
     assert ledger.take_ready() == []
 
 
 def test_counts_are_those_since_the_previous_state() -> None:
     """Delivered and rejected rows are told apart, and none is counted twice."""
-    ledger, track = Ledger(), Track("a")
-    first = [ledger.add_record(track) for _ in range(5)]
-    ledger.add_stream_state(track, "one")
-    second = [ledger.add_record(track) for _ in range(2)]
-    ledger.add_stream_state(track, "two")
+    ledger, queue = Ledger(), StreamQueue("a")
+    first = [ledger.add_record(queue) for _ in range(5)]
+    ledger.add_stream_state(queue, b"one")
+    second = [ledger.add_record(queue) for _ in range(2)]
+    ledger.add_stream_state(queue, b"two")
     ledger.settle(second[0], delivered=2)
     assert ledger.take_ready() == []
     ledger.settle(first[0], delivered=3, rejected=1)
     assert ledger.take_ready() == []
     ledger.settle(first[0], rejected=1)
-    assert ledger.take_ready() == [("one", 3, 2), ("two", 2, 0)]
+    assert ledger.take_ready() == [(b"one", 3, 2), (b"two", 2, 0)]
 
 
 def test_rows_after_a_state_do_not_hold_it_back() -> None:
     """A state waits for what came before it, and for nothing else."""
-    ledger, track, other = Ledger(), Track("a"), Track("b")
+    ledger, queue, other = Ledger(), StreamQueue("a"), StreamQueue("b")
     ledger.add_record(other)
-    ledger.add_stream_state(track, "of a alone")
-    ledger.add_record(track)
-    assert ledger.take_ready() == [("of a alone", 0, 0)]
+    ledger.add_stream_state(queue, b"of a alone")
+    ledger.add_record(queue)
+    assert ledger.take_ready() == [(b"of a alone", 0, 0)]
 
 
 def test_a_state_of_one_stream_does_not_overtake_a_state_of_all() -> None:
     """Not even when the stream had nothing to add to the one of all: the older would arrive last, and win."""
-    ledger, track, other = Ledger(), Track("a"), Track("b")
+    ledger, queue, other = Ledger(), StreamQueue("a"), StreamQueue("b")
     epoch = ledger.add_record(other)
-    ledger.add_global_state("of all")
-    ledger.add_stream_state(track, "of a")
+    ledger.add_global_state(b"of all")
+    ledger.add_stream_state(queue, b"of a")
     assert ledger.take_ready() == []
     ledger.settle(epoch, delivered=1)
-    assert ledger.take_ready() == [("of all", 1, 0), ("of a", 0, 0)]
+    assert ledger.take_ready() == [(b"of all", 1, 0), (b"of a", 0, 0)]
 
 
 def test_settling_more_than_was_read_is_a_bug_that_shows() -> None:
     """Counting a row twice would acknowledge another that is still under way."""
-    ledger, track = Ledger(), Track("a")
-    epoch = ledger.add_record(track)
+    ledger, queue = Ledger(), StreamQueue("a")
+    epoch = ledger.add_record(queue)
     ledger.settle(epoch, delivered=1)
     with pytest.raises(RuntimeError, match="more records were settled than were read"):
         ledger.settle(epoch, rejected=1)
@@ -185,13 +186,13 @@ def test_settling_more_than_was_read_is_a_bug_that_shows() -> None:
 
 def test_what_has_gone_is_forgotten() -> None:
     """However long a sync, the ledger holds what waits and no more."""
-    ledger, tracks = Ledger(), [Track("a"), Track("b")]
+    ledger, queues = Ledger(), [StreamQueue("a"), StreamQueue("b")]
     for number in range(1_000):
-        for track in tracks:
-            ledger.settle(ledger.add_record(track), delivered=1)
-            ledger.add_stream_state(track, number)
+        for queue in queues:
+            ledger.settle(ledger.add_record(queue), delivered=1)
+            ledger.add_stream_state(queue, b"%d" % number)
         if number % 3 == 0:
-            ledger.add_global_state(number)
+            ledger.add_global_state(b"%d" % number)
         ledger.take_ready()
-    assert [len(track.epochs) for track in tracks] == [1, 1]
-    assert ledger.waiting_states == 0
+    assert [len(queue.epochs) for queue in queues] == [1, 1]
+    assert (ledger.waiting_states, ledger.waiting_bytes) == (0, 0)

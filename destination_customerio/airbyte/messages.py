@@ -27,30 +27,6 @@ _STATE_TYPES = frozenset({"STREAM", "GLOBAL", "LEGACY"})
 _ENVELOPE_DEPTH = 4
 
 
-class LineReader:
-    """Puts chunks of any size together to blocks of whole lines. A pure part: it reads nothing itself."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes | memoryview] = []
-
-    def feed(self, chunk: bytes) -> bytes | None:
-        """Take in a chunk; returns the lines that are whole by now, without the last one's newline, if any are."""
-        end = chunk.rfind(b"\n")
-        if end < 0:
-            self._pieces.append(chunk)
-            return None
-        self._pieces.append(memoryview(chunk)[:end])
-        block = b"".join(self._pieces)
-        self._pieces = [chunk[end + 1 :]]
-        return block
-
-    def finish(self) -> bytes | None:
-        """The last line, where the input does not end in a newline."""
-        rest = b"".join(self._pieces)
-        self._pieces = []
-        return rest or None
-
-
 def read_envelope(line: bytes) -> JsonObject:
     """The outer levels of a message that is nested too deeply for any parser; what lies further in is left out.
 

@@ -72,10 +72,3 @@ class Output:
                 },
             }
         )
-
-
-class DryRunOutput(Output):
-    """Holds states back: what was not sent can't be acknowledged."""
-
-    def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
-        """Write nothing."""

@@ -33,12 +33,13 @@ from destination_customerio.dead_letters.uploader import (
     FileUploaded,
     SpooledFile,
     Uploader,
+    UploadFailed,
     discard,
     open_temporary,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
@@ -53,7 +54,6 @@ __all__ = [
     "CountedDeadLetters",
     "DeadLetters",
     "FileUploaded",
-    "StoredFile",
 ]
 
 MAX_FILE_BYTES = 200 * 1024 * 1024
@@ -65,12 +65,11 @@ _MAX_OPEN_FILES = 2_000
 _MAX_WAITING_FILES = 128
 
 
-class StoredFile(NamedTuple):
-    """A file of rejected rows that lies in the bucket."""
+class Backlog(NamedTuple):
+    """Rows added and not settled, and whether so much waits for the uploader that no further input should be taken."""
 
-    stream: Stream
-    key: str
     rows: int
+    is_full: bool
 
 
 class DeadLetters(Protocol):
@@ -84,44 +83,27 @@ class DeadLetters(Protocol):
         """
         ...
 
-    def handle(self, event: FileUploaded) -> None:
-        """Settle the rows of a file that the bucket has taken, once."""
+    def uploaded(self, file: SpooledFile) -> None:
+        """Settle the rows of a file that the bucket has stored, once."""
         ...
 
-    def seal(self, opened_before: float = math.inf) -> None:
-        """Hand the open files to the uploader, or only those opened at or before a time of the clock."""
-        ...
+    def seal(self, opened_before: float = math.inf) -> float | None:
+        """Hand the open files to the uploader, or only those opened at or before a time of the clock.
 
-    def oldest_opened_at(self) -> float | None:
-        """When the oldest open file was opened, by the clock."""
-        ...
-
-    @property
-    def pending(self) -> int:
-        """Rows added and not yet settled."""
+        Returns when the oldest file that stays open was opened.
+        """
         ...
 
     @property
-    def is_full(self) -> bool:
-        """Whether so much waits for the uploader that no further input should be taken."""
-        ...
-
-    @property
-    def stored(self) -> Sequence[StoredFile]:
-        """The files in the bucket so far."""
-        ...
-
-    def close(self) -> None:
-        """Stop the uploader and drop what is not uploaded: the coordinator waits for `pending` to be 0 first."""
+    def backlog(self) -> Backlog:
+        """What is not settled yet."""
         ...
 
 
 class CountedDeadLetters:
     """No bucket: a rejected row is settled by being counted."""
 
-    pending = 0
-    is_full = False
-    stored: Sequence[StoredFile] = ()
+    backlog = Backlog(0, is_full=False)
 
     def __init__(self, on_durable: OnDurable) -> None:
         self._on_durable = on_durable
@@ -130,18 +112,12 @@ class CountedDeadLetters:
         """See `DeadLetters`."""
         self._on_durable(epoch, 1)
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`; there are no files."""
 
-    def seal(self, opened_before: float = math.inf) -> None:
-        """See `DeadLetters`; there are no files."""
-
-    def oldest_opened_at(self) -> float | None:
+    def seal(self, opened_before: float = math.inf) -> float | None:  # noqa: ARG002
         """See `DeadLetters`; there are no files."""
         return None
-
-    def close(self) -> None:
-        """See `DeadLetters`; there are no files."""
 
 
 class BucketDeadLetters:
@@ -164,7 +140,7 @@ class BucketDeadLetters:
     def __init__(
         self,
         storage: S3Storage,
-        post: Callable[[object], None],
+        post: Callable[[FileUploaded | UploadFailed], None],
         on_durable: OnDurable,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
@@ -191,28 +167,19 @@ class BucketDeadLetters:
         self._open_on_disk = 0
         self._waiting: set[SpooledFile] = set()
         self._waiting_bytes = 0
-        self._stored: list[StoredFile] = []
-        self.pending = 0
+        self._pending = 0
 
     @property
-    def is_full(self) -> bool:
-        """See `DeadLetters`. Only sealed files count, so what fills it is always on its way out."""
-        return self._waiting_bytes > self._max_waiting_bytes or len(self._waiting) > _MAX_WAITING_FILES
-
-    @property
-    def stored(self) -> Sequence[StoredFile]:
-        """See `DeadLetters`."""
-        return self._stored
-
-    def oldest_opened_at(self) -> float | None:
-        """See `DeadLetters`."""
-        return next((file.opened_at for file in self._open.values()), None)
+    def backlog(self) -> Backlog:
+        """See `DeadLetters`. Only sealed files count as full, so what fills it is always on its way out."""
+        is_full = self._waiting_bytes > self._max_waiting_bytes or len(self._waiting) > _MAX_WAITING_FILES
+        return Backlog(self._pending, is_full=is_full)
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
         """See `DeadLetters`."""
         encoder = self._encoders.get(stream) or self._new_encoder(stream)
         row = encoder.encode(line, rejection, str(uuid4()))
-        self.pending += 1
+        self._pending += 1
         file = self._open.get(stream)
         if file and (file.header is not encoder.header or file.size + len(row) > self._max_file_bytes):
             self._seal(file)
@@ -232,24 +199,23 @@ class BucketDeadLetters:
         if self._holds_too_much():
             self._seal(max(self._open.values(), key=lambda file: file.size))
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`."""
-        file = event.file
         if file not in self._waiting:
             return
         self._waiting.remove(file)
         self._waiting_bytes -= file.size
-        self._stored.append(StoredFile(file.stream, file.key, file.rows))
-        self.pending -= file.rows
+        self._pending -= file.rows
         for epoch, count in file.epochs.items():
             self._on_durable(epoch, count)
 
-    def seal(self, opened_before: float = math.inf) -> None:
+    def seal(self, opened_before: float = math.inf) -> float | None:
         """See `DeadLetters`."""
-        for file in list(self._open.values()):
+        while file := next(iter(self._open.values()), None):
             if file.opened_at > opened_before:
-                return
+                return file.opened_at
             self._seal(file)
+        return None
 
     def close(self) -> None:
         """See `DeadLetters`. An upload under way gets one second; the process need not wait for it."""

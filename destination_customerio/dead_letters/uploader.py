@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.errors import SyncError
     from destination_customerio.ledger import Epoch
 
 MEMORY_BYTES_PER_FILE = 64 * 1024
-_CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
 _OPENING = "The bucket for rejected rows can't be used, and the sync did not begin"
 
 
@@ -56,6 +57,13 @@ class FileUploaded:
     file: SpooledFile
 
 
+@dataclass(frozen=True, slots=True)
+class UploadFailed:
+    """Posted to the coordinator's inbox: a file can't be stored, and nothing more will be uploaded."""
+
+    error: SyncError
+
+
 class Uploader:
     """Uploads sealed files in a thread of its own, one at a time, until the first failure.
 
@@ -63,7 +71,7 @@ class Uploader:
         SyncError: no client can be made for the bucket.
     """
 
-    def __init__(self, storage: S3Storage, post: Callable[[object], None]) -> None:
+    def __init__(self, storage: S3Storage, post: Callable[[FileUploaded | UploadFailed], None]) -> None:
         self._storage = storage
         # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states
         # wait for it, and its memory comes on top of all that is under way.
@@ -88,7 +96,7 @@ class Uploader:
         self._stopping.set()
         self._files.put(None)
         if self._thread.ident is not None:
-            self._thread.join(_CLOSE_SECONDS)
+            self._thread.join(CLOSE_SECONDS)
         if not self._thread.is_alive():
             self._discard_rest()
             self._client.close()
@@ -97,7 +105,7 @@ class Uploader:
         try:
             self._upload_all()
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must hear of it
-            self._post(explain(error, self._storage))
+            self._post(UploadFailed(explain(error, self._storage)))
 
     def _upload_all(self) -> None:
         while file := self._files.get():

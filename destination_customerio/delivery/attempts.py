@@ -1,36 +1,37 @@
-"""Delivers one batch: tried again, slowed down and halved until each of its rows is accepted or rejected.
+"""Delivers one batch: retried, throttled and split until each of its rows is accepted or rejected.
 
 Every attempt of a part sends the same bytes. A part that was refused as a whole is split in halves, the first of which
-goes first, so that rows stay in order and only the rows at fault are rejected: for k of them among n rows it costs
-about k · log2(n) requests more.
+is sent first, so that rows stay in order and only the rows at fault are rejected: k of them among n rows cost about
+k · log2(n) more requests.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, assert_never
 
+from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
 from destination_customerio.errors import ConfigError, ProtocolError, Rejection, TransientError
 from destination_customerio.redaction import without_values
-from destination_customerio.track_api.region import bad_credentials
+from destination_customerio.track_api.credentials import bad_credentials
 from destination_customerio.track_api.verdict import (
-    MAX_ATTEMPTS,
     Accepted,
     Answer,
     NoAnswer,
     Refused,
     Retry,
     Unauthorized,
-    backoff_seconds,
+    Unexpected,
     judge,
 )
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
     from destination_customerio.delivery.batch import Batch
-    from destination_customerio.delivery.throttle import Pace, RefusalCount
+    from destination_customerio.delivery.throttle import CircuitBreaker, Throttle
 
 
 class Transport(Protocol):
@@ -45,13 +46,13 @@ class Transport(Protocol):
         ...
 
 
-class Abandoned(Exception):  # noqa: N818 - not an error of the delivery's: the sync ends
-    """The sync ends before the batch was delivered; none of its rows may be settled."""
+class Aborted(Exception):  # noqa: N818 - not a failure of the delivery: the sync is ending
+    """The sync ended before the batch was delivered; none of its rows may be settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Every row of the batch is accepted, except the rejected ones, by their place in it."""
+    """Every row of the batch was accepted, except the rejected ones, by their index in it."""
 
     batch: Batch
     rejected: dict[int, Rejection]
@@ -67,15 +68,15 @@ class Retrying:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a delivery needs from the outside.
+class DeliveryContext:
+    """What a delivery needs from its surroundings.
 
-    wait    waits so many seconds; returns True at once when the sync is given up meanwhile
+    wait    waits for the given seconds; returns True at once when the sync is aborted meanwhile
     report  takes a `Retrying` for each attempt that failed
     """
 
-    pace: Pace
-    refusals: RefusalCount
+    throttle: Throttle
+    breaker: CircuitBreaker
     retry_timeout_seconds: float
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
@@ -86,20 +87,20 @@ class Circumstances:
 
 @dataclass(slots=True)
 class Delivery:
-    """Delivers batches over one transport, one after the other. Made for one thread."""
+    """Delivers batches over one transport, one after the other. Not thread-safe; owned by one lane."""
 
     transport: Transport
-    outside: Circumstances
+    context: DeliveryContext
     _requests: int = field(default=0, init=False)
 
     def deliver(self, batch: Batch) -> Delivered:
-        """Send a batch until nothing of it is open.
+        """Send a batch until the verdict on each of its rows is known.
 
         Raises:
             ConfigError: the credentials are refused, or all rows are.
-            TransientError: the time for retries is spent.
-            ProtocolError: an answer the Track API is not known to give.
-            Abandoned: the sync ends.
+            TransientError: the retry budget is spent.
+            ProtocolError: an answer that the Track API is not known to give.
+            Aborted: the sync is ending.
         """
         self._requests = 0
         rejected: dict[int, Rejection] = {}
@@ -110,9 +111,9 @@ class Delivery:
             if isinstance(verdict, Accepted):
                 rejected |= {start + index: rejection for index, rejection in verdict.rejected.items()}
                 if len(verdict.rejected) < stop - start:
-                    self.outside.refusals.accepted()
+                    self.context.breaker.row_accepted()
                 continue
-            if self.outside.refusals.refused():
+            if self.context.breaker.request_refused():
                 raise _everything_is_refused(verdict.rejection, batch.lines[start:stop])
             if stop - start == 1:
                 rejected[start] = verdict.rejection
@@ -123,58 +124,64 @@ class Delivery:
 
     def _send(self, body: bytes, entries: int) -> Accepted | Refused:
         """Attempt one request until the answer is a verdict on its rows."""
-        outside = self.outside
-        deadline = outside.clock() + outside.retry_timeout_seconds
+        context = self.context
+        deadline = context.clock() + context.retry_timeout_seconds
         attempt = 0
         while True:
-            self._wait_for_pace()
+            self._wait_for_throttle()
             attempt += 1
             self._requests += 1
-            verdict = judge(self.transport.post_batch(body), entries, outside.wall_clock)
+            verdict = judge(self.transport.post_batch(body), entries, context.wall_clock)
             match verdict:
                 case Accepted() | Refused():
                     return verdict
-                case Unauthorized():
-                    raise bad_credentials()
                 case Retry():
                     self._back_off(verdict, attempt, deadline)
+                case Unauthorized():
+                    raise bad_credentials()
+                case Unexpected(status):
+                    raise _unexpected_status(status)
                 case _:
-                    raise ProtocolError(
-                        f"The Track API answered HTTP {verdict.status}, which it is not known to do. The rows of this "
-                        "request count as not written. Check the proxy between Airbyte and Customer.io, and the Track "
-                        "API URL (track_api_url), if one is set."
-                    )
+                    assert_never(verdict)
 
-    def _wait_for_pace(self) -> None:
-        outside = self.outside
-        while seconds := outside.pace.seconds_to_wait():
-            # Not all lanes at the same moment, or the server would answer 429 once more.
-            if outside.wait(seconds + backoff_seconds(1, outside.rng)):
-                raise Abandoned
+    def _wait_for_throttle(self) -> None:
+        context = self.context
+        while seconds := context.throttle.seconds_to_wait():
+            # Not all lanes at the same moment, or the server would answer 429 again.
+            if context.wait(seconds + backoff_seconds(1, context.rng)):
+                raise Aborted
 
     def _back_off(self, verdict: Retry, attempt: int, deadline: float) -> None:
-        outside = self.outside
-        seconds = max(verdict.at_least_seconds, backoff_seconds(attempt, outside.rng))
-        if attempt >= MAX_ATTEMPTS or outside.clock() + seconds > deadline:
-            raise _retries_are_spent(verdict, attempt, outside.retry_timeout_seconds)
+        context = self.context
+        seconds = max(verdict.at_least_seconds, backoff_seconds(attempt, context.rng))
+        if attempt >= MAX_ATTEMPTS or context.clock() + seconds > deadline:
+            raise _retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
         if verdict.everyone:
-            outside.pace.hold(seconds)
-        outside.report(Retrying(verdict.reason, seconds))
-        if outside.wait(seconds):
-            raise Abandoned
+            context.throttle.hold(seconds)
+        context.report(Retrying(verdict.reason, seconds))
+        if context.wait(seconds):
+            raise Aborted
 
 
-def _retries_are_spent(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
+def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
     return TransientError(
-        f"Customer.io did not take a request in {attempts} attempts, for which it has {budget_seconds:.0f} s (last: "
-        f"{verdict.reason}). What was written stays written, and the next attempt goes on from there. "
-        "Check the status page of Customer.io, and that nothing between Airbyte and Customer.io breaks connections."
+        f"Customer.io did not accept a request after {counted(attempts, 'attempt')} (retry budget: {budget_seconds:.0f} "
+        f"s; last failure: {verdict.reason}). Delivered rows are kept; the next attempt resumes from the last checkpoint. "
+        "Check Customer.io's status page, and that nothing between Airbyte and Customer.io breaks connections."
+    )
+
+
+def _unexpected_status(status: int) -> ProtocolError:
+    return ProtocolError(
+        f"The Track API answered HTTP {status}, which it is not known to do. The rows of this request count as not "
+        "delivered and will be sent again. Check the proxy between Airbyte and Customer.io, and the Track API URL "
+        "(track_api_url) if one is set."
     )
 
 
 def _everything_is_refused(rejection: Rejection, lines: list[bytes]) -> ConfigError:
     return ConfigError(
-        "Customer.io refuses every request, and accepts no row at all, so the fault is in the account or the "
-        "configuration and not in the rows. Nothing of the refused requests was written or counted as rejected. "
-        f"Customer.io says: {without_values(rejection.message, lines)}"
+        "Customer.io refuses every request and accepts no row at all, so the problem is the account or the "
+        "configuration, not the rows. No row of the refused requests was delivered or counted as rejected. "
+        f"Customer.io's answer: {without_values(rejection.message, lines)}"
     )

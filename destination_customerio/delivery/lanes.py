@@ -1,4 +1,4 @@
-"""The lanes: one batch at a time in each, so rows of one person stay in order, and many lanes beside each other."""
+"""The lanes: one request in flight in each, so that rows of one person stay in order, and many lanes in parallel."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import queue
 import random
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from destination_customerio.airbyte.stdin import Failed, LaneEnded
-from destination_customerio.delivery.attempts import Abandoned, Circumstances, Delivery
-from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW, Pace, RefusalCount
+from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
+from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
 from destination_customerio.errors import SyncError, unexpected
 
 if TYPE_CHECKING:
@@ -19,29 +19,42 @@ if TYPE_CHECKING:
 
     from destination_customerio.delivery.attempts import Transport
     from destination_customerio.delivery.batch import Batch
+    from destination_customerio.delivery.partitioner import Barrier
 
 
-# How soon a lane that waits at a fence notices that the sync was given up.
-_FENCE_POLL_SECONDS = 0.1
+# How soon a lane that waits at a barrier notices that the sync was aborted.
+_BARRIER_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFailed:
+    """A lane met an error that ends the sync."""
+
+    error: SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class LaneEnded:
+    """A lane has finished its request in flight and takes no more."""
 
 
 class _Mark(NamedTuple):
-    """In a lane's queue: what was queued before is finished."""
+    """In a lane's queue: everything queued before is finished."""
 
     passed: threading.Event
 
 
-class _Fence(NamedTuple):
-    """In a lane's queue: wait until another lane has come to its mark."""
+class _Wait(NamedTuple):
+    """In a lane's queue: wait until another lane has reached its mark."""
 
     passed: threading.Event
 
 
-_Task: TypeAlias = "Batch | _Mark | _Fence | None"
+_Task: TypeAlias = "Batch | _Mark | _Wait | None"
 
 
 class Lanes(Protocol):
-    """Where sealed batches go; `lanes` says how many there are, and a batch which one it is for."""
+    """Where sealed batches go; `lanes` is how many there are, and each batch names its own."""
 
     lanes: int
 
@@ -49,20 +62,20 @@ class Lanes(Protocol):
         """Queue a batch behind those of its lane."""
         ...
 
-    def fence(self, lane: int, awaited: int) -> None:
-        """Let nothing that `lane` is given from now on begin before `awaited` has finished what it was given."""
+    def hold(self, barrier: Barrier) -> None:
+        """Start nothing that one lane is given from now on before another has finished everything it was given."""
         ...
 
-    def give_up(self) -> None:
-        """Begin no further attempt. Requests under way are finished, and heard of when they settle a batch."""
+    def abort(self) -> None:
+        """Start no further attempt. Requests in flight are finished, and reported if they complete a batch."""
         ...
 
 
-class Sender:
-    """Sends batches in as many lanes as there are, each a thread with a connection of its own.
+class ThreadedLanes:
+    """Sends batches, each lane a thread with a connection of its own.
 
-    What becomes of a batch is posted: `Delivered`, or `Failed` when the sync can't go on. A batch that is given up is
-    not heard of again; `LaneEnded` says that nothing more will come from its lane.
+    The outcome of a batch is posted: `Delivered`, or `LaneFailed` when the sync can't go on. After `abort`, batches that
+    were not finished are not reported; `LaneEnded` says that nothing more will come from a lane.
     """
 
     def __init__(
@@ -70,73 +83,70 @@ class Sender:
         lanes: int,
         connect: Callable[[], Transport],
         retry_timeout_seconds: float,
-        post: Callable[[object], None],
-        max_refusals_in_a_row: float = MAX_REFUSALS_IN_A_ROW,
+        post: Callable[[Delivered | Retrying | LaneFailed | LaneEnded], None],
+        max_consecutive_refusals: float = MAX_CONSECUTIVE_REFUSALS,
     ) -> None:
         self.lanes = lanes
         self._post = post
-        self._given_up = threading.Event()
+        self._aborted = threading.Event()
         self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
-        outside = Circumstances(
-            pace=Pace(time.monotonic),
-            refusals=RefusalCount(max_refusals_in_a_row),
+        context = DeliveryContext(
+            throttle=Throttle(time.monotonic),
+            breaker=CircuitBreaker(max_consecutive_refusals),
             retry_timeout_seconds=retry_timeout_seconds,
             clock=time.monotonic,
             wall_clock=time.time,
-            wait=self._given_up.wait,
+            wait=self._aborted.wait,
             rng=random.SystemRandom(),
             report=post,
         )
         for number, tasks in enumerate(self._queues):
             threading.Thread(
-                target=self._run_lane, args=(tasks, connect, outside), name=f"lane-{number}", daemon=True
+                target=self._run_lane, args=(tasks, connect, context), name=f"lane-{number}", daemon=True
             ).start()
 
     def send(self, batch: Batch) -> None:
         """See `Lanes`."""
         self._queues[batch.lane].put(batch)
 
-    def fence(self, lane: int, awaited: int) -> None:
+    def hold(self, barrier: Barrier) -> None:
         """See `Lanes`."""
         passed = threading.Event()
-        self._queues[awaited].put(_Mark(passed))
-        self._queues[lane].put(_Fence(passed))
+        self._queues[barrier.awaited].put(_Mark(passed))
+        self._queues[barrier.lane].put(_Wait(passed))
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """See `Lanes`."""
-        self._given_up.set()
-        # For lanes that wait for a batch.
+        self._aborted.set()
+        # Wakes lanes that wait for a batch.
         for tasks in self._queues:
             tasks.put(None)
 
     def _run_lane(
-        self,
-        tasks: queue.SimpleQueue[_Task],
-        connect: Callable[[], Transport],
-        outside: Circumstances,
+        self, tasks: queue.SimpleQueue[_Task], connect: Callable[[], Transport], context: DeliveryContext
     ) -> None:
         try:
             with contextlib.closing(connect()) as transport:
-                self._work_off(tasks, Delivery(transport, outside))
-        except Abandoned:
+                self._run_tasks(tasks, Delivery(transport, context))
+        except Aborted:
             pass
         except SyncError as error:
-            self._post(Failed(error))
-        except Exception as error:  # noqa: BLE001 - a thread that dies unheard would hang the sync
-            self._post(Failed(unexpected(error)))
+            self._post(LaneFailed(error))
+        except Exception as error:  # noqa: BLE001 - a thread that died silently would hang the sync
+            self._post(LaneFailed(unexpected(error)))
         self._post(LaneEnded())
 
-    def _work_off(self, tasks: queue.SimpleQueue[_Task], delivery: Delivery) -> None:
-        while (task := tasks.get()) is not None and not self._given_up.is_set():
+    def _run_tasks(self, tasks: queue.SimpleQueue[_Task], delivery: Delivery) -> None:
+        while (task := tasks.get()) is not None and not self._aborted.is_set():
             match task:
                 case _Mark(passed):
                     passed.set()
-                case _Fence(passed):
-                    self._wait_at(passed)
+                case _Wait(passed):
+                    self._wait_for(passed)
                 case batch:
                     self._post(delivery.deliver(batch))
 
-    def _wait_at(self, passed: threading.Event) -> None:
-        while not passed.wait(_FENCE_POLL_SECONDS):
-            if self._given_up.is_set():
+    def _wait_for(self, passed: threading.Event) -> None:
+        while not passed.wait(_BARRIER_POLL_SECONDS):
+            if self._aborted.is_set():
                 return

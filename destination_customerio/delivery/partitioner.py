@@ -1,70 +1,75 @@
-"""Which lane a row goes through, so that rows that must stay in order do.
+"""Assigns each row to a lane, so that rows that must stay in order do.
 
-Rows with the same order key (one person, one object) stay in order when one lane carries them. Mostly that is a matter of
-hashing the key (`HashedPlacement`). Rows that join two keys, a merge of two people or a person's relationship to an
-object, must stay in order with the rows of both, and a hash would often name two lanes (`JoiningPlacement`):
+Rows with the same order key (one person, one object) stay in order when one lane carries them. Usually that is a matter of
+hashing the key (`HashPartitioner`). Rows that join two keys, a merge of two people or a person's relationship to an
+object, must stay in order with the rows of both, and a hash would often name two lanes (`PinningPartitioner`):
 
-- A key is pinned to a lane while rows of it are open, queued or under way. Rows of a pinned key follow it there.
+- A key is pinned to a lane while rows of it are open, queued or in flight. Rows of a pinned key follow it there.
 - A row that joins two keys goes where one of them is pinned, if the other is pinned there too or nowhere.
-- If they are pinned to two lanes, the row takes the first, and a fence holds that lane back until the second one has
+- If they are pinned to two lanes, the row takes the first, and a barrier holds that lane back until the second one has
   finished everything it was given before. From then on both keys are pinned to the first lane.
-- A fence costs two batches that are not full. Where one was needed the next rows are likely to need more (people and their
-  relationships coming by turns), so for a while all keys that are new go to one lane: slower than many, and far faster
-  than a request for every row.
+- A barrier costs two batches that are not full. Where one was needed, the next rows are likely to need more (people
+  interleaved with their relationships), so for a while all new keys go to one lane: slower than many, and far faster than
+  a request for every row.
 
-No lanes wait for each other in a circle: a fence waits for what another lane was given before it, and batches and fences
-are given out by one thread, in one order.
+Lanes can't deadlock: a barrier waits for what another lane was given before it, and batches and barriers are handed out
+by one thread, in one order.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from destination_customerio.delivery.batch import Batch
     from destination_customerio.mapping.identifiers import OrderKey
 
     # What a row must stay in order with: the rows of one key, or of both.
     Order = OrderKey | tuple[OrderKey, OrderKey]
 
-# For how many rows new keys go to one lane after a fence.
+# For how many rows new keys go to one lane after a barrier.
 _ROWS_GATHERED = 5_000
 
 
-class Placement(Protocol):
-    """Chooses lanes. Made for the coordinator's thread."""
+class Barrier(NamedTuple):
+    """What `lane` is given from now on waits for everything that `awaited` was given before."""
 
-    def lane_of(self, order: Order) -> int:
-        """The lane for a row that must stay in order with the given key, or both keys; the row is taken there."""
+    lane: int
+    awaited: int
+
+
+class Partitioner(Protocol):
+    """Chooses lanes. Not thread-safe; owned by the coordinator thread."""
+
+    def assign(self, order: Order) -> tuple[int, Barrier | None]:
+        """The lane of a row that must stay in order with the given key, or both keys, and the barrier to set first."""
         ...
 
     def settled(self, batch: Batch) -> None:
-        """No row of the batch is under way any more. A lane's batches settle in the order of their rows."""
+        """No row of the batch is in flight any more. A lane's batches settle in the order of their rows."""
         ...
 
 
-class HashedPlacement:
-    """For syncs in which every row has one key: the same lane for the same key, for ever."""
+class HashPartitioner:
+    """For syncs in which every row has one key: the same key always has the same lane."""
 
     def __init__(self, lanes: int) -> None:
         self._lanes = lanes
 
-    def lane_of(self, order: Order) -> int:
-        """See `Placement`."""
+    def assign(self, order: Order) -> tuple[int, Barrier | None]:
+        """See `Partitioner`."""
         if type(order) is not str:
-            raise TypeError("rows that join two keys need a JoiningPlacement")
-        return crc32(order.encode()) % self._lanes
+            raise TypeError("rows that join two keys need a PinningPartitioner")
+        return crc32(order.encode()) % self._lanes, None
 
     def settled(self, batch: Batch) -> None:
-        """See `Placement`; nothing was remembered."""
+        """See `Partitioner`; it keeps no state."""
 
 
 class _Pin:
-    """Where the rows of a key are, and how many."""
+    """The lane that holds the rows of a key, and how many there are."""
 
     __slots__ = ("key", "lane", "rows")
 
@@ -74,16 +79,11 @@ class _Pin:
         self.rows = 0
 
 
-class JoiningPlacement:
-    """For syncs with rows that join two keys.
+class PinningPartitioner:
+    """For syncs with rows that join two keys."""
 
-    fence  takes two lanes: what the first is given from now on waits for all that the second was given until now, what
-           is in its open batch included
-    """
-
-    def __init__(self, lanes: int, fence: Callable[[int, int], None]) -> None:
+    def __init__(self, lanes: int) -> None:
         self._lanes = lanes
-        self._fence = fence
         self._pins: dict[OrderKey, _Pin] = {}
         # For each lane, the pins of each of its rows that is not settled, in the order of the rows.
         self._rows_of: list[deque[tuple[_Pin, ...]]] = [deque() for _ in range(lanes)]
@@ -92,26 +92,29 @@ class JoiningPlacement:
 
     @property
     def pinned_keys(self) -> int:
-        """How many keys have rows that are open, queued or under way."""
+        """How many keys have rows that are open, queued or in flight."""
         return len(self._pins)
 
-    def lane_of(self, order: Order) -> int:
-        """See `Placement`."""
+    def assign(self, order: Order) -> tuple[int, Barrier | None]:
+        """See `Partitioner`."""
         self._rows += 1
         if type(order) is str:
             pin = self._pins.get(order) or self._new_pin(order, self._lane_of_new(order))
-            return self._take(pin.lane, (pin,))
+            self._take(pin.lane, (pin,))
+            return pin.lane, None
         first, second = (self._pins.get(key) for key in order)
         pinned = first or second
         lane = pinned.lane if pinned else self._lane_of_new(order[0])
+        barrier = None
         if first and second and first.lane != second.lane:
-            self._fence(lane, second.lane)
+            barrier = Barrier(lane, second.lane)
             second.lane = lane
             self._gather_until = self._rows + _ROWS_GATHERED
-        return self._take(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
+        self._take(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
+        return lane, barrier
 
     def settled(self, batch: Batch) -> None:
-        """See `Placement`."""
+        """See `Partitioner`."""
         rows = self._rows_of[batch.lane]
         for _ in range(len(batch)):
             for pin in rows.popleft():
@@ -119,11 +122,10 @@ class JoiningPlacement:
                 if not pin.rows:
                     del self._pins[pin.key]
 
-    def _take(self, lane: int, pins: tuple[_Pin, ...]) -> int:
+    def _take(self, lane: int, pins: tuple[_Pin, ...]) -> None:
         for pin in pins:
             pin.rows += 1
         self._rows_of[lane].append(pins)
-        return lane
 
     def _lane_of_new(self, key: OrderKey) -> int:
         return 0 if self._rows < self._gather_until else crc32(key.encode()) % self._lanes

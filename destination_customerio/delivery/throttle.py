@@ -1,4 +1,4 @@
-"""What the lanes share: how long everybody has been told to wait, and whether anything is accepted at all."""
+"""State shared by the lanes: how long all of them have been told to wait, and the circuit breaker. Thread-safe."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# So many refused requests in a row, over all lanes, with not one row accepted in between: more than the halving of a
-# full batch needs to find a few bad rows, and few enough not to burn through the account's rate limit.
-MAX_REFUSALS_IN_A_ROW = 250
+# Consecutive refused requests, over all lanes, with no row accepted in between: more than the halving of a full batch
+# needs to isolate a few bad rows, and few enough not to use up the account's rate limit.
+MAX_CONSECUTIVE_REFUSALS = 250
 
 
-class Pace:
-    """A 429 slows every lane, not only the one that got it."""
+class Throttle:
+    """A 429 slows every lane, not only the one that received it."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -22,31 +22,31 @@ class Pace:
         self._resume_at = float("-inf")
 
     def hold(self, seconds: float) -> None:
-        """Let nobody send for so long from now."""
+        """Let no lane send for this long from now."""
         with self._lock:
             self._resume_at = max(self._resume_at, self._clock() + seconds)
 
     def seconds_to_wait(self) -> float:
-        """How long to wait before the next request; 0 when nobody was told to."""
+        """How long to wait before the next request; 0 when no wait was asked for."""
         with self._lock:
             return max(0.0, self._resume_at - self._clock())
 
 
-class RefusalCount:
-    """Counts refused requests since any lane last had a row accepted; `max_in_a_row` of them are not too many."""
+class CircuitBreaker:
+    """Trips after more than `max_consecutive_refusals` refused requests during which no lane had a row accepted."""
 
-    def __init__(self, max_in_a_row: float = MAX_REFUSALS_IN_A_ROW) -> None:
-        self._max_in_a_row = max_in_a_row
+    def __init__(self, max_consecutive_refusals: float = MAX_CONSECUTIVE_REFUSALS) -> None:
+        self._max_consecutive_refusals = max_consecutive_refusals
         self._lock = threading.Lock()
-        self._in_a_row = 0
+        self._refusals = 0
 
-    def accepted(self) -> None:
-        """Some row was accepted: it is the rows that are refused, not the account."""
+    def row_accepted(self) -> None:
+        """Some row was accepted: the rows are refused, not the account."""
         with self._lock:
-            self._in_a_row = 0
+            self._refusals = 0
 
-    def refused(self) -> bool:
-        """One more request was refused as a whole; whether it was one too many."""
+    def request_refused(self) -> bool:
+        """Count a request that was refused as a whole; returns whether the breaker has tripped."""
         with self._lock:
-            self._in_a_row += 1
-            return self._in_a_row > self._max_in_a_row
+            self._refusals += 1
+            return self._refusals > self._max_consecutive_refusals

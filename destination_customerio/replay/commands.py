@@ -11,7 +11,6 @@ import math
 import os
 import sys
 import time
-from functools import partial
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
@@ -22,23 +21,23 @@ from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.redaction import printable
 from destination_customerio.replay.console import open_view
-from destination_customerio.replay.event_ids import RowIds
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
 from destination_customerio.replay.lease import Claim
+from destination_customerio.replay.record_message import replay_event_id
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
 from destination_customerio.replay.table import show_summary
 from destination_customerio.sync.dry_run import DryLanes
-from destination_customerio.sync.wiring import make_sender, stream_syncs
+from destination_customerio.sync.events import Inbox
+from destination_customerio.sync.wiring import start_lanes, stream_syncs
 from destination_customerio.track_api.region import resolve_track_url
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from destination_customerio.airbyte.stdin import Inbox
     from destination_customerio.config.model import Config
     from destination_customerio.delivery.lanes import Lanes
 
@@ -93,28 +92,29 @@ def _replay(
 ) -> int:
     storage = _storage(config)
     streams = read_catalog(parsed.catalog)
-    with RejectedFiles(storage) as bucket, open_view() as view:
-        row_ids = RowIds()
-        syncs = stream_syncs(config, streams, view.say, row_ids)
-        file_replay = FileReplay(row_ids, _lanes(config, dry_run=parsed.dry_run), view)
-        # From here on there are rows to bring home before the process may end.
+    inbox = Inbox()
+    with RejectedFiles(storage) as bucket, open_view() as view, contextlib.ExitStack() as stack:
+        syncs = stream_syncs(config, streams, view.say, replay_event_id)
+        lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
+        stack.callback(lanes.abort)
+        file_replay = FileReplay(lanes, inbox, view)
+        # From here on rows may be in flight, so a signal starts a graceful shutdown.
         on_signal(file_replay.stop)
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
-        # A dry run is in nobody's way.
-        claim = contextlib.nullcontext() if parsed.dry_run else Claim(storage)
-        with claim:
-            outcome = replay.run(filters)
+        if not parsed.dry_run:  # which can run beside anything
+            stack.enter_context(Claim(storage))
+        outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)
     return 128 + outcome.stopped_by if outcome.stopped_by else 0
 
 
-def _lanes(config: Config, *, dry_run: bool) -> Callable[[Inbox], Lanes]:
+def _start_lanes(config: Config, inbox: Inbox, *, dry_run: bool) -> Lanes:
     if dry_run:
-        return lambda inbox: DryLanes(config.max_concurrent_requests, inbox.post)
+        return DryLanes(config.max_concurrent_requests, inbox.post)
     track_url = resolve_track_url(config, time.sleep, time.time)
-    # Rows that were refused before may all be refused again: that says nothing of the account here.
-    return partial(make_sender, config, track_url, max_refusals_in_a_row=math.inf)
+    # Rows that were refused before may all be refused again: here that says nothing about the account.
+    return start_lanes(config, track_url, inbox, max_consecutive_refusals=math.inf)
 
 
 def _storage(config: Config) -> S3Storage:

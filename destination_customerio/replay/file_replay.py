@@ -1,30 +1,27 @@
-"""Sends the rows of one file through a pipeline of their own, and says which of them were rejected again.
+"""Sends the rows of one file through a pipeline and reports which of them were rejected again.
 
-The pipeline is that of a sync: the same routes, checks, lanes, retries. Three of its parts are different here:
-
-- Its input is made of the file, not read from stdin. A row becomes the RECORD message that it once was, with its place
-  in the file in front.
-- Its dead letters (`ReturnedRows`) are the reasons of rows that are rejected again, by their place.
-- Events whose row brings no id get one that stays the same (`replay_event_ids`).
+The pipeline, its lanes and their connections are those of a sync; the lanes live on from file to file. The input is built
+from the file instead of read from stdin (`record_message`), and the dead letters are the reasons of rows that are
+rejected again (`new_reasons`), as the rows themselves are in the file.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
-from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
-from destination_customerio.airbyte.output import Output
-from destination_customerio.airbyte.stdin import CHUNK_BYTES, EndOfInput, Failed, Inbox, Lines, Stop
+from destination_customerio.airbyte.stdin import CHUNK_BYTES, EndOfInput, InputFailed, Lines
 from destination_customerio.dead_letters.reading.reader import read_rows
-from destination_customerio.dead_letters.row_format import json_string
-from destination_customerio.delivery.attempts import Retrying
-from destination_customerio.delivery.batch import Batcher
 from destination_customerio.errors import unexpected
-from destination_customerio.replay.event_ids import RowIds, RowLedger
-from destination_customerio.replay.new_reasons import ROW_NUMBER, ReturnedRows
+from destination_customerio.ledger import Ledger
+from destination_customerio.replay.new_reasons import NewReasons
+from destination_customerio.replay.record_message import RecordMessages, RowOrigin
+from destination_customerio.sync.dry_run import emit_nothing
+from destination_customerio.sync.events import Stop
+from destination_customerio.sync.log_lines import notice_lines
 from destination_customerio.sync.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -34,126 +31,117 @@ if TYPE_CHECKING:
     from destination_customerio.dead_letters.reading.layout import Layout, RejectedRow
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.replay.console import View
+    from destination_customerio.sync.events import Inbox
     from destination_customerio.sync.stream_sync import StreamSync
+
+_FEED_END_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class FileResult:
-    """What became of a file's rows.
+    """The outcome of a file's rows.
 
-    selected    rows that were meant by the filters, and can be read
-    unreadable  rows that were meant and can't be
-    stopped_by  the signal that ended it early; the fate of some rows is not known then
+    selected    rows that the filters select and that can be read
+    unreadable  rows that the filters select and that can't be read
+    stopped_by  the signal that ended it early; the outcome of some rows is not known then
     """
 
-    returned: ReturnedRows
+    new_reasons: NewReasons
     selected: int
     unreadable: int
     stopped_by: int | None
 
     @property
     def accepted(self) -> int:
-        """How many rows were taken."""
-        return self.selected - self.returned.kinds.total()
+        """How many rows were accepted."""
+        return self.selected - self.new_reasons.kinds.total()
 
 
 class FileReplay:
     """Replays files, one at a time.
 
-    make_lanes  makes the lanes for one pipeline, which post into its inbox
-    view        shows how it gets on, and what is odd about the rows
-    stopping    the signal that asked for the end, if one did
+    lanes     post into the inbox; whoever started them ends them
+    view      shows progress, and anything odd about the rows
+    stopping  the signal that asked for the end, if one did
     """
 
-    def __init__(
-        self,
-        row_ids: RowIds,
-        make_lanes: Callable[[Inbox], Lanes],
-        view: View,
-    ) -> None:
-        self._row_ids = row_ids
-        self._make_lanes = make_lanes
+    def __init__(self, lanes: Lanes, inbox: Inbox, view: View) -> None:
+        self._lanes = lanes
+        self._inbox = inbox
         self._view = view
-        self._output = _OnlyWarnings(view.say)
-        self._inbox = Inbox()
         self.stopping: Stop | None = None
 
     def stop(self, signal_number: int) -> None:
-        """Finish what is under way, and send nothing more; a signal handler may call this."""
+        """Finish what is in flight, and send nothing more; a signal handler may call this."""
         self.stopping = Stop(signal_number)
         self._inbox.post(self.stopping)
 
     def run(
         self, layout: Layout, sync: StreamSync, take: Callable[[RejectedRow], bool], spool: IO[bytes]
     ) -> FileResult:
-        """Send the rows of a file that are meant, and wait for what becomes of each.
+        """Send the selected rows of a file, and wait for the outcome of each.
 
         Args:
             layout: the file, at its first row
             sync: its stream
-            take: which rows are meant
+            take: which rows are selected
             spool: an empty temporary file, for the reasons
 
         Raises:
-            SyncError: Customer.io can't be reached, refuses the credentials, and the like.
+            SyncError: Customer.io can't be reached, refuses the credentials, and so on.
         """
-        inbox = self._inbox = _WatchedInbox(self._view)
-        if self.stopping:  # the signal came before this inbox
-            inbox.post(self.stopping)
-        ledger = RowLedger(self._row_ids)
-        lanes = self._make_lanes(inbox)
-        returned = ReturnedRows(ledger.settle_rejected, spool)
+        ledger = Ledger()
+        new_reasons = NewReasons(ledger.settle_rejected, spool)
+        reporter = _ViewReporter(sync, self._view)
         pipeline = Pipeline(
-            [sync], ledger, Batcher(lanes.lanes), lanes, returned, inbox, self._output, time.monotonic
+            [sync], ledger, self._lanes, new_reasons, self._inbox, emit_nothing, reporter, time.monotonic
         )
-        feed = _Feed(layout, sync.stream, take, self._row_ids, inbox)
+        feed = _Feed(layout, sync.stream, take, self._inbox)
         feed.start()
         try:
             stopped_by = pipeline.run()
         finally:
             feed.stop()
-            self._row_ids.forget()
-        return FileResult(returned, feed.selected, feed.unreadable, stopped_by)
+        return FileResult(new_reasons, feed.selected, feed.unreadable, stopped_by)
 
 
-class _WatchedInbox(Inbox):
-    """Lets the view see what passes, in the thread that owns it."""
+class _ViewReporter:
+    """Passes progress on to the operator; see `Reporter`."""
 
-    def __init__(self, view: View) -> None:
-        super().__init__()
+    due_at = math.inf
+
+    def __init__(self, sync: StreamSync, view: View) -> None:
+        self._sync = sync
         self._view = view
 
-    def take(self, timeout_seconds: float) -> object | None:
-        event = super().take(timeout_seconds)
-        match event:
-            case Lines(block):
-                self._view.on_rows(block.count(b"\n") + 1)
-            case Retrying(reason):
-                self._view.on_retry(reason)
-        return event
+    def on_lines(self, lines: int) -> None:
+        self._view.on_rows(lines)
+
+    def on_requests(self, requests: int) -> None:
+        """The operator is shown rows and files, not requests."""
+
+    def on_retry(self, reason: str) -> None:
+        self._view.on_retry(reason)
+
+    def report(self, now: float) -> None:
+        """Never due: the view decides when to show progress."""
+
+    def summarize(self) -> None:
+        for line in notice_lines(self._sync):
+            self._view.say(line)
 
 
 class _Feed:
-    """Posts the rows of a file as blocks of RECORD messages, in a thread of its own."""
+    """Posts the selected rows of a file as blocks of RECORD messages, in a thread of its own."""
 
     def __init__(
-        self,
-        layout: Layout,
-        stream: Stream,
-        take: Callable[[RejectedRow], bool],
-        row_ids: RowIds,
-        inbox: Inbox,
+        self, layout: Layout, stream: Stream, take: Callable[[RejectedRow], bool], inbox: Inbox
     ) -> None:
         self.selected = 0
         self.unreadable = 0
         self._layout = layout
-        namespace = b',"namespace":' + json_string(stream.namespace) if stream.namespace else b""
-        self._middle = b',"type":"RECORD","record":{"stream":%b%b,"emitted_at":0,"data":' % (
-            json_string(stream.name),
-            namespace,
-        )
+        self._messages = RecordMessages(stream)
         self._take = take
-        self._row_ids = row_ids
         self._inbox = inbox
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
@@ -162,16 +150,15 @@ class _Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the thread; it may wait for a slot that nobody frees any more."""
+        """Wait for the thread. If the pipeline ended early, the thread may be waiting for a slot that nobody frees."""
         self._stopping.set()
-        self._inbox.free_slot()
-        self._thread.join()
+        self._thread.join(_FEED_END_SECONDS)
 
     def _run(self) -> None:
         try:
             self._post_rows()
-        except Exception as error:  # noqa: BLE001 - a feed that dies unheard would hang the replay
-            self._inbox.post(Failed(unexpected(error)))
+        except Exception as error:  # noqa: BLE001 - a feed that died silently would hang the replay
+            self._inbox.post(InputFailed(unexpected(error)))
         else:
             self._inbox.post(EndOfInput())
 
@@ -187,8 +174,8 @@ class _Feed:
                 self.unreadable += 1
                 continue
             self.selected += 1
-            self._row_ids.expect(row.raw_id or row.data.decode(errors="replace"))
-            block.append(b"%b%d%b%b}}" % (ROW_NUMBER, row.number, self._middle, row.data))
+            origin = RowOrigin(row.number, row.raw_id or row.data.decode(errors="replace"))
+            block.append(self._messages.line(origin, row.data))
             size += len(block[-1])
             if size >= CHUNK_BYTES:
                 self._post(block)
@@ -199,21 +186,3 @@ class _Feed:
     def _post(self, block: list[bytes]) -> None:
         self._inbox.wait_for_slot()
         self._inbox.post(Lines(b"\n".join(block)))
-
-
-class _OnlyWarnings(Output):
-    """Passes on what a person should know, once, and keeps the rest of a pipeline's talk to itself."""
-
-    def __init__(self, warn: Callable[[str], None]) -> None:
-        super().__init__(BytesIO())
-        self._warn = warn
-        self._said: set[str] = set()
-
-    def info(self, text: str) -> None:
-        """Say nothing."""
-
-    def warn(self, text: str) -> None:
-        """Say it, if it is new."""
-        if text not in self._said:
-            self._said.add(text)
-            self._warn(text)

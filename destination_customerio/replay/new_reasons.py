@@ -1,4 +1,4 @@
-"""Why rows of a replayed file were rejected again, until the file is written anew with these reasons."""
+"""Why rows of a replayed file were rejected again, until the file is rewritten with these reasons."""
 
 from __future__ import annotations
 
@@ -8,33 +8,29 @@ from array import array
 from collections import Counter
 from typing import IO, TYPE_CHECKING
 
+from destination_customerio.dead_letters.spool import Backlog
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.redaction import countable
+from destination_customerio.replay.record_message import origin_of
 from destination_customerio.sync.stream_sync import count_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from destination_customerio.airbyte.catalog import Stream
-    from destination_customerio.dead_letters.spool import StoredFile
-    from destination_customerio.dead_letters.uploader import FileUploaded
+    from destination_customerio.dead_letters.uploader import SpooledFile
     from destination_customerio.ledger import Epoch
 
-# What the message of a replayed row begins with: its place in its file.
-ROW_NUMBER = b'{"row":'
 
+class NewReasons:
+    """The reasons of rows that are rejected again; `DeadLetters` that keep no rows, as these are in the file.
 
-class ReturnedRows:
-    """The reasons of rows that are rejected again; a `DeadLetters` that keeps no rows, as they lie in the file.
-
-    Reasons lie in a temporary file, so that memory holds eight bytes for each row.
+    Reasons are kept in a temporary file, so that memory holds eight bytes for each row.
 
     kinds  how many rows, by reason and field as they may be shown
     """
 
-    pending = 0
-    is_full = False
-    stored: Sequence[StoredFile] = ()
+    backlog = Backlog(0, is_full=False)
 
     def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes]) -> None:
         self._settle = settle
@@ -46,7 +42,7 @@ class ReturnedRows:
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
         """See `DeadLetters`."""
         del stream
-        number = int(line[len(ROW_NUMBER) : line.index(b",")])
+        number = origin_of(line).row
         while len(self._starts) <= number:
             self._starts.append(0)
         try:
@@ -56,29 +52,23 @@ class ReturnedRows:
             )
         except OSError:
             raise TransientError(
-                "This machine has no room for the reasons of rows that were rejected again, so the replay stops. "
-                "Give it more disk space for temporary files."
+                "This machine has no disk space left for the reasons of rows that were rejected again, so the replay "
+                "stops. The file is unchanged. Give it more disk space for temporary files, and run the replay again."
             ) from None
         count_kind(self.kinds, *countable(rejection, line))
         self._settle(epoch, 1)
 
     def reason_of(self, number: int) -> Rejection | None:
-        """Why the row at a place in the file was rejected again; None when it was not."""
+        """Why the row at an index of the file was rejected again; None if it was not."""
         start = self._starts[number] if number < len(self._starts) else 0
         if not start:
             return None
         self._spool.seek(start)
         return Rejection(*json.loads(self._spool.readline()))
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`; there are no files."""
 
-    def seal(self, opened_before: float = math.inf) -> None:
-        """See `DeadLetters`; there are no files."""
-
-    def oldest_opened_at(self) -> float | None:
+    def seal(self, opened_before: float = math.inf) -> float | None:  # noqa: ARG002
         """See `DeadLetters`; there are no files."""
         return None
-
-    def close(self) -> None:
-        """See `DeadLetters`; the reasons are still needed."""

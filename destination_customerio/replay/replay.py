@@ -43,7 +43,7 @@ from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layou
 from destination_customerio.dead_letters.reading.stream_of_file import Origins
 from destination_customerio.errors import SyncError, TransientError
 from destination_customerio.replay.report import Outcome, file_words
-from destination_customerio.sync.log_lines import counted
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from destination_customerio.replay.console import View
     from destination_customerio.replay.file_replay import FileReplay, FileResult
     from destination_customerio.replay.filters import Filters
-    from destination_customerio.replay.new_reasons import ReturnedRows
+    from destination_customerio.replay.new_reasons import NewReasons
     from destination_customerio.sync.stream_sync import StreamSync
 
 
@@ -165,7 +165,7 @@ class Replay:
         with contextlib.ExitStack() as stack:
             try:
                 accepted, staying = (_Part(stack, is_packed=is_packed) for _ in range(2))
-                has_new_reasons = _sort_out(opened(), take, result.returned, accepted, staying)
+                has_new_reasons = _sort_out(opened(), take, result.new_reasons, accepted, staying)
             except OSError:
                 raise TransientError(
                     f"This machine has no room to sort the rows of {file.key}. They were sent, and the file is as it was. "
@@ -191,7 +191,7 @@ class Replay:
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
-        for (reason, column), rows in result.returned.kinds.items():
+        for (reason, column), rows in result.new_reasons.kinds.items():
             self.outcome.rejected[stream, reason, column] += rows
         if result.unreadable:
             self.outcome.rejected[stream, UNREADABLE, ""] += result.unreadable
@@ -239,7 +239,7 @@ class _Part:
 def _sort_out(
     layout: Layout,
     take: Callable[[RejectedRow], bool],
-    returned: ReturnedRows,
+    new_reasons: NewReasons,
     accepted: _Part,
     staying: _Part,
 ) -> bool:
@@ -248,7 +248,7 @@ def _sort_out(
     for row in read_rows(layout):
         if row.data is None or not take(row):
             staying.add(layout.header, row.text)
-        elif (rejection := returned.reason_of(row.number)) is not None:
+        elif (rejection := new_reasons.reason_of(row.number)) is not None:
             text = layout.with_reasons(row.text, rejection)
             has_new_reasons |= text != row.text
             staying.add(layout.header, text)
@@ -260,4 +260,4 @@ def _sort_out(
 
 
 def _again(result: FileResult, *, would: bool = False) -> str:
-    return file_words(result.returned.kinds.total(), result.unreadable, would=would)
+    return file_words(result.new_reasons.kinds.total(), result.unreadable, would=would)

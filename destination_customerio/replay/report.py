@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from destination_customerio.sync.log_lines import counted
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

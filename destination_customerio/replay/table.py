@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.redaction import printable
 from destination_customerio.replay.filters import written_time
-from destination_customerio.sync.log_lines import counted
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from destination_customerio.replay.summary import Summary

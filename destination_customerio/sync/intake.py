@@ -1,8 +1,12 @@
-"""The way of a row, from its line to its open batch; and of a state, from its line to the ledger."""
+"""From lines to batches: each row is assembled, assigned to a lane and added to the lane's open batch.
+
+A block of lines yields what it made, in order: batches that were sealed to make room, barriers to set before what comes
+after them, and rows that can't be sent. States go to the ledger.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from destination_customerio.airbyte.messages import (
     IGNORED_TYPES,
@@ -11,6 +15,8 @@ from destination_customerio.airbyte.messages import (
     stream_of_record,
     stream_of_state,
 )
+from destination_customerio.delivery.batch import Batch, Batcher
+from destination_customerio.delivery.partitioner import Barrier
 from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
@@ -23,48 +29,44 @@ from destination_customerio.exact_json.codec import (
 from destination_customerio.mapping.identifiers import ExactDigitsNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from destination_customerio.delivery.batch import Batch, Batcher
-    from destination_customerio.delivery.partitioner import Order, Placement
+    from destination_customerio.delivery.partitioner import Order, Partitioner
     from destination_customerio.ledger import Epoch, Ledger
     from destination_customerio.sync.stream_sync import StreamSync
 
 
-class Intake:
-    """Reads blocks of lines. Made for the coordinator's thread.
+class RejectedRow(NamedTuple):
+    """A row that can't be sent: its RECORD line as it came, and why."""
 
-    placement         says which lane a row goes through
-    send              takes a batch that was sealed to make room for a row
-    reject            takes a row that can't be sent: its stream, its ticket, its line, and why
-    state_bytes_read  how many bytes of states were handed to the ledger
-    """
+    sync: StreamSync
+    epoch: Epoch
+    line: bytes
+    rejection: Rejection
+
+
+Made: TypeAlias = Batch | Barrier | RejectedRow
+
+
+class Intake:
+    """Reads blocks of lines. Not thread-safe; owned by the coordinator thread."""
 
     def __init__(
-        self,
-        streams: Sequence[StreamSync],
-        ledger: Ledger,
-        batcher: Batcher,
-        placement: Placement,
-        send: Callable[[Batch], None],
-        reject: Callable[[StreamSync, Epoch, bytes, Rejection], None],
+        self, streams: Sequence[StreamSync], ledger: Ledger, batcher: Batcher, partitioner: Partitioner
     ) -> None:
         self._by_key: dict[StreamKey, StreamSync] = {
             (sync.stream.namespace or "", sync.stream.name): sync for sync in streams
         }
         self._ledger = ledger
         self._batcher = batcher
-        self._placement = placement
-        self._send = send
-        self._reject = reject
+        self._partitioner = partitioner
         self._lines_read = 0
-        self.state_bytes_read = 0
 
-    def read_block(self, block: bytes, now: float) -> None:
-        """Take in a block of whole lines at a time of the clock.
+    def read_block(self, block: bytes, now: float) -> Iterator[Made]:
+        """Take a block of whole lines at a time of the clock; yields what it made, in order.
 
         Raises:
-            ProtocolError: a line is no message of a configured stream; those before it are taken in.
+            ProtocolError: a line is not a message of a configured stream; those before it are taken.
         """
         read = parse if may_hold_long_integers(block) else parse_ordinary
         for line in block.split(b"\n"):
@@ -77,35 +79,40 @@ class Intake:
                     sync = self._by_key[stream_of_record(record)]
                     data = record["data"]
             except (ValueError, KeyError, TypeError, AttributeError):
-                self._read_unusual(line)
+                yield from self._read_unusual(line)
                 continue
             if kind == "RECORD":
-                self._add_row(sync, data, line, now)
+                if made := self._add_row(sync, data, line, now):
+                    yield from made
             elif kind == "STATE":
                 self._add_state(message, line)
             elif type(kind) is not str or kind not in IGNORED_TYPES:
                 raise self._not_a_message()
 
-    def _add_row(self, sync: StreamSync, data: Any, line: bytes, now: float) -> None:
+    def _add_row(self, sync: StreamSync, data: Any, line: bytes, now: float) -> Sequence[Made]:
         if type(data) is not dict:
             raise self._not_a_message()
-        epoch = self._ledger.add_record(sync.track)
+        epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
         try:
             order, entry = self._assemble(sync, data, line)
         except Rejection as rejection:
-            self._reject(sync, epoch, line, rejection)
-            return
-        lane = self._placement.lane_of(order)
+            return (RejectedRow(sync, epoch, line, rejection),)
+        lane, barrier = self._partitioner.assign(order)
+        made = self._set_barrier(barrier) if barrier else ()
         sealed = self._batcher.add(lane, entry, line, epoch, now)
-        if sealed is not None:
-            self._send(sealed)
+        return (*made, sealed) if sealed else made
+
+    def _set_barrier(self, barrier: Barrier) -> Sequence[Made]:
+        """The barrier, behind what both of its lanes have open: it separates rows, and those are read already."""
+        sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
+        return (*(batch for batch in sealed if batch), barrier)
 
     def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
         try:
-            return sync.assembler.assemble(data)
+            return sync.assembler.assemble(data, line)
         except ExactDigitsNeeded:
-            return sync.assembler.assemble(_exact_data(line))
+            return sync.assembler.assemble(_exact_data(line), line)
 
     def _add_state(self, message: JsonObject, line: bytes) -> None:
         try:
@@ -113,25 +120,24 @@ class Intake:
             if key is None:
                 self._ledger.add_global_state(line)
             else:
-                self._ledger.add_stream_state(self._by_key[key].track, line)
+                self._ledger.add_stream_state(self._by_key[key].queue, line)
         except (ValueError, KeyError, TypeError):
             raise self._not_a_message() from None
-        self.state_bytes_read += len(line)
 
-    def _read_unusual(self, line: bytes) -> None:
-        """A line that is not a message of a configured stream: blank, nested beyond the parsers, or wrong."""
+    def _read_unusual(self, line: bytes) -> Iterator[Made]:
+        """Read a line that is not a message of a configured stream: blank, nested beyond the parsers, or wrong."""
         if not line.strip():
             return
         try:
             parse(line)
         except NestedTooDeeply:
-            self._read_deep(line)
+            yield from self._read_deep(line)
         except ValueError:
             raise self._not_a_message() from None
         else:
             raise self._not_a_message()
 
-    def _read_deep(self, line: bytes) -> None:
+    def _read_deep(self, line: bytes) -> Iterator[Made]:
         try:
             message = read_envelope(line)
             if message["type"] == "STATE":
@@ -141,13 +147,13 @@ class Intake:
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._not_a_message() from None
         sync.counts.read += 1
-        self._reject(sync, self._ledger.add_record(sync.track), line, _nested_too_deeply())
+        yield RejectedRow(sync, self._ledger.add_record(sync.queue), line, _nested_too_deeply())
 
     def _not_a_message(self) -> ProtocolError:
         return ProtocolError(
             f"Line {self._lines_read:,} of the input is not a message of the Airbyte protocol for a stream of the "
-            "configured catalog. Nothing after it was written; rows before it were. Check that the source and this "
-            "destination were given the same catalog, and that nothing else writes to the input."
+            "configured catalog. Rows before it were delivered; nothing after it was processed. Check that the source and "
+            "this destination were given the same catalog, and that nothing else writes to the input."
         )
 
 

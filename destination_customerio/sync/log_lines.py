@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from destination_customerio.config.storage import S3Storage
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,11 +101,6 @@ def column_lines(stream: StreamSync) -> Iterator[str]:
             f"sent: {', '.join(sorted(names))}."
         )
     stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something: `1 row`, `2,000 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:

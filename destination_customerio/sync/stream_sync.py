@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from destination_customerio.ledger import Track
+from destination_customerio.ledger import StreamQueue
 from destination_customerio.mapping.assembler import Assembler, MappedAssembler
 from destination_customerio.redaction import countable
 
@@ -43,7 +43,7 @@ class StreamSync:
     columns_told_of  columns that the log has spoken of already
     """
 
-    __slots__ = ("assembler", "columns_told_of", "counts", "stream", "target", "track")
+    __slots__ = ("assembler", "columns_told_of", "counts", "queue", "stream", "target")
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class StreamSync:
             if field_mapping
             else Assembler(stream, target, settings)
         )
-        self.track = Track(str(stream))
+        self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
         self.columns_told_of: set[str] = set()
 

@@ -8,6 +8,7 @@ from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.track_api.client import READ_TIMEOUT_SECONDS, TrackClient
+from destination_customerio.track_api.credentials import bad_credentials
 from destination_customerio.track_api.verdict import Answer, Retry, Unauthorized, judge
 
 if TYPE_CHECKING:
@@ -16,24 +17,6 @@ if TYPE_CHECKING:
     from destination_customerio.config.model import Config
 
 _HOST_OF_REGION = {"us": US_TRACK_URL, "eu": EU_TRACK_URL}
-
-_WHERE_THE_KEYS_ARE = (
-    "In Customer.io, open Settings > Account Settings > API Credentials > Tracking API Keys, and copy the Site ID and "
-    "the API Key of the same row (an App API key does not work here)."
-)
-
-
-def bad_credentials(region: str = "auto") -> ConfigError:
-    """What to do when Customer.io answers 401 or 403; `region` as configured, where its host was asked."""
-    other_region = (
-        ""
-        if region == "auto"
-        else f" If they are right, the account may not be in the region {region.upper()}: set Region (region) to automatic."
-    )
-    return ConfigError(
-        "Customer.io does not accept the Site ID (credentials.siteId) and the API Key (credentials.apiKey). "
-        f"No row of the refused requests was written. {_WHERE_THE_KEYS_ARE}{other_region}"
-    )
 
 
 def read_timeout_seconds(config: Config) -> float:

@@ -16,12 +16,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import parse
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Mapping
-
-BASE_DELAY_SECONDS = 0.5
-MAX_DELAY_SECONDS = 30.0
-MAX_ATTEMPTS = 200
 
 _CREDENTIALS = frozenset({401, 403})
 _REFUSED = frozenset({400, 413})
@@ -103,12 +98,6 @@ def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], floa
         seconds = retry_after_seconds(answer.retry_after, wall_clock())
         return Retry(f"HTTP {status}", seconds, everyone=status == _TOO_MANY_REQUESTS)
     return Unexpected(status)
-
-
-def backoff_seconds(attempt: int, rng: random.Random) -> float:
-    """How long to wait after the given failed attempt, counted from 1: exponential, with full jitter."""
-    ceiling = min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2.0 ** min(attempt - 1, 16))
-    return rng.uniform(0, ceiling)
 
 
 def retry_after_seconds(header: str | None, now: float) -> float:

@@ -1,4 +1,4 @@
-"""Lines come in whole whatever the chunks, and states go out as the bytes that they came as."""
+"""States are emitted as the bytes that they came as."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.airbyte.messages import (
-    LineReader,
     acknowledgement,
     read_envelope,
     stream_of_record,
@@ -18,45 +17,6 @@ from destination_customerio.airbyte.messages import (
 )
 from destination_customerio.exact_json.spans import members
 from unit_tests.exact_json import json_values
-
-lines = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=8)
-
-
-def read_all(chunks: list[bytes]) -> list[bytes]:
-    """The lines that a reader makes of chunks, at the end of input too."""
-    reader = LineReader()
-    found: list[bytes] = []
-    for chunk in chunks:
-        if (block := reader.feed(chunk)) is not None:
-            found += block.split(b"\n")
-    if (rest := reader.finish()) is not None:
-        found += rest.split(b"\n")
-    return found
-
-
-@given(lines=lines, with_final_newline=st.booleans(), data=st.data())
-def test_lines_are_whole_whatever_the_chunks(
-    lines: list[bytes], with_final_newline: bool, data: st.DataObject
-) -> None:
-    """Empty lines included, so that lines can be counted; a last line needs no newline."""
-    text = b"\n".join(lines)
-    if lines and (with_final_newline or not lines[-1]):
-        text += b"\n"
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
-    chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    assert read_all(chunks) == lines
-    assert read_all([bytes([byte]) for byte in text]) == lines
-
-
-def test_a_long_line_is_put_together_once() -> None:
-    """A line of many chunks comes out when its newline does, and not before."""
-    reader = LineReader()
-    for _ in range(1_000):
-        assert reader.feed(b"x" * 100) is None
-    block = reader.feed(b"y\nz")
-    assert block == b"x" * 100_000 + b"y"
-    assert reader.finish() == b"z"
-    assert reader.finish() is None
 
 
 def state_line(state: Any) -> bytes:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from destination_customerio.airbyte.output import DryRunOutput, Output, OutputClosed
+from destination_customerio.airbyte.output import Output, OutputClosed
 from destination_customerio.errors import ConfigError, TransientError, unexpected
 
 STATE = b'{"type":"STATE","state":{"type":"LEGACY","data":{}}}'
@@ -76,15 +76,6 @@ def test_an_error_is_one_trace_with_its_kind(error: ConfigError | TransientError
             },
         }
     ]
-
-
-def test_a_dry_run_holds_states_back_and_nothing_else() -> None:
-    """What was not sent can't be acknowledged."""
-    file = io.BytesIO()
-    output = DryRunOutput(file)
-    output.write_state(STATE, 1, 0)
-    output.info("done")
-    assert [message["type"] for message in messages(file)] == ["LOG"]
 
 
 def test_what_is_said_of_an_unforeseen_error_holds_nothing_of_its_text() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
@@ -13,22 +12,64 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from destination_customerio.airbyte.stdin import (
     CHUNK_BYTES,
     EndOfInput,
-    Failed,
-    Inbox,
+    InputFailed,
+    LineReader,
     Lines,
-    Stop,
     start_reading,
 )
+from destination_customerio.sync.events import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE_SECONDS = 60.0
 ROOT = Path(__file__).parents[2]
+
+
+lines = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=8)
+
+
+def read_all(chunks: list[bytes]) -> list[bytes]:
+    """The lines that a reader makes of chunks, at the end of input too."""
+    reader = LineReader()
+    found: list[bytes] = []
+    for chunk in chunks:
+        if (block := reader.feed(chunk)) is not None:
+            found += block.split(b"\n")
+    if (rest := reader.finish()) is not None:
+        found += rest.split(b"\n")
+    return found
+
+
+@given(lines=lines, with_final_newline=st.booleans(), data=st.data())
+def test_lines_are_whole_whatever_the_chunks(
+    lines: list[bytes], with_final_newline: bool, data: st.DataObject
+) -> None:
+    """Empty lines included, so that lines can be counted; a last line needs no newline."""
+    text = b"\n".join(lines)
+    if lines and (with_final_newline or not lines[-1]):
+        text += b"\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
+    chunks = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert read_all(chunks) == lines
+    assert read_all([bytes([byte]) for byte in text]) == lines
+
+
+def test_a_long_line_is_put_together_once() -> None:
+    """A line of many chunks comes out when its newline does, and not before."""
+    reader = LineReader()
+    for _ in range(1_000):
+        assert reader.feed(b"x" * 100) is None
+    block = reader.feed(b"y\nz")
+    assert block == b"x" * 100_000 + b"y"
+    assert reader.finish() == b"z"
+    assert reader.finish() is None
 
 
 @pytest.fixture
@@ -101,29 +142,6 @@ def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
     os.close(writing)
 
 
-def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
-    """It runs in the very thread that waits; nothing locks up."""
-    inbox = Inbox()
-    before = signal.signal(signal.SIGUSR1, lambda number, _: inbox.post(Stop(number)))
-    try:
-        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
-        timer.start()
-        assert inbox.take(PATIENCE_SECONDS) == Stop(signal.SIGUSR1)
-        timer.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-
-
-def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
-    """None, at once or after the wait; order is that of posting."""
-    inbox = Inbox()
-    assert inbox.take(0.0) is None
-    assert inbox.take(0.01) is None
-    inbox.post(1)
-    inbox.post(2)
-    assert [inbox.take(0.0), inbox.take(5.0), inbox.take(0.0)] == [1, 2, None]
-
-
 def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
     """A reader that died unheard would leave the sync waiting for ever."""
     inbox = Inbox()
@@ -131,7 +149,7 @@ def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
     # The writing end can't be read from.
     start_reading(writing, inbox)
     failed = inbox.take(PATIENCE_SECONDS)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, InputFailed)
     assert failed.error.failure_type == "system_error"
     assert "could not be read" in str(failed.error)
     assert inbox.take(0.01) is None
@@ -146,13 +164,14 @@ def test_an_input_that_has_nothing_yet_is_not_at_its_end(pipe: tuple[int, int]) 
     os.set_blocking(reading, False)
     start_reading(reading, inbox)
     failed = inbox.take(PATIENCE_SECONDS)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, InputFailed)
     assert "could not be read" in str(failed.error)
     os.close(writing)
 
 
 _READING_PROCESS = r"""
-from destination_customerio.airbyte.stdin import Inbox, Lines, start_reading
+from destination_customerio.airbyte.stdin import Lines, start_reading
+from destination_customerio.sync.events import Inbox
 from integration_tests.process_memory import peak_kib
 
 inbox = Inbox()
@@ -202,7 +221,7 @@ def test_a_reader_ends_loudly_whatever_it_meets(pipe: tuple[int, int]) -> None:
     inbox = Broken()
     start_reading(pipe[0], inbox)
     failed = inbox.take(PATIENCE_SECONDS)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, InputFailed)
     assert "LookupError" in str(failed.error)
     assert "c4nary" not in str(failed.error) + failed.error.internal_message
     os.close(pipe[1])

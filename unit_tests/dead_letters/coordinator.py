@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.spool import BucketDeadLetters, CountedDeadLetters, FileUploaded
 from destination_customerio.errors import Rejection
-from destination_customerio.ledger import Epoch, Track
+from destination_customerio.ledger import Epoch, StreamQueue
 from unit_tests.dead_letters import bucket_server
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ FLAT_CSV = {"format_type": "CSV", "flattening": "Root level flattening"}
 
 def epoch() -> Epoch:
     """A ticket as the ledger gives them."""
-    return Epoch(Track("users"))
+    return Epoch(StreamQueue("users"))
 
 
 def line(number: int, padding: int = 0, stream: Stream = USERS, **columns: Any) -> bytes:

@@ -12,17 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.delivery.attempts import Abandoned, Circumstances, Delivered, Delivery, Retrying
+from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
+from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW, Pace, RefusalCount
+from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
-from destination_customerio.ledger import Epoch, Track
-from destination_customerio.track_api.verdict import MAX_ATTEMPTS, Answer, NoAnswer
+from destination_customerio.ledger import Epoch, StreamQueue
+from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-EPOCH = Epoch(Track("rows"))
+EPOCH = Epoch(StreamQueue("rows"))
 OK = Answer(200, b"{}")
 REFUSED = Answer(400, b'{"message":"bad row"}')
 
@@ -49,8 +50,8 @@ class World:
     gives_up_after_waits: int = 10**9
 
     def __post_init__(self) -> None:
-        self.pace = Pace(lambda: self.now)
-        self.refusals = RefusalCount()
+        self.throttle = Throttle(lambda: self.now)
+        self.breaker = CircuitBreaker()
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
         """One request."""
@@ -66,16 +67,16 @@ class World:
 
     def wait(self, seconds: float) -> bool:
         """Let time pass, and note for how long all lanes are held."""
-        self.held.append(self.pace.seconds_to_wait())
+        self.held.append(self.throttle.seconds_to_wait())
         self.waits.append(seconds)
         self.now += seconds
         return len(self.waits) > self.gives_up_after_waits
 
     def delivery(self, retry_timeout_seconds: float = 900.0) -> Delivery:
         """A delivery in this world."""
-        outside = Circumstances(
-            pace=self.pace,
-            refusals=self.refusals,
+        outside = DeliveryContext(
+            throttle=self.throttle,
+            breaker=self.breaker,
             retry_timeout_seconds=retry_timeout_seconds,
             clock=lambda: self.now,
             wall_clock=lambda: self.now,
@@ -153,7 +154,7 @@ def test_backoff_has_full_jitter_below_an_exponential_ceiling(seed: int) -> None
     """So lanes that failed together do not come back together."""
     world = World(answers(*[Answer(500, b"")] * 8))
     delivery = world.delivery()
-    delivery.outside.rng.seed(seed)
+    delivery.context.rng.seed(seed)
     delivery.deliver(batch_of(1))
     assert len(world.waits) == 8
     for attempt, waited in enumerate(world.waits):
@@ -171,7 +172,7 @@ def test_a_429_holds_every_lane_and_any_other_failure_only_its_own(status: int, 
 def test_a_lane_waits_when_another_was_told_to() -> None:
     """Its request goes out only after that, and not at the same moment as everybody's."""
     world = World(answers())
-    world.pace.hold(20.0)
+    world.throttle.hold(20.0)
     world.deliver(1)
     assert len(world.waits) == 1
     assert 20.0 < world.waits[0] <= 20.5
@@ -231,7 +232,7 @@ def test_a_server_that_refuses_everything_is_not_asked_for_ever() -> None:
     world = World(lambda _: REFUSED)
     with pytest.raises(ConfigError, match="bad row"):
         world.deliver(1_000)
-    assert len(world.bodies) == MAX_REFUSALS_IN_A_ROW + 1
+    assert len(world.bodies) == MAX_CONSECUTIVE_REFUSALS + 1
 
 
 def test_the_servers_words_are_told_without_the_rows_values() -> None:
@@ -243,7 +244,7 @@ def test_the_servers_words_are_told_without_the_rows_values() -> None:
         batch.add(b'{"n":%d}' % number, line, EPOCH)
     with pytest.raises(ConfigError) as caught:
         world.delivery().deliver(batch)
-    assert "Customer.io says: bad address …" in str(caught.value)
+    assert "Customer.io's answer: bad address …" in str(caught.value)
     assert "c4nary" not in str(caught.value)
 
 
@@ -268,6 +269,6 @@ def test_one_accepted_row_shows_that_it_is_the_rows() -> None:
 def test_a_delivery_that_is_given_up_settles_nothing() -> None:
     """It ends in its wait, without another request."""
     world = World(lambda _: Answer(503, b""), gives_up_after_waits=1)
-    with pytest.raises(Abandoned):
+    with pytest.raises(Aborted):
         world.deliver(3)
     assert len(world.bodies) == 2

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from destination_customerio.delivery.batch import MAX_BODY_BYTES, Batch, Batcher
 from destination_customerio.exact_json.codec import encode
-from destination_customerio.ledger import Epoch, Ledger, Track
+from destination_customerio.ledger import Epoch, Ledger, StreamQueue
 from destination_customerio.mapping.limits import MAX_ENTRY_BYTES
 
-EPOCH = Epoch(Track("rows"))
+EPOCH = Epoch(StreamQueue("rows"))
 FRAME = len(b'{"batch":[]}')
 
 
@@ -148,7 +148,7 @@ def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:
 
 def test_each_row_keeps_its_ticket() -> None:
     """Line and epoch stand at the row's place, so that each row can be settled or rejected for itself."""
-    ledger, tracks = Ledger(), [Track("a"), Track("b")]
+    ledger, tracks = Ledger(), [StreamQueue("a"), StreamQueue("b")]
     batcher = Batcher(lanes=1)
     epochs = [ledger.add_record(tracks[number % 2]) for number in range(4)]
     for number, epoch in enumerate(epochs):

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from destination_customerio.airbyte.stdin import Failed, LaneEnded
 from destination_customerio.delivery.attempts import Delivered
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.delivery.lanes import Sender
-from destination_customerio.ledger import Epoch, Track
+from destination_customerio.delivery.lanes import LaneEnded, LaneFailed, ThreadedLanes
+from destination_customerio.delivery.partitioner import Barrier
+from destination_customerio.ledger import Epoch, StreamQueue
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_SECONDS = 60.0
-EPOCH = Epoch(Track("rows"))
+EPOCH = Epoch(StreamQueue("rows"))
 
 
 def batch_for(lane: int, number: int) -> Batch:
@@ -61,7 +61,7 @@ class Harness:
     def __init__(self, lanes: int) -> None:
         self.server = Server()
         self.events: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self.sender = Sender(lanes, lambda: self.server, 60.0, self.events.put)
+        self.lanes = ThreadedLanes(lanes, lambda: self.server, 60.0, self.events.put)
 
     def next_event(self) -> object:
         """What is posted next."""
@@ -82,14 +82,14 @@ def harness() -> Iterator[Harness]:
     yield made
     for gate in made.server.gates.values():
         gate.set()
-    made.sender.give_up()
+    made.lanes.abort()
 
 
 def test_batches_of_a_lane_go_one_after_the_other(harness: Harness) -> None:
     """The second begins when the first is answered, while another lane goes on."""
     harness.server.gates[1] = threading.Event()
     for lane, number in ((0, 1), (0, 2), (1, 3)):
-        harness.sender.send(batch_for(lane, number))
+        harness.lanes.send(batch_for(lane, number))
     assert {harness.server.arrivals.get(timeout=PATIENCE_SECONDS) for _ in range(2)} == {1, 3}
     assert isinstance(harness.next_event(), Delivered)
     assert 2 not in harness.server.seen
@@ -100,11 +100,11 @@ def test_batches_of_a_lane_go_one_after_the_other(harness: Harness) -> None:
 def test_a_fence_holds_a_lane_back_until_the_other_has_finished(harness: Harness) -> None:
     """What the first lane had before goes at once; what it is given behind the fence waits."""
     harness.server.gates[1] = threading.Event()
-    harness.sender.send(batch_for(0, 1))
-    harness.sender.send(batch_for(1, 2))
-    harness.sender.fence(1, 0)
-    harness.sender.send(batch_for(1, 3))
-    harness.sender.send(batch_for(0, 4))
+    harness.lanes.send(batch_for(0, 1))
+    harness.lanes.send(batch_for(1, 2))
+    harness.lanes.hold(Barrier(lane=1, awaited=0))
+    harness.lanes.send(batch_for(1, 3))
+    harness.lanes.send(batch_for(0, 4))
     assert {harness.server.arrivals.get(timeout=PATIENCE_SECONDS) for _ in range(2)} == {1, 2}
     assert isinstance(harness.next_event(), Delivered)
     assert 3 not in harness.server.seen
@@ -115,11 +115,11 @@ def test_a_fence_holds_a_lane_back_until_the_other_has_finished(harness: Harness
 def test_lanes_that_wait_at_a_fence_notice_that_the_sync_is_given_up(harness: Harness) -> None:
     """The lane they wait for may never come to its mark."""
     harness.server.gates[1] = threading.Event()
-    harness.sender.send(batch_for(0, 1))
-    harness.sender.fence(1, 0)
-    harness.sender.send(batch_for(1, 2))
+    harness.lanes.send(batch_for(0, 1))
+    harness.lanes.hold(Barrier(lane=1, awaited=0))
+    harness.lanes.send(batch_for(1, 2))
     assert harness.server.arrivals.get(timeout=PATIENCE_SECONDS) == 1
-    harness.sender.give_up()
+    harness.lanes.abort()
     assert isinstance(harness.next_event(), LaneEnded)
     harness.server.gates[1].set()
     assert [type(event) for event in harness.events_until_lanes_end(1)] == [Delivered, LaneEnded]
@@ -129,10 +129,10 @@ def test_lanes_that_wait_at_a_fence_notice_that_the_sync_is_given_up(harness: Ha
 def test_what_is_under_way_when_the_sync_is_given_up_is_still_heard_of(harness: Harness) -> None:
     """And what was only queued is not begun."""
     harness.server.gates[1] = threading.Event()
-    harness.sender.send(batch_for(0, 1))
-    harness.sender.send(batch_for(0, 2))
+    harness.lanes.send(batch_for(0, 1))
+    harness.lanes.send(batch_for(0, 2))
     assert harness.server.arrivals.get(timeout=PATIENCE_SECONDS) == 1
-    harness.sender.give_up()
+    harness.lanes.abort()
     harness.server.gates[1].set()
     events = harness.events_until_lanes_end(2)
     assert sum(isinstance(event, Delivered) for event in events) == 1
@@ -143,9 +143,9 @@ def test_what_is_under_way_when_the_sync_is_given_up_is_still_heard_of(harness: 
 def test_a_lane_that_waits_for_its_next_try_gives_up_at_once(harness: Harness) -> None:
     """It need not sleep to the end of a long Retry-After."""
     harness.server.answers[1] = lambda: Answer(503, b"", "50")
-    harness.sender.send(batch_for(0, 1))
+    harness.lanes.send(batch_for(0, 1))
     assert type(harness.next_event()).__name__ == "Retrying"
-    harness.sender.give_up()
+    harness.lanes.abort()
     assert all(isinstance(event, LaneEnded) for event in harness.events_until_lanes_end(2))
     assert harness.server.seen == [1]
 
@@ -153,9 +153,9 @@ def test_a_lane_that_waits_for_its_next_try_gives_up_at_once(harness: Harness) -
 def test_refused_credentials_fail_the_sync(harness: Harness) -> None:
     """Once, and the lane ends."""
     harness.server.answers[1] = lambda: Answer(401, b"")
-    harness.sender.send(batch_for(0, 1))
+    harness.lanes.send(batch_for(0, 1))
     failed = harness.next_event()
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, LaneFailed)
     assert failed.error.failure_type == "config_error"
     assert isinstance(harness.next_event(), LaneEnded)
 
@@ -167,9 +167,9 @@ def test_an_unforeseen_exception_fails_the_sync_without_its_text(harness: Harnes
         raise LookupError("c4nary")
 
     harness.server.answers[1] = explode
-    harness.sender.send(batch_for(0, 1))
+    harness.lanes.send(batch_for(0, 1))
     failed = harness.next_event()
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, LaneFailed)
     assert failed.error.failure_type == "system_error"
     assert "LookupError" in str(failed.error)
     assert "c4nary" not in str(failed.error) + failed.error.internal_message
@@ -183,21 +183,21 @@ def test_a_lane_that_cannot_even_open_its_connection_fails_the_sync() -> None:
         raise LookupError("c4nary")
 
     events: queue.SimpleQueue[object] = queue.SimpleQueue()
-    sender = Sender(1, connect, 60.0, events.put)
+    lanes = ThreadedLanes(1, connect, 60.0, events.put)
     failed = events.get(timeout=PATIENCE_SECONDS)
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, LaneFailed)
     assert "LookupError" in str(failed.error)
     assert "c4nary" not in str(failed.error) + failed.error.internal_message
     assert isinstance(events.get(timeout=PATIENCE_SECONDS), LaneEnded)
-    sender.give_up()
+    lanes.abort()
 
 
 def test_a_connection_is_closed_however_its_lane_ends(harness: Harness) -> None:
     """After a failure, too."""
     harness.server.answers[1] = lambda: Answer(401, b"")
-    harness.sender.send(batch_for(0, 1))
-    assert [type(harness.next_event()) for _ in range(2)] == [Failed, LaneEnded]
+    harness.lanes.send(batch_for(0, 1))
+    assert [type(harness.next_event()) for _ in range(2)] == [LaneFailed, LaneEnded]
     assert harness.server.closed == 1
-    harness.sender.give_up()
+    harness.lanes.abort()
     assert isinstance(harness.next_event(), LaneEnded)
     assert harness.server.closed == 2

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.delivery.batch import Batch, Batcher
-from destination_customerio.delivery.partitioner import HashedPlacement, JoiningPlacement
-from destination_customerio.ledger import Epoch, Track
+from destination_customerio.delivery.partitioner import Barrier, HashPartitioner, PinningPartitioner
+from destination_customerio.ledger import Epoch, StreamQueue
 
 if TYPE_CHECKING:
     from destination_customerio.delivery.partitioner import Order
 
-EPOCH = Epoch(Track("rows"))
+EPOCH = Epoch(StreamQueue("rows"))
 
 keys = st.sampled_from("abcdefgh")
 orders = keys | st.tuples(keys, keys)
@@ -30,27 +30,29 @@ class World:
         self.queues: list[deque[Batch | tuple[str, int]]] = [deque() for _ in range(lanes)]
         # An entry is one byte, so the limit says how many rows a batch takes.
         self.batcher = Batcher(lanes, max_body_bytes=len(b'{"batch":[]}') + 2 * rows_per_batch - 1)
-        self.placement = JoiningPlacement(lanes, self.fence)
+        self.partitioner = PinningPartitioner(lanes)
         self.sent: list[int] = []
-        self.fences = 0
+        self.barriers = 0
         self._numbers = count()
         self._passed: set[int] = set()
 
     def add(self, order: Order) -> None:
         """One row, as the intake adds it; its line is its number."""
-        lane = self.placement.lane_of(order)
+        lane, barrier = self.partitioner.assign(order)
+        if barrier:
+            self.set(barrier)
         line = str(next(self._numbers)).encode()
         if sealed := self.batcher.add(lane, b"x", line, EPOCH, 0.0):
             self.queues[sealed.lane].append(sealed)
 
-    def fence(self, lane: int, awaited: int) -> None:
-        """As the pipeline and the sender do it."""
-        self.fences += 1
-        for number in (lane, awaited):
+    def set(self, barrier: Barrier) -> None:
+        """As the intake and the lanes do it."""
+        self.barriers += 1
+        for number in barrier:
             if batch := self.batcher.seal_lane(number):
                 self.queues[number].append(batch)
-        self.queues[awaited].append(("mark", self.fences))
-        self.queues[lane].append(("fence", self.fences))
+        self.queues[barrier.awaited].append(("mark", self.barriers))
+        self.queues[barrier.lane].append(("wait", self.barriers))
 
     def seal(self) -> None:
         """Close all open batches."""
@@ -68,10 +70,10 @@ class World:
                 self._passed.add(number)
             case Batch() as batch:
                 self.sent += [int(line) for line in batch.lines]
-                self.placement.settled(batch)
+                self.partitioner.settled(batch)
 
     def _is_held(self, task: Batch | tuple[str, int]) -> bool:
-        return isinstance(task, tuple) and task[0] == "fence" and task[1] not in self._passed
+        return isinstance(task, tuple) and task[0] == "wait" and task[1] not in self._passed
 
 
 @given(
@@ -106,10 +108,10 @@ def test_a_row_that_joins_two_lanes_waits_for_the_second() -> None:
     world.add(second)
     world.add((first, second))
     world.seal()
-    assert world.fences == 1
-    world.move(world.placement.lane_of(first))
+    assert world.barriers == 1
+    world.move(world.partitioner.assign(first)[0])
     assert world.sent == [0]
-    assert world.movable() == [1 - world.placement.lane_of(first)]
+    assert world.movable() == [1 - world.partitioner.assign(first)[0]]
 
 
 def test_rows_of_a_joined_key_follow_it_to_its_lane() -> None:
@@ -119,7 +121,7 @@ def test_rows_of_a_joined_key_follow_it_to_its_lane() -> None:
     world.add(first)
     world.add(second)
     world.add((first, second))
-    assert world.placement.lane_of(second) == world.placement.lane_of(first)
+    assert world.partitioner.assign(second)[0] == world.partitioner.assign(first)[0]
 
 
 def test_relationships_of_people_at_rest_spread_over_all_lanes() -> None:
@@ -128,7 +130,7 @@ def test_relationships_of_people_at_rest_spread_over_all_lanes() -> None:
     for number in range(100):
         world.add((f"person{number}", f"company{number}"))
     world.seal()
-    assert world.fences == 0
+    assert world.barriers == 0
     assert sum(bool(tasks) for tasks in world.queues) == 4
 
 
@@ -138,7 +140,7 @@ def test_people_and_their_relationships_by_turns_need_few_fences() -> None:
     for number in range(10_000):
         world.add(f"person{number}")
         world.add((f"person{number}", f"company{number % 5}"))
-    assert 0 < world.fences < 50
+    assert 0 < world.barriers < 50
 
 
 def test_nothing_is_remembered_of_keys_at_rest() -> None:
@@ -149,24 +151,24 @@ def test_nothing_is_remembered_of_keys_at_rest() -> None:
         world.seal()
         while movable := world.movable():
             world.move(movable[0])
-    assert not world.placement.pinned_keys
+    assert not world.partitioner.pinned_keys
 
 
 def test_a_hashed_key_always_has_the_same_lane() -> None:
     """Order needs no memory where every row has one key."""
-    placement = HashedPlacement(8)
-    assert placement.lane_of("ada") == placement.lane_of("ada")
-    assert {placement.lane_of(f"person{number}") for number in range(200)} == set(range(8))
+    partitioner = HashPartitioner(8)
+    assert partitioner.assign("ada")[0] == partitioner.assign("ada")[0]
+    assert {partitioner.assign(f"person{number}")[0] for number in range(200)} == set(range(8))
 
 
 def test_a_hashed_placement_takes_no_row_with_two_keys() -> None:
     """It could not keep their order, so it must not try."""
     with pytest.raises(TypeError):
-        HashedPlacement(8).lane_of(("a", "b"))
+        HashPartitioner(8).assign(("a", "b"))
 
 
 def _keys_of_two_lanes(world: World) -> tuple[str, str]:
-    hashed = HashedPlacement(len(world.queues))
+    hashed = HashPartitioner(len(world.queues))
     names = [f"person{number}" for number in range(20)]
     first = names[0]
-    return first, next(name for name in names if hashed.lane_of(name) != hashed.lane_of(first))
+    return first, next(name for name in names if hashed.assign(name)[0] != hashed.assign(first)[0])

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW, Pace, RefusalCount
+from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
 
 
 def test_a_pace_holds_for_the_longest_time_that_anybody_was_told() -> None:
     """A shorter one does not end a longer one; when it is over nobody waits."""
     now = 10.0
-    pace = Pace(lambda: now)
-    assert pace.seconds_to_wait() == 0
-    pace.hold(5.0)
-    pace.hold(2.0)
-    assert pace.seconds_to_wait() == 5.0
+    throttle = Throttle(lambda: now)
+    assert throttle.seconds_to_wait() == 0
+    throttle.hold(5.0)
+    throttle.hold(2.0)
+    assert throttle.seconds_to_wait() == 5.0
     now = 14.0
-    pace.hold(3.0)
-    assert pace.seconds_to_wait() == 3.0
+    throttle.hold(3.0)
+    assert throttle.seconds_to_wait() == 3.0
     now = 20.0
-    assert pace.seconds_to_wait() == 0
+    assert throttle.seconds_to_wait() == 0
 
 
 def test_refusals_are_counted_until_anybody_has_a_row_accepted() -> None:
     """One too many is one more than the limit."""
-    refusals = RefusalCount()
-    assert not any(refusals.refused() for _ in range(MAX_REFUSALS_IN_A_ROW))
-    assert refusals.refused()
-    refusals.accepted()
-    assert not any(refusals.refused() for _ in range(MAX_REFUSALS_IN_A_ROW))
+    breaker = CircuitBreaker()
+    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))
+    assert breaker.request_refused()
+    breaker.row_accepted()
+    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))

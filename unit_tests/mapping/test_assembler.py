@@ -34,7 +34,7 @@ def assembler(
         identifier_kind=IDENTIFIER_KINDS[kind],
         event_id_strategy=strategy,
         convert_timestamps=convert,
-        fresh_ids=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
+        fresh_id=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
     )
     stream = Stream(name="rows", properties=properties or {})
     return Assembler(stream, DESTINATION_OBJECTS[target], settings)

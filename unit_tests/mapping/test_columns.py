@@ -28,7 +28,7 @@ def columns(
         identifier_kind=IDENTIFIER_KINDS[kind],
         event_id_strategy=strategy,
         convert_timestamps=convert,
-        fresh_ids=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
+        fresh_id=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
     )
     return Columns(Stream(name="people", properties=properties or {}), settings)
 

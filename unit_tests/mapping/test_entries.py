@@ -32,7 +32,7 @@ def assembler(object_name: str, kind: str = "email") -> Assembler:
         identifier_kind=IDENTIFIER_KINDS[kind],
         event_id_strategy="none",
         convert_timestamps=False,
-        fresh_ids=FreshIds(),
+        fresh_id=FreshIds(),
     )
     return Assembler(Stream("rows"), DESTINATION_OBJECTS[object_name], settings)
 
@@ -229,7 +229,7 @@ def test_dates_are_converted_wherever_attributes_go() -> None:
         identifier_kind=IDENTIFIER_KINDS["email"],
         event_id_strategy="none",
         convert_timestamps=True,
-        fresh_ids=FreshIds(),
+        fresh_id=FreshIds(),
     )
     needed = {"device_token": "t", "platform": "ios", "event_name": "e", "name": "n"}
     day = "2024-01-01"

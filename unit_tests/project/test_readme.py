@@ -41,7 +41,7 @@ _SETTINGS = AssemblySettings(
     identifier_kind=IDENTIFIER_KINDS["email"],
     event_id_strategy="none",
     convert_timestamps=False,
-    fresh_ids=FreshIds(),
+    fresh_id=FreshIds(),
 )
 
 

@@ -17,23 +17,30 @@ import orjson
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.airbyte.output import Output
-from destination_customerio.airbyte.stdin import EndOfInput, Failed, Inbox, LaneEnded, Lines, Stop
-from destination_customerio.dead_letters.spool import CountedDeadLetters, FileUploaded
-from destination_customerio.delivery.attempts import Circumstances, Delivery
-from destination_customerio.delivery.batch import Batch, Batcher
-from destination_customerio.delivery.throttle import Pace, RefusalCount
+from destination_customerio.airbyte.stdin import EndOfInput, Lines
+from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
+from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
+from destination_customerio.delivery.attempts import Delivery, DeliveryContext
+from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
+from destination_customerio.delivery.throttle import CircuitBreaker, Throttle
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.ledger import Epoch, Ledger
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.sync.pipeline import Limits, Pipeline
+from destination_customerio.sync.events import Event, Inbox, Stop
+from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
+from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from destination_customerio.dead_letters.uploader import SpooledFile
+    from destination_customerio.delivery.batch import Batch
+    from destination_customerio.delivery.partitioner import Barrier
 
 STREAMS = ("users", "orders")
 
@@ -63,7 +70,7 @@ class IdleInbox(Inbox):
         """See `Inbox`."""
         self.free_slots += 1
 
-    def take(self, timeout_seconds: float) -> object | None:
+    def take(self, timeout_seconds: float) -> Event | None:
         """See `Inbox`."""
         self.taken += 1
         event = super().take(0.0)
@@ -72,7 +79,7 @@ class IdleInbox(Inbox):
         return event
 
 
-class ToldLanes:
+class SteppedLanes:
     """Lanes that deliver their oldest batch when told to, through the real `Delivery` and a transport that does as told."""
 
     def __init__(self, lanes: int, inbox: Inbox) -> None:
@@ -80,13 +87,13 @@ class ToldLanes:
         self.queues: list[deque[Batch]] = [deque() for _ in range(lanes)]
         self.applied: list[int] = []
         self.largest_body = 0
-        self.given_up = False
+        self.aborted = False
         self._inbox = inbox
         # A clock of their own: what lanes wait for is no time of the coordinator's.
         self._clock = Clock()
-        self._circumstances = Circumstances(
-            pace=Pace(self._clock),
-            refusals=RefusalCount(),
+        self._context = DeliveryContext(
+            throttle=Throttle(self._clock),
+            breaker=CircuitBreaker(),
             retry_timeout_seconds=math.inf,
             clock=self._clock,
             wall_clock=self._clock,
@@ -97,16 +104,16 @@ class ToldLanes:
 
     def send(self, batch: Batch) -> None:
         """See `Lanes`."""
-        assert not self.given_up, "a batch was sent after the sync was given up"
+        assert not self.aborted, "a batch was sent after the sync was aborted"
         self.queues[batch.lane].append(batch)
 
-    def fence(self, lane: int, awaited: int) -> None:
+    def hold(self, barrier: Barrier) -> None:
         """No row of these streams joins two keys."""
-        raise AssertionError((lane, awaited))
+        raise AssertionError(barrier)
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """See `Lanes`."""
-        self.given_up = True
+        self.aborted = True
 
     def busy(self) -> list[int]:
         """The lanes that have a batch under way."""
@@ -121,12 +128,12 @@ class ToldLanes:
         """
         batch = self.queues[lane].popleft()
         assert len(batch.body(0, len(batch))) == batch.body_bytes
-        transport = _ToldTransport(
+        transport = _SteppedTransport(
             self,
             {_rows(batch.body(0, len(batch)))[place] for place in refused if place < len(batch)},
             list(weather),
         )
-        self._inbox.post(Delivery(transport, self._circumstances).deliver(batch))
+        self._inbox.post(Delivery(transport, self._context).deliver(batch))
 
     def _wait(self, seconds: float) -> bool:
         self._clock.now += seconds
@@ -140,16 +147,16 @@ class ToldLanes:
         self.largest_body = max(self.largest_body, len(body))
 
     def end(self) -> None:
-        """All lanes notice that the sync was given up; what they had is not heard of again."""
+        """All lanes notice that the sync was aborted; what they had is not reported."""
         for _ in range(self.lanes):
             self._inbox.post(LaneEnded())
 
 
 @dataclass
-class _ToldTransport:
+class _SteppedTransport:
     """One lane's way to the server, through the weather that the test has chosen."""
 
-    lanes: ToldLanes
+    lanes: SteppedLanes
     rejected: set[int]
     weather: list[str]
 
@@ -205,10 +212,9 @@ class NoBucket(CountedDeadLetters):
         super().add(stream, line, rejection, epoch)
 
 
-class ToldBucket:
+class SteppedBucket:
     """Dead letters in one open file at a time, stored when told to."""
 
-    stored = ()
     max_sealed = math.inf
     disk_is_full = False
     loses_rows = False
@@ -222,15 +228,10 @@ class ToldBucket:
         self._clock = clock
 
     @property
-    def is_full(self) -> bool:
-        """See `DeadLetters`."""
-        return len(self.sealed) > self.max_sealed
-
-    @property
-    def pending(self) -> int:
+    def backlog(self) -> Backlog:
         """See `DeadLetters`."""
         files = [*self.sealed, *([self._open] if self._open else [])]
-        return sum(len(file.rows) for file in files)
+        return Backlog(sum(len(file.rows) for file in files), is_full=len(self.sealed) > self.max_sealed)
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:  # noqa: ARG002
         """See `DeadLetters`."""
@@ -242,26 +243,20 @@ class ToldBucket:
             self._open = _LetterFile(self._clock())
         self._open.rows.append((_row_of(line), epoch))
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`."""
-        file = cast("_LetterFile", event.file)
-        assert file is self.sealed.popleft()
-        self.kept |= {row for row, _ in file.rows}
-        for epoch, rows in Counter(epoch for _, epoch in file.rows).items():
+        stored = cast("_LetterFile", file)
+        assert stored is self.sealed.popleft()
+        self.kept |= {row for row, _ in stored.rows}
+        for epoch, rows in Counter(epoch for _, epoch in stored.rows).items():
             self._ledger.settle(epoch, rejected=rows)
 
-    def seal(self, opened_before: float = math.inf) -> None:
+    def seal(self, opened_before: float = math.inf) -> float | None:
         """See `DeadLetters`."""
         if self._open and self._open.opened_at <= opened_before:
             self.sealed.append(self._open)
             self._open = None
-
-    def oldest_opened_at(self) -> float | None:
-        """See `DeadLetters`."""
         return self._open.opened_at if self._open else None
-
-    def close(self) -> None:
-        """See `DeadLetters`."""
 
     def store(self, number: int = 0) -> None:
         """The bucket has taken a sealed file."""
@@ -278,8 +273,7 @@ class Simulation:
     def __init__(
         self,
         lanes: int = 3,
-        limits: Limits | None = None,
-        max_body_bytes: int = 400,
+        settings: PipelineSettings | None = None,
         *,
         with_bucket: bool = True,
         targets: tuple[str, str] = ("person_identify", "person_event"),
@@ -288,32 +282,32 @@ class Simulation:
         self.clock = Clock()
         self.inbox = IdleInbox(self.clock)
         self.ledger = Ledger()
-        self.lanes = ToldLanes(lanes, self.inbox)
-        self.bucket = ToldBucket(self.ledger, self.inbox, self.clock)
+        self.lanes = SteppedLanes(lanes, self.inbox)
+        self.bucket = SteppedBucket(self.ledger, self.inbox, self.clock)
         self._dead_letters = self.bucket if with_bucket else NoBucket(self.ledger)
         self.stdout = stdout or io.BytesIO()
-        self.limits = limits or Limits()
-        self.batcher = Batcher(lanes, max_body_bytes)
-        self.max_body_bytes = max_body_bytes
-        settings = AssemblySettings(
+        self.settings = settings or PipelineSettings(max_body_bytes=400)
+        assembly = AssemblySettings(
             identifier_kind=IDENTIFIER_KINDS["email"],
             event_id_strategy="retry_safe",
             convert_timestamps=False,
-            fresh_ids=FreshIds(),
+            fresh_id=FreshIds(),
         )
+        streams = [
+            StreamSync(Stream(name), DESTINATION_OBJECTS[target], assembly)
+            for name, target in zip(STREAMS, targets, strict=True)
+        ]
+        output = Output(self.stdout)
         self.pipeline = Pipeline(
-            [
-                StreamSync(Stream(name), DESTINATION_OBJECTS[target], settings)
-                for name, target in zip(STREAMS, targets, strict=True)
-            ],
+            streams,
             self.ledger,
-            self.batcher,
             self.lanes,
             self._dead_letters,
             self.inbox,
-            Output(self.stdout),
+            output.write_state,
+            LogReporter(streams, output, self.clock()),
             self.clock,
-            self.limits,
+            self.settings,
         )
         self.rows: list[tuple[str, str, bool]] = []
         self.states: list[tuple[int, str | None]] = []
@@ -356,11 +350,11 @@ class Simulation:
 
     def fail(self, words: str = "the server is gone") -> None:
         """A lane can't go on."""
-        self.inbox.post(Failed(TransientError(words)))
+        self.inbox.post(LaneFailed(TransientError(words)))
 
     def fail_upload(self) -> None:
         """A file of dead letters can't be stored, nor any after it."""
-        self.inbox.post(TransientError("the bucket is gone"))
+        self.inbox.post(UploadFailed(TransientError("the bucket is gone")))
 
     def work(self, steps: int = 1) -> None:
         """Let the coordinator handle so many events."""
@@ -400,10 +394,10 @@ class Simulation:
         for state in states[self._seen :]:
             self._check_state(state, [earlier["id"] for earlier in states[: states.index(state)]])
         self._seen = len(states)
-        assert self.lanes.largest_body <= self.max_body_bytes
+        assert self.lanes.largest_body <= self.settings.max_body_bytes
         under_way = sum(batch.weight for batches in self.lanes.queues for batch in batches)
         # The block that fills the budget may exceed it by its own row or state.
-        assert self.batcher.weight + under_way <= self.limits.max_weight_bytes + 1_000
+        assert self.pipeline._batcher.weight + under_way <= self.settings.max_weight_bytes + 1_000
         assert len(self.lanes.applied) == len(set(self.lanes.applied)), "a row was sent twice"
         for person in {person for _, person, _ in self.rows}:
             own = [row for row in self.lanes.applied if self.rows[row][1] == person]

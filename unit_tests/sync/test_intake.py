@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.delivery.batch import Batch, Batcher
-from destination_customerio.delivery.partitioner import JoiningPlacement
+from destination_customerio.delivery.partitioner import Barrier, PinningPartitioner
 from destination_customerio.errors import ProtocolError, Rejection
-from destination_customerio.ledger import Epoch, Ledger
+from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS, DestinationObject
-from destination_customerio.sync.intake import Intake
+from destination_customerio.sync.intake import Intake, RejectedRow
 from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
 
@@ -33,7 +33,7 @@ class World:
             identifier_kind=IDENTIFIER_KINDS["id"],
             event_id_strategy="none",
             convert_timestamps=False,
-            fresh_ids=FreshIds(),
+            fresh_id=FreshIds(),
         )
         target = DESTINATION_OBJECTS["person_identify"]
         self.streams = streams or [
@@ -43,18 +43,19 @@ class World:
         self.batcher = Batcher(1)
         self.sent: list[Batch] = []
         self.rejected: list[tuple[StreamSync, bytes, Rejection]] = []
-        self.intake = Intake(
-            self.streams,
-            self.ledger,
-            self.batcher,
-            JoiningPlacement(1, self._fence),
-            self.sent.append,
-            self._reject,
-        )
+        self.intake = Intake(self.streams, self.ledger, self.batcher, PinningPartitioner(1))
 
     def read(self, *lines: bytes) -> list[dict[str, Any]]:
         """Take lines in as one block; returns the entries they became."""
-        self.intake.read_block(b"\n".join(lines), 0.0)
+        for made in self.intake.read_block(b"\n".join(lines), 0.0):
+            match made:
+                case Batch():
+                    self.sent.append(made)
+                case RejectedRow(sync, epoch, line, rejection):
+                    assert epoch.outstanding
+                    self.rejected.append((sync, line, rejection))
+                case Barrier():
+                    raise AssertionError(made)
         batches = self.batcher.seal()
         bodies = [json.loads(batch.body(0, len(batch))) for batch in batches if len(batch)]
         return [entry for body in bodies for entry in body["batch"]]
@@ -64,13 +65,6 @@ class World:
         with pytest.raises(ProtocolError) as caught:
             self.read(*lines)
         return str(caught.value)
-
-    def _fence(self, lane: int, awaited: int) -> None:
-        raise AssertionError((lane, awaited))
-
-    def _reject(self, sync: StreamSync, epoch: Epoch, line: bytes, rejection: Rejection) -> None:
-        assert epoch.outstanding
-        self.rejected.append((sync, line, rejection))
 
 
 def row(data: str, **more: Any) -> bytes:
@@ -195,8 +189,9 @@ def test_states_go_to_the_ledger_as_their_lines(world: World) -> None:
     state = b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}'
     deep = b'{"type":"STATE","state":{"type":"LEGACY","data":' + DEEP + b"}}"
     world.read(state, deep)
+    assert world.ledger.waiting_bytes >= len(state) + len(deep)
     assert [ready.state for ready in world.ledger.take_ready()] == [state, deep]
-    assert world.intake.state_bytes_read == len(state) + len(deep)
+    assert world.ledger.waiting_bytes == 0
 
 
 odd = st.one_of(
@@ -241,7 +236,7 @@ def test_no_row_is_odd_enough_to_end_the_sync(data: st.DataObject, target: Desti
         identifier_kind=kind,
         event_id_strategy=data.draw(st.sampled_from(["retry_safe", "from_row", "none"])),
         convert_timestamps=True,
-        fresh_ids=FreshIds(),
+        fresh_id=FreshIds(),
     )
     stream = Stream("users", properties={"day": {"type": "string", "format": "date"}})
     world = World([StreamSync(stream, target, settings)])

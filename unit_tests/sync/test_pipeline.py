@@ -7,16 +7,17 @@ import os
 import pytest
 
 from destination_customerio.airbyte.output import OutputClosed
-from destination_customerio.airbyte.stdin import Stop
-from destination_customerio.delivery.partitioner import JoiningPlacement
+from destination_customerio.delivery.partitioner import PinningPartitioner
 from destination_customerio.errors import ProtocolError, TransientError
-from destination_customerio.sync.pipeline import Limits
+from destination_customerio.sync.events import Stop
+from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.wiring import Sync
 from unit_tests.sync.simulation import Simulation
 
 
 def test_an_open_batch_waits_five_seconds_for_more_rows() -> None:
     """And no longer, or a slow source's states would be late."""
-    simulation = Simulation(max_body_bytes=100_000)
+    simulation = Simulation(settings=PipelineSettings())
     simulation.row("users", "a")
     simulation.catch_up()
     simulation.clock.now += 4.9
@@ -69,7 +70,7 @@ def test_dead_letters_wait_ten_seconds_while_rows_are_under_way() -> None:
 
 def test_a_full_budget_takes_no_further_block_until_something_is_settled() -> None:
     """Memory is bounded: the reader gets no slot, so stdin waits."""
-    simulation = Simulation(limits=Limits(max_weight_bytes=2_000), max_body_bytes=100_000)
+    simulation = Simulation(settings=PipelineSettings(max_weight_bytes=2_000))
     for _ in range(50):
         simulation.row("users", "a")
     simulation.catch_up()
@@ -96,7 +97,7 @@ def test_a_full_budget_takes_no_further_block_until_something_is_settled() -> No
 
 def test_states_that_wait_count_towards_the_budget() -> None:
     """A source that sends large states during an outage must wait, too."""
-    simulation = Simulation(limits=Limits(max_weight_bytes=3_000), max_body_bytes=100_000)
+    simulation = Simulation(settings=PipelineSettings(max_weight_bytes=3_000))
     simulation.row("users", "a")
     for _ in range(200):
         simulation.state("users")
@@ -156,7 +157,7 @@ def test_a_failed_upload_keeps_its_states_back() -> None:
         simulation.pipeline.run()
     assert simulation.clock.now == before, "it waited for files that are never stored"
     assert [state["id"] for state in simulation.acknowledged] == [1]
-    assert simulation.lanes.given_up
+    assert simulation.lanes.aborted
 
 
 def finish_all(simulation: Simulation) -> None:
@@ -233,7 +234,7 @@ def test_end_of_input_sends_and_stores_what_is_open_at_once() -> None:
 
 def test_a_block_that_is_worked_off_makes_room_for_another() -> None:
     """One slot each, and none while the budget is full."""
-    simulation = Simulation(limits=Limits(max_weight_bytes=1_000), max_body_bytes=100_000)
+    simulation = Simulation(settings=PipelineSettings(max_weight_bytes=1_000))
     for _ in range(20):
         simulation.row("users", "a")
     simulation.catch_up()
@@ -252,7 +253,7 @@ def test_a_bucket_that_is_behind_stops_the_input() -> None:
     simulation.catch_up()
     simulation.clock.now += 3
     simulation.catch_up()
-    assert simulation.bucket.is_full
+    assert simulation.bucket.backlog.is_full
     simulation.row("users", "b")
     simulation.catch_up()
     assert simulation.inbox.free_slots == 2
@@ -264,7 +265,7 @@ def test_a_bucket_that_is_behind_stops_the_input() -> None:
 
 def test_a_full_budget_stores_the_dead_letters_that_states_wait_for() -> None:
     """With nothing under way only they can make room."""
-    simulation = Simulation(limits=Limits(max_weight_bytes=1_000))
+    simulation = Simulation(settings=PipelineSettings(max_body_bytes=400, max_weight_bytes=1_000))
     simulation.row("users", "a", is_good=False)
     for _ in range(10):
         simulation.state("users")
@@ -490,8 +491,8 @@ def test_a_reader_that_is_gone_ends_the_sync_and_its_lanes() -> None:
         simulation = Simulation(stdout=stdout)
         simulation.state("users")
         with pytest.raises(OutputClosed):
-            simulation.pipeline.run()
-        assert simulation.lanes.given_up
+            Sync(simulation.pipeline, [simulation.lanes.abort]).run()
+        assert simulation.lanes.aborted
 
 
 def test_states_that_still_wait_at_the_end_are_no_success() -> None:
@@ -501,7 +502,7 @@ def test_states_that_still_wait_at_the_end_are_no_success() -> None:
     simulation.row("users", "a", is_good=False)
     simulation.state("users")
     simulation.end_of_input()
-    with pytest.raises(ProtocolError, match="1 states still wait"):
+    with pytest.raises(ProtocolError, match="1 state still waiting"):
         simulation.pipeline.run()
     assert simulation.acknowledged == []
 
@@ -509,12 +510,12 @@ def test_states_that_still_wait_at_the_end_are_no_success() -> None:
 def test_settled_rows_leave_no_memory_of_their_people() -> None:
     """A stream that joins people needs to know who is under way, and only of these."""
     simulation = Simulation(targets=("person_identify", "person_merge"))
-    placement = simulation.pipeline._placement
-    assert isinstance(placement, JoiningPlacement)
+    partitioner = simulation.pipeline._partitioner
+    assert isinstance(partitioner, PinningPartitioner)
     for person in "abcdefgh":
         simulation.row("users", person)
     simulation.end_of_input()
     simulation.catch_up()
-    assert placement.pinned_keys == 8
+    assert partitioner.pinned_keys == 8
     finish_all(simulation)
-    assert placement.pinned_keys == 0
+    assert partitioner.pinned_keys == 0

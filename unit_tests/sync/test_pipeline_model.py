@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.errors import ProtocolError, TransientError
-from destination_customerio.sync.pipeline import Limits
+from destination_customerio.sync.pipeline import PipelineSettings
 from unit_tests.sync.simulation import STREAMS, Simulation
 
 people = st.sampled_from("abcde")
@@ -35,7 +35,7 @@ def simulation_of(world: str) -> Simulation:
     """A sync with room for all, one that is nearly always full, or one that counts its rejected rows."""
     match world:
         case "narrow":
-            simulation = Simulation(limits=Limits(max_weight_bytes=1_500))
+            simulation = Simulation(settings=PipelineSettings(max_body_bytes=400, max_weight_bytes=1_500))
             simulation.bucket.max_sealed = 1
             return simulation
         case "without a bucket":

@@ -10,7 +10,8 @@ import pytest
 
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Config
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
-from destination_customerio.track_api.region import bad_credentials, read_timeout_seconds, resolve_track_url
+from destination_customerio.track_api.credentials import bad_credentials
+from destination_customerio.track_api.region import read_timeout_seconds, resolve_track_url
 from unit_tests.track_api.loopback import Reply, Request, Server, http
 
 if TYPE_CHECKING:

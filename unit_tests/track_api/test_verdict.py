@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.track_api.verdict import (
-    BASE_DELAY_SECONDS,
-    MAX_DELAY_SECONDS,
     Accepted,
     Answer,
     NoAnswer,
@@ -21,7 +18,6 @@ from destination_customerio.track_api.verdict import (
     Unauthorized,
     Unexpected,
     Verdict,
-    backoff_seconds,
     judge,
     retry_after_seconds,
 )
@@ -34,11 +30,6 @@ def verdict(status: int, body: Any = b"", *, entries: int = 3, retry_after: str 
     """The verdict on an answer; a body that is no bytes is sent as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return judge(Answer(status, raw, retry_after), entries, lambda: NOW)
-
-
-def rng(seed: int) -> random.Random:
-    """A source of chance that gives the same again."""
-    return random.Random(seed)  # noqa: S311 - for delays
 
 
 def words(verdict: Verdict, index: int = 0) -> tuple[str, str, str]:
@@ -241,19 +232,3 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) ->
 def test_any_retry_after_gives_a_pause(header: str) -> None:
     """No header ends a sync, and none makes a pause of less than nothing."""
     assert retry_after_seconds(header, NOW) >= 0.0
-
-
-@given(st.integers(1, 10_000), st.integers())
-def test_backoff_is_within_its_ceiling(attempt: int, seed: int) -> None:
-    """Exponential up to the maximum, whatever the number of attempts."""
-    delay = backoff_seconds(attempt, rng(seed))
-    assert 0 <= delay <= min(MAX_DELAY_SECONDS, BASE_DELAY_SECONDS * 2 ** min(attempt - 1, 20))
-
-
-def test_backoff_has_full_jitter() -> None:
-    """Delays fill the whole range from nothing to the ceiling, so that lanes don't come back all at once."""
-    delays = [backoff_seconds(3, rng(seed)) for seed in range(500)]
-    ceiling = BASE_DELAY_SECONDS * 4
-    assert min(delays) < ceiling * 0.1
-    assert max(delays) > ceiling * 0.9
-    assert max(backoff_seconds(40, rng(seed)) for seed in range(500)) > MAX_DELAY_SECONDS * 0.9

@@ -1,0 +1,108 @@
+"""Reports what a sync does: progress every half minute, notices once, and a summary at the end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from destination_customerio.sync import log_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from destination_customerio.airbyte.output import Output
+    from destination_customerio.sync.stream_sync import StreamSync
+
+_INTERVAL_SECONDS = 30.0
+
+
+class Reporter(Protocol):
+    """Follows a pipeline. Not thread-safe; owned by the coordinator thread.
+
+    due_at  clock time at which `report` should be called next
+    """
+
+    due_at: float
+
+    def on_lines(self, lines: int) -> None:
+        """Lines of the input are about to be processed."""
+        ...
+
+    def on_requests(self, requests: int) -> None:
+        """A batch was delivered in this many requests, failed attempts included."""
+        ...
+
+    def on_retry(self, reason: str) -> None:
+        """An attempt failed and will be repeated."""
+        ...
+
+    def report(self, now: float) -> None:
+        """Report progress."""
+        ...
+
+    def summarize(self) -> None:
+        """The sync has ended."""
+        ...
+
+
+class LogReporter:
+    """Reports to Airbyte's log.
+
+    delivered_word  what the log calls rows that the lanes have accepted
+    closing_lines   gives the lines that end the summary
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[StreamSync],
+        output: Output,
+        now: float,
+        delivered_word: str = "delivered",
+        closing_lines: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self._streams = streams
+        self._output = output
+        self._delivered_word = delivered_word
+        self._closing_lines = closing_lines
+        self._requests = log_lines.RequestCounts()
+        self._rows_before = 0
+        self._reported_at = now
+        self.due_at = now + _INTERVAL_SECONDS
+
+    def on_lines(self, lines: int) -> None:
+        """See `Reporter`; rows are counted by stream."""
+
+    def on_requests(self, requests: int) -> None:
+        """See `Reporter`."""
+        self._requests.requests += requests
+
+    def on_retry(self, reason: str) -> None:
+        """See `Reporter`."""
+        self._requests.retries[reason] += 1
+
+    def report(self, now: float) -> None:
+        """See `Reporter`."""
+        line = log_lines.progress_line(
+            self._streams,
+            self._requests,
+            now - self._reported_at,
+            self._rows_before,
+            self._delivered_word,
+        )
+        self._output.info(line)
+        self._warn_of_columns()
+        self._rows_before = sum(sync.counts.read for sync in self._streams)
+        self._reported_at = now
+        self.due_at = now + _INTERVAL_SECONDS
+
+    def summarize(self) -> None:
+        """See `Reporter`."""
+        self._warn_of_columns()
+        for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
+            self._output.info(line)
+        for line in self._closing_lines():
+            self._output.info(line)
+
+    def _warn_of_columns(self) -> None:
+        for sync in self._streams:
+            for line in log_lines.notice_lines(sync):
+                self._output.warn(line)

@@ -1,0 +1,34 @@
+"""Every thread's events arrive in one inbox, in the order in which they were posted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from destination_customerio.sync.events import Inbox, Stop
+
+PATIENCE_SECONDS = 60.0
+
+
+def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
+    """It runs in the very thread that waits; nothing locks up."""
+    inbox = Inbox()
+    before = signal.signal(signal.SIGUSR1, lambda number, _: inbox.post(Stop(number)))
+    try:
+        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        assert inbox.take(PATIENCE_SECONDS) == Stop(signal.SIGUSR1)
+        timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
+    """None, at once or after the wait; order is that of posting."""
+    inbox = Inbox()
+    assert inbox.take(0.0) is None
+    assert inbox.take(0.01) is None
+    inbox.post(Stop(1))
+    inbox.post(Stop(2))
+    assert [inbox.take(0.0), inbox.take(5.0), inbox.take(0.0)] == [Stop(1), Stop(2), None]
