@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.mapping.identifiers import OrderKey
     from destination_customerio.mapping.objects import DestinationObject
-    from destination_customerio.routing.rename import FieldMapping
+    from destination_customerio.routing.rename import Rename
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
 _MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
@@ -100,11 +100,11 @@ class MappedAssembler(Assembler):
         stream: Stream,
         target: DestinationObject,
         settings: AssemblySettings,
-        field_mapping: FieldMapping,
+        rename: Rename,
     ) -> None:
-        stream = replace(stream, properties=field_mapping.of_schema(stream.properties))
+        stream = replace(stream, properties=rename.of_schema(stream.properties))
         super().__init__(stream, target, settings)
-        self._rename = field_mapping
+        self._rename = rename
         self._columns: _ColumnsOfRenamedRows = _ColumnsOfRenamedRows(stream, settings)
 
     def assemble(self, data: JsonObject) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:

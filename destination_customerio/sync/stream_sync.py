@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from destination_customerio.errors import Rejection
     from destination_customerio.mapping.columns import AssemblySettings
     from destination_customerio.mapping.objects import DestinationObject
-    from destination_customerio.routing.rename import FieldMapping
+    from destination_customerio.routing.rename import Rename
 
 # Rows made of maps may bring new column names for ever, of any length; what is counted by name must not grow with them.
 _MAX_REJECTED_KINDS = 200
@@ -50,13 +50,13 @@ class StreamSync:
         stream: Stream,
         target: DestinationObject,
         settings: AssemblySettings,
-        field_mapping: FieldMapping | None = None,
+        rename: Rename | None = None,
     ) -> None:
         self.stream = stream
         self.target = target
         self.assembler = (
-            MappedAssembler(stream, target, settings, field_mapping)
-            if field_mapping
+            MappedAssembler(stream, target, settings, rename)
+            if rename
             else Assembler(stream, target, settings)
         )
         self.track = Track(str(stream))

@@ -14,7 +14,7 @@ from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.routing.rename import resolve_mappings
+from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes
@@ -124,14 +124,14 @@ def stream_syncs(
         config.stream_mappings,
         allow_destructive_operations=config.allow_destructive_operations,
     )
-    field_mappings = resolve_mappings(routes, kind)
+    renames = resolve_renames(routes, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
     syncs = []
-    for (stream, target, _), field_mapping in zip(routes, field_mappings, strict=True):
-        for line in field_mapping.warning_lines(stream) if field_mapping else ():
+    for (stream, target, _), rename in zip(routes, renames, strict=True):
+        for line in rename.warning_lines(stream) if rename else ():
             warn(line)
-        syncs.append(StreamSync(stream, target, settings, field_mapping))
+        syncs.append(StreamSync(stream, target, settings, rename))
     return syncs
 
 

@@ -24,7 +24,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.routing.rename import FieldMapping
+from destination_customerio.routing.rename import Rename
 from tools.generated_docs import PAGE, PICTURES, documents
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
     """The example of "Without data activation" is what the connector does."""
     read = StreamMapping.model_validate_json(mapping)
     target = DESTINATION_OBJECTS[read.destination_object_name]
-    renaming = FieldMapping(read, target, _SETTINGS.identifier_kind)
+    renaming = Rename(read, target, _SETTINGS.identifier_kind)
     assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
     _, encoded = assembler.assemble(parse_exactly(row.encode()))
     assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))

@@ -19,7 +19,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.routing.rename import FieldMapping, resolve_mappings
+from destination_customerio.routing.rename import Rename, resolve_renames
 from destination_customerio.routing.router import Route
 from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
@@ -60,10 +60,10 @@ def mapping(
     )
 
 
-def renaming(columns: Mapping[str, str], **more: Any) -> FieldMapping:
+def renaming(columns: Mapping[str, str], **more: Any) -> Rename:
     """The renaming that such a mapping makes."""
     found = mapping(columns, **more)
-    return FieldMapping(found, DESTINATION_OBJECTS[found.destination_object_name], EMAIL)
+    return Rename(found, DESTINATION_OBJECTS[found.destination_object_name], EMAIL)
 
 
 def renamed(row: dict[str, Any], columns: Mapping[str, str], **more: Any) -> list[tuple[str, Any]]:
@@ -82,7 +82,7 @@ def assembler(
     settings = AssemblySettings(EMAIL, strategy, convert, FreshIds())
     stream = Stream("rows", properties=properties or {})
     target = DESTINATION_OBJECTS[found.destination_object_name]
-    return MappedAssembler(stream, target, settings, FieldMapping(found, target, EMAIL))
+    return MappedAssembler(stream, target, settings, Rename(found, target, EMAIL))
 
 
 def entry(found: StreamMapping, row: dict[str, Any], **more: Any) -> Any:
@@ -323,10 +323,10 @@ def test_numbers_keep_their_digits_on_the_way() -> None:
     assert b'"identifiers":{"email":"1.10"}' in within[1]
 
 
-def resolve(found: StreamMapping, properties: dict[str, Any]) -> FieldMapping | None:
+def resolve(found: StreamMapping, properties: dict[str, Any]) -> Rename | None:
     """The renaming of a stream with this schema."""
     target = DESTINATION_OBJECTS[found.destination_object_name]
-    (resolved,) = resolve_mappings([Route(Stream("rows", properties=properties), target, found)], EMAIL)
+    (resolved,) = resolve_renames([Route(Stream("rows", properties=properties), target, found)], EMAIL)
     return resolved
 
 
@@ -339,7 +339,7 @@ def test_a_required_column_that_no_row_can_have_fails_at_the_start() -> None:
         Route(Stream("phones", properties={"mail": {}}), DESTINATION_OBJECTS["person_device"], device),
     ]
     with pytest.raises(ConfigError) as caught:
-        resolve_mappings(routes, EMAIL)
+        resolve_renames(routes, EMAIL)
     message = str(caught.value)
     assert "stream orders has no person_email and no event_name for person_event" in message
     assert "stream phones has no device_token and no platform for person_device" in message
@@ -369,7 +369,7 @@ def test_identity_follows_the_configuration() -> None:
     found = mapping({"person_email": "mail"})
     route = Route(Stream("rows", properties={"mail": {}}), DESTINATION_OBJECTS["person_identify"], found)
     with pytest.raises(ConfigError, match="has no person_id for person_identify"):
-        resolve_mappings([route], IDENTIFIER_KINDS["id"])
+        resolve_renames([route], IDENTIFIER_KINDS["id"])
 
 
 def test_what_was_hardly_meant_is_told() -> None:
@@ -391,5 +391,5 @@ def test_streams_without_a_mapping_pay_nothing() -> None:
     """Their rows go the way they always went."""
     settings = AssemblySettings(EMAIL, "none", False, FreshIds())
     target = DESTINATION_OBJECTS["person_identify"]
-    assert resolve_mappings([Route(Stream("rows"), target)], EMAIL) == [None]
+    assert resolve_renames([Route(Stream("rows"), target)], EMAIL) == [None]
     assert type(StreamSync(Stream("rows"), target, settings, None).assembler) is Assembler
