@@ -103,9 +103,9 @@ class Intake:
 
     def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
         try:
-            return sync.assembler.assemble(data)
+            return sync.assembler.assemble(data, line)
         except ExactDigitsNeeded:
-            return sync.assembler.assemble(_exact_data(line))
+            return sync.assembler.assemble(_exact_data(line), line)
 
     def _add_state(self, message: JsonObject, line: bytes) -> None:
         try:

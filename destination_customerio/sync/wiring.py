@@ -98,7 +98,7 @@ def stream_syncs(
     config: Config,
     streams: Sequence[Stream],
     warn: Callable[[str], None],
-    fresh_ids: Callable[[], str] | None = None,
+    fresh_id: Callable[[bytes], str] | None = None,
 ) -> list[StreamSync]:
     """Settle where each stream goes, and how.
 
@@ -106,7 +106,7 @@ def stream_syncs(
         config: the configuration
         streams: the catalog's streams
         warn: takes a line on what is odd about the mappings
-        fresh_ids: gives ids to events whose row has none, also where the configuration asks for none
+        fresh_id: makes the ids of events whose rows have none, also where the configuration asks for none
 
     Raises:
         ConfigError: a stream can't go anywhere.
@@ -115,9 +115,9 @@ def stream_syncs(
     strategy = config.event_id_strategy
     settings = AssemblySettings(
         identifier_kind=kind,
-        event_id_strategy="retry_safe" if fresh_ids and strategy == "none" else strategy,
+        event_id_strategy="retry_safe" if fresh_id and strategy == "none" else strategy,
         convert_timestamps=config.convert_timestamps,
-        fresh_ids=fresh_ids or FreshIds(),
+        fresh_id=fresh_id or FreshIds(),
     )
     routes = route(
         streams,

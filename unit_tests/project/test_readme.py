@@ -19,7 +19,7 @@ from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import connection_specification
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.exact_json.codec import parse_exactly
-from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
@@ -41,7 +41,7 @@ _SETTINGS = AssemblySettings(
     identifier_kind=IDENTIFIER_KINDS["email"],
     event_id_strategy="none",
     convert_timestamps=False,
-    fresh_ids=FreshIds(),
+    fresh_id=FreshIds(),
 )
 
 
@@ -49,7 +49,7 @@ _SETTINGS = AssemblySettings(
 def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: str, entry: str) -> None:
     """The examples of "How rows map" are what the connector does."""
     assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
-    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert json.loads(encoded) == json.loads(entry)
 
 
@@ -61,8 +61,8 @@ def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
     read = StreamMapping.model_validate_json(mapping)
     target = DESTINATION_OBJECTS[read.destination_object_name]
     renaming = Rename(read, target, _SETTINGS.identifier_kind)
-    assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
-    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    assembler = Assembler(Stream(stream_name), target, _SETTINGS, renaming)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
 
 

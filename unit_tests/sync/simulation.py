@@ -299,7 +299,7 @@ class Simulation:
             identifier_kind=IDENTIFIER_KINDS["email"],
             event_id_strategy="retry_safe",
             convert_timestamps=False,
-            fresh_ids=FreshIds(),
+            fresh_id=FreshIds(),
         )
         self.pipeline = Pipeline(
             [

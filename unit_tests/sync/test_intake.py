@@ -33,7 +33,7 @@ class World:
             identifier_kind=IDENTIFIER_KINDS["id"],
             event_id_strategy="none",
             convert_timestamps=False,
-            fresh_ids=FreshIds(),
+            fresh_id=FreshIds(),
         )
         target = DESTINATION_OBJECTS["person_identify"]
         self.streams = streams or [
@@ -241,7 +241,7 @@ def test_no_row_is_odd_enough_to_end_the_sync(data: st.DataObject, target: Desti
         identifier_kind=kind,
         event_id_strategy=data.draw(st.sampled_from(["retry_safe", "from_row", "none"])),
         convert_timestamps=True,
-        fresh_ids=FreshIds(),
+        fresh_id=FreshIds(),
     )
     stream = Stream("users", properties={"day": {"type": "string", "format": "date"}})
     world = World([StreamSync(stream, target, settings)])
