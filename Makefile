@@ -26,9 +26,10 @@ help: ## List the targets
 
 install: $(STAMP) ## Create .venv with the locked dependencies and this project (editable)
 
-lint: $(STAMP) ## Check style and formatting with ruff
+lint: $(STAMP) ## Check style and formatting with ruff, and the layers with import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache --no-logo
 
 types: $(STAMP) ## Check types with mypy, tests included
 	$(BIN)/mypy

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from destination_customerio.mapping.limits import MAX_BODY_BYTES
+
 if TYPE_CHECKING:
     from destination_customerio.ledger import Epoch
-
-MAX_BODY_BYTES = 500_000
 
 _OPEN = b'{"batch":['
 _CLOSE = b"]}"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, encode
 from destination_customerio.mapping import limits
 from destination_customerio.mapping.columns import AssemblySettings, Columns
+from destination_customerio.mapping.event_ids import from_row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.mapping.identifiers import OrderKey
     from destination_customerio.mapping.objects import DestinationObject
-    from destination_customerio.routing.rename import FieldMapping
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
 _MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
@@ -23,19 +26,47 @@ _MAX_KNOWN_NAMES = 10_000
 _MAX_IGNORED_NAMES = 100
 
 
+class RowRename(Protocol):
+    """Gives the columns of a stream's rows the names that its destination object has for them."""
+
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """Destination column → the column that it comes from, as the row spells it."""
+
+    def __call__(self, row: JsonObject) -> JsonObject:
+        """The row under its new names, in a dict of its own."""
+
+    def of_schema(self, properties: Mapping[str, Any]) -> JsonObject:
+        """The properties of the stream's schema under their new names."""
+
+
 class Assembler:
     """Assembles the rows of one stream.
 
+    rename           renames the rows before they are read; None when they are read as they come
     mail_attributes  columns seen so far that redirect an event's mails; the sync warns of them once
     ignored_columns  columns seen so far that the object has no place for; the sync tells of them once
     """
 
-    def __init__(self, stream: Stream, target: DestinationObject, settings: AssemblySettings) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        target: DestinationObject,
+        settings: AssemblySettings,
+        rename: RowRename | None = None,
+    ) -> None:
         self.mail_attributes: set[str] = set()
         self.ignored_columns: set[str] = set()
+        if rename:
+            stream = replace(stream, properties=rename.of_schema(stream.properties))
+        self._rename = rename
+        self._sources = rename.sources if rename else {}
         self._build = target.build
         self._columns = Columns(stream, settings)
         self._dates = self._columns.dates
+        strategy = settings.event_id_strategy if target.is_event else "none"
+        self._row_id = partial(from_row, stream) if strategy == "from_row" else None
+        self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None
         self._attributes_are_limited = target.attributes == "limited"
         self._look_at_names = {
             "limited": self._check_names,
@@ -45,32 +76,48 @@ class Assembler:
         }[target.attributes]
         self._known_names: set[str] = set()
 
-    def assemble(self, data: JsonObject) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
-        """What the row must stay in order with, and its encoded entry. The row is taken apart.
+    def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
+        """What the row must stay in order with, and its encoded entry.
+
+        Args:
+            data: the row; columns are taken out of it
+            line: the RECORD message that it came in
 
         Raises:
-            Rejection: the row can't be sent.
+            Rejection: the row can't be sent. It names the column at fault as the row spells it.
             ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
         try:
-            order, entry = self._build(self._columns, data)
-            # All named columns are taken out by now: what is left of the row are its attributes.
+            # Of the row as it came: rows that differ are different events, whatever a renaming drops.
+            row_id = self._row_id(data) if self._row_id else None
+            attributes = self._rename(data) if self._rename else data
+            order, entry = self._build(self._columns, attributes)
+            if row_id:
+                entry.setdefault("id", row_id)
+            elif self._fresh_id and "id" not in entry:
+                entry["id"] = self._fresh_id(line)
+            # All named columns are taken out by now.
             for column in self._dates:
-                self._columns.convert(data, column)
-            self._look_at_names(data)
+                self._columns.convert(attributes, column)
+            self._look_at_names(attributes)
             encoded = encode(entry)
+            if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
+                if self._attributes_are_limited:
+                    limits.check_attribute_count(attributes)
+                    limits.check_values(attributes)
+                limits.check_entry_size(len(encoded))
         except NestedTooDeeply:
             raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
-        if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
-            if self._attributes_are_limited:
-                limits.check_attribute_count(data)
-                limits.check_values(data)
-            limits.check_entry_size(len(encoded))
+        except Rejection as rejection:
+            if source := self._sources.get(rejection.field):
+                message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"
+                raise Rejection(rejection.reason, source, message) from None
+            raise
         return order, encoded
 
     def _check_names(self, attributes: JsonObject) -> None:
         """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
-        if attributes.keys() <= self._known_names:
+        if self._known_names.issuperset(attributes):
             return
         limits.check_attribute_count(attributes)
         new = attributes.keys() - self._known_names
@@ -90,41 +137,3 @@ class Assembler:
     def _note_ignored_columns(self, rest: JsonObject) -> None:
         if rest and len(self.ignored_columns) < _MAX_IGNORED_NAMES:
             self.ignored_columns |= rest.keys()
-
-
-class MappedAssembler(Assembler):
-    """Assembles the rows of a stream whose columns are renamed first; see `Assembler`."""
-
-    def __init__(
-        self,
-        stream: Stream,
-        target: DestinationObject,
-        settings: AssemblySettings,
-        field_mapping: FieldMapping,
-    ) -> None:
-        stream = replace(stream, properties=field_mapping.of_schema(stream.properties))
-        super().__init__(stream, target, settings)
-        self._rename = field_mapping
-        self._columns: _ColumnsOfRenamedRows = _ColumnsOfRenamedRows(stream, settings)
-
-    def assemble(self, data: JsonObject) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
-        """See `Assembler.assemble`. A rejection names the column as the row spells it, not as it was renamed."""
-        self._columns.row = data
-        try:
-            return super().assemble(self._rename(data))
-        except Rejection as rejection:
-            if source := self._rename.sources.get(rejection.field):
-                message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"
-                raise Rejection(rejection.reason, source, message) from None
-            raise
-
-
-class _ColumnsOfRenamedRows(Columns):
-    """Reads renamed columns, but makes ids of the row as it came: two rows that differ stay two, whatever is dropped."""
-
-    row: JsonObject
-
-    def row_id(self, data: JsonObject) -> str | None:
-        """See `Columns.row_id`."""
-        del data
-        return super().row_id(self.row)

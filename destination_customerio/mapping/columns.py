@@ -36,20 +36,21 @@ _DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 
 @dataclass(frozen=True, slots=True)
 class AssemblySettings:
-    """What the config says about how rows become entries."""
+    """What the config says about how rows become entries.
+
+    fresh_id  makes an id for the event of a row, given the line that the row came in
+    """
 
     identifier_kind: IdentifierKind
     event_id_strategy: str
     convert_timestamps: bool
-    fresh_ids: Callable[[], str]
+    fresh_id: Callable[[bytes], str]
 
 
 class Columns:
     """Reads the named columns of the rows of one stream."""
 
     def __init__(self, stream: Stream, settings: AssemblySettings) -> None:
-        self._stream = stream
-        self._settings = settings
         self._kind = settings.identifier_kind.name
         self._identifier_column = settings.identifier_kind.column
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
@@ -103,20 +104,10 @@ class Columns:
             raise Rejection("too_large", column, f"{column} is longer than {MAX_EVENT_NAME_BYTES} bytes.")
         return name
 
-    def event_id(self, data: JsonObject, event_name: str, row_id: str | None) -> str | None:
-        """The event's ULID; none when the row gives no id and the strategy is `none`."""
+    def event_id(self, data: JsonObject, event_name: str) -> str | None:
+        """The ULID of the id that the row gives its event, if it gives one."""
         value = data.pop("event_id", None)
-        if event_ids.is_given(value):
-            return event_ids.from_column(value, event_name)
-        if row_id is None and self._settings.event_id_strategy == "retry_safe":
-            return self._settings.fresh_ids()
-        return row_id
-
-    def row_id(self, data: JsonObject) -> str | None:
-        """The id made of a row's whole content, when the config asks for it; before any column is taken out."""
-        if self._settings.event_id_strategy == "from_row":
-            return event_ids.from_row(self._stream, data)
-        return None
+        return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:
         """A moment in unix seconds; none when the row has none.

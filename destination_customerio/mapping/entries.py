@@ -121,11 +121,10 @@ def delete_object(columns: Columns, data: JsonObject) -> Entry:
 
 
 def _occurrence(columns: Columns, data: JsonObject, action: str, name_column: str) -> Entry:
-    row_id = columns.row_id(data)
     person, identifiers = columns.person(data)
     name = columns.event_name(data, name_column)
     entry: JsonObject = {"type": "person", "action": action, "identifiers": identifiers, "name": name}
-    if (event_id := columns.event_id(data, name, row_id)) is not None:
+    if (event_id := columns.event_id(data, name)) is not None:
         entry["id"] = event_id
     if (timestamp := columns.timestamp(data, "timestamp")) is not None:
         entry["timestamp"] = timestamp

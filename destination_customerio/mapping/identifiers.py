@@ -10,11 +10,11 @@ from typing import Any
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import is_valid_text
+from destination_customerio.mapping.limits import MAX_ID_BYTES
 
 # What rows must be in order about: equal keys, one person or object.
 OrderKey = str
 
-MAX_ID_BYTES = 150
 MAX_DIGITS = 400
 
 _E164 = re.compile(r"\+[1-9][0-9]{0,14}")

@@ -1,6 +1,6 @@
-"""The Track API's limits, in UTF-8 bytes, checked before a row costs a request.
+"""All limits of the Track API, and the checks of a row against them before it costs a request.
 
-Documented limits that can't be reached are not checked: 100 KB for all attributes of a person or an event lies beyond
+Documented limits that cannot be reached are not checked: 100 KB for all attributes of a person or an event is more than
 the 32,768 bytes of an entry.
 """
 
@@ -14,11 +14,15 @@ from destination_customerio.exact_json.codec import JsonObject, encode, is_valid
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MAX_ENTRY_BYTES = 32_768
+# Sizes are in bytes of UTF-8.
+MAX_BODY_BYTES = 500_000  # a request
+MAX_ENTRY_BYTES = 32_768  # one entry of its batch
+MAX_ID_BYTES = 150  # a person's id, an object's id or type
+MAX_EVENT_NAME_BYTES = 100
+# Of a person, an object or a relationship, not of an event:
 MAX_ATTRIBUTES = 300
 MAX_NAME_BYTES = 150
 MAX_VALUE_BYTES = 1_000
-MAX_EVENT_NAME_BYTES = 100
 
 _LARGEST_CHARACTER_BYTES = 4
 

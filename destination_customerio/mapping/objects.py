@@ -48,6 +48,11 @@ class DestinationObject:
     joins_two: bool = False
     destructive: bool = False
 
+    @property
+    def is_event(self) -> bool:
+        """Whether an entry is an event, which Customer.io knows again by its id."""
+        return self.attributes == "of_event"
+
     def named_columns(self, kind: IdentifierKind) -> tuple[Column, ...]:
         """All named columns, those of the identity first; the person's by the name that the configuration gives it."""
         identity = (

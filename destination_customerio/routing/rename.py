@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 _NOTHING = object()
 
 
-def resolve_mappings(routes: Sequence[Route], kind: IdentifierKind) -> list[FieldMapping | None]:
+def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Rename | None]:
     """How the rows of each route are renamed; None where they are read as they come.
 
     Raises:
         ConfigError: a mapped stream can't give a column that its object needs; it names all such streams and columns.
     """
-    resolved = [FieldMapping(mapping, target, kind) if mapping else None for _, target, mapping in routes]
+    resolved = [Rename(mapping, target, kind) if mapping else None for _, target, mapping in routes]
     missing = [
         f"stream {found.stream} has no {' and no '.join(names)} for {found.target.name}"
-        for found, field_mapping in zip(routes, resolved, strict=True)
-        if field_mapping and (names := field_mapping.missing_columns(found.stream.properties))
+        for found, rename in zip(routes, resolved, strict=True)
+        if rename and (names := rename.missing_columns(found.stream.properties))
     ]
     if missing:
         raise ConfigError(
@@ -48,7 +48,7 @@ def resolve_mappings(routes: Sequence[Route], kind: IdentifierKind) -> list[Fiel
     return resolved
 
 
-class FieldMapping:
+class Rename:
     """Renames the columns of one stream's rows.
 
     sources  destination column → the column that it comes from, as the row spells it; constants have none

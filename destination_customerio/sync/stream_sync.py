@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from destination_customerio.ledger import StreamQueue
-from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.redaction import countable
 
 if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.errors import Rejection
+    from destination_customerio.mapping.assembler import RowRename
     from destination_customerio.mapping.columns import AssemblySettings
     from destination_customerio.mapping.objects import DestinationObject
-    from destination_customerio.routing.rename import FieldMapping
 
 # Rows made of maps may bring new column names for ever, of any length; what is counted by name must not grow with them.
 _MAX_REJECTED_KINDS = 200
@@ -50,15 +50,11 @@ class StreamSync:
         stream: Stream,
         target: DestinationObject,
         settings: AssemblySettings,
-        field_mapping: FieldMapping | None = None,
+        rename: RowRename | None = None,
     ) -> None:
         self.stream = stream
         self.target = target
-        self.assembler = (
-            MappedAssembler(stream, target, settings, field_mapping)
-            if field_mapping
-            else Assembler(stream, target, settings)
-        )
+        self.assembler = Assembler(stream, target, settings, rename)
         self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
         self.columns_told_of: set[str] = set()

@@ -13,7 +13,7 @@ from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.routing.rename import resolve_mappings
+from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
@@ -138,7 +138,7 @@ def stream_syncs(
         config.stream_mappings,
         allow_destructive_operations=config.allow_destructive_operations,
     )
-    renames = resolve_mappings(routes, kind)
+    renames = resolve_renames(routes, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
     syncs = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import parse, parse_exactly
 from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
-from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.event_ids import FreshIds, from_column, from_row
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from unit_tests.exact_json import json_values
 
+LINE = b"the RECORD line"
 LONG = 123456789012345678901234567890
 
 
@@ -53,14 +55,14 @@ def event(**attributes: Any) -> dict[str, Any]:
 def rejected(assembler: Assembler, row: dict[str, Any]) -> tuple[str, str]:
     """Reason and field of the rejection that a row meets."""
     with pytest.raises(Rejection) as caught:
-        assembler.assemble(row)
+        assembler.assemble(row, LINE)
     return caught.value.reason, caught.value.field
 
 
 def test_a_person_to_the_byte() -> None:
     """The entry is compact, in the contract's order, and never names a timestamp of its own."""
     row = {"name": "Ada", "person_email": " Ada@Example.com", "created_at": "2026-01-01", "timestamp": 5}
-    assert assembler("person_identify").assemble(row) == (
+    assert assembler("person_identify").assemble(row, LINE) == (
         "ada@example.com",
         (
             b'{"type":"person","action":"identify","identifiers":{"email":"Ada@Example.com"},'
@@ -79,7 +81,7 @@ def test_an_event_to_the_byte() -> None:
         "timestamp": "2026-01-01T00:00:00Z",
         "created_at": "2026-01-01",
     }
-    assert assembler("person_event", kind="id").assemble(row) == (
+    assert assembler("person_event", kind="id").assemble(row, LINE) == (
         "9007199254740993",
         (
             b'{"type":"person","action":"event","identifiers":{"id":"9007199254740993"},"name":"Order placed",'
@@ -91,7 +93,7 @@ def test_an_event_to_the_byte() -> None:
 
 def test_an_event_without_id_and_timestamp_names_neither() -> None:
     """Both are optional, and null is not sent in their place."""
-    _, entry = assembler("person_event").assemble(event(event_id=None, timestamp=" "))
+    _, entry = assembler("person_event").assemble(event(event_id=None, timestamp=" "), LINE)
     assert json.loads(entry) == {
         "type": "person",
         "action": "event",
@@ -115,7 +117,7 @@ def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> N
         "_update": True,
         "cio_subscription_preferences.topics.t": False,
     }
-    _, entry = assembler("person_identify").assemble({"name": "x", **columns, **person()})
+    _, entry = assembler("person_identify").assemble({"name": "x", **columns, **person()}, LINE)
     attributes = json.loads(entry)["attributes"]
     expected = {"name": "x", **columns}
     assert attributes == expected
@@ -125,7 +127,7 @@ def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> N
 def test_numbers_arrive_as_they_were() -> None:
     """Not-a-number is null at any depth; long integers keep their digits."""
     text = f'{{"person_email":"a@b","x":[NaN,{{"y":-Infinity}}],"n":{LONG},"d":1.50}}'.encode()
-    _, entry = assembler("person_identify").assemble(parse(text))
+    _, entry = assembler("person_identify").assemble(parse(text), LINE)
     assert entry.endswith(f'"attributes":{{"x":[null,{{"y":null}}],"n":{LONG},"d":1.50}}}}'.encode())
 
 
@@ -134,11 +136,11 @@ def test_a_float_where_digits_count_asks_for_the_exact_row() -> None:
     text = b'{"person_email":1e22,"event_name":"x","event_id":1.5}'
     for target in ("person_identify", "person_event"):
         with pytest.raises(ExactDigitsNeeded):
-            assembler(target).assemble(parse(text))
-        key, _ = assembler(target).assemble(parse_exactly(text))
+            assembler(target).assemble(parse(text), LINE)
+        key, _ = assembler(target).assemble(parse_exactly(text), LINE)
         assert key == "10000000000000000000000"
     with pytest.raises(ExactDigitsNeeded):
-        assembler("person_event").assemble(event(event_id=1.5))
+        assembler("person_event").assemble(event(event_id=1.5), LINE)
 
 
 def test_dates_are_converted_when_asked_for_and_only_then() -> None:
@@ -146,16 +148,63 @@ def test_dates_are_converted_when_asked_for_and_only_then() -> None:
     properties = {"day": {"format": "date"}, "late": {"format": "date-time"}, "plain": {"type": "string"}}
     row = {"day": "2026-01-01", "late": "soon", "plain": "2026-01-01"}
     for target, make in (("person_identify", person), ("person_event", event)):
-        _, entry = assembler(target, convert=True, properties=properties).assemble(make(**row))
+        _, entry = assembler(target, convert=True, properties=properties).assemble(make(**row), LINE)
         assert json.loads(entry)["attributes"] == {**row, "day": 1_767_225_600}
-        _, entry = assembler(target, properties=properties).assemble(make(**row))
+        _, entry = assembler(target, properties=properties).assemble(make(**row), LINE)
         assert json.loads(entry)["attributes"] == row
+
+
+def event_id(subject: Assembler, row: dict[str, Any], line: bytes = LINE) -> Any:
+    """The id of the event that a row becomes, if it has one."""
+    return json.loads(subject.assemble(row, line)[1]).get("id")
+
+
+@pytest.mark.parametrize("target", ["person_event", "person_page", "person_screen"])
+@pytest.mark.parametrize("value", [None, "", "  ", math.nan])
+def test_an_event_without_an_id_gets_one_by_the_strategy(target: str, value: Any) -> None:
+    """A fresh id, an id made of the row's content, or none."""
+    row = event(name="signup", event_id=value)
+    of_row = from_row(Stream(name="rows"), row)
+    assert event_id(assembler(target, strategy="retry_safe"), dict(row)) == "0" * 26
+    assert event_id(assembler(target, strategy="from_row"), dict(row)) == of_row
+    assert event_id(assembler(target, strategy="none"), dict(row)) is None
+
+
+@pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
+@pytest.mark.parametrize("value", ["order-1", 1, False, {"a": 1}, ["x"]])
+def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: str) -> None:
+    """Any value that is not blank is the user's own id."""
+    assert event_id(assembler("person_event", strategy=strategy), event(event_id=value)) == from_column(
+        value, "signup"
+    )
+
+
+@pytest.mark.parametrize("strategy", ["retry_safe", "from_row"])
+def test_only_events_get_ids(strategy: str) -> None:
+    """The other entries have no id field."""
+    row = {**event(name="n", device_token="t", platform="ios"), "object_type_id": 1, "object_id": 2}
+    row |= {"primary_id": "1", "secondary_id": "2"}
+    with_ids = [
+        name
+        for name in DESTINATION_OBJECTS
+        if event_id(assembler(name, strategy=strategy), dict(row)) is not None
+    ]
+    assert with_ids == ["person_event", "person_page", "person_screen"]
+
+
+def test_a_fresh_id_is_made_for_the_line_of_the_row() -> None:
+    """A source of ids may derive them from the line, so it is given each row's own."""
+    settings = AssemblySettings(
+        IDENTIFIER_KINDS["email"], "retry_safe", convert_timestamps=False, fresh_id=bytes.decode
+    )
+    subject = Assembler(Stream("rows"), DESTINATION_OBJECTS["person_event"], settings)
+    assert [event_id(subject, event(), line) for line in (b"first", b"second")] == ["first", "second"]
 
 
 def test_the_row_id_covers_the_whole_row() -> None:
     """With from_row, rows that differ in the person alone are two events; equal rows are one."""
     ids = [
-        json.loads(assembler("person_event", strategy="from_row").assemble(row)[1])["id"]
+        json.loads(assembler("person_event", strategy="from_row").assemble(row, LINE)[1])["id"]
         for row in (event(a=1), event(a=1), {**event(a=1), "person_email": "b@example.com"}, event(a=2))
     ]
     assert ids[0] == ids[1]
@@ -166,12 +215,12 @@ def test_the_row_id_covers_the_whole_row() -> None:
 def test_an_entry_of_32768_bytes_is_sent_and_one_more_rejected(target: str) -> None:
     """Counted as sent."""
     row = person() if target == "person_identify" else event()
-    size = len(assembler(target).assemble(dict(row))[1])
+    size = len(assembler(target).assemble(dict(row), LINE)[1])
     # Values of 900 bytes each, so that no other limit is met first, and one that fills the rest.
     row.update({f"a{number:02}": "x" * 900 for number in range(35)})
-    size = len(assembler(target).assemble(dict(row))[1])
+    size = len(assembler(target).assemble(dict(row), LINE)[1])
     row["rest"] = "x" * (32_768 - size - len(',"rest":""'))
-    assert len(assembler(target).assemble(dict(row))[1]) == 32_768
+    assert len(assembler(target).assemble(dict(row), LINE)[1]) == 32_768
     row["rest"] += "x"
     assert rejected(assembler(target), row) == ("too_large", "")
 
@@ -184,7 +233,7 @@ def test_a_person_has_limits_that_an_event_has_not() -> None:
         ({f"a{number}": number for number in range(301)}, ""),
     ):
         assert rejected(assembler("person_identify"), person(**attributes)) == ("too_large", field)
-        _, entry = assembler("person_event").assemble(event(**attributes))
+        _, entry = assembler("person_event").assemble(event(**attributes), LINE)
         assert json.loads(entry)["attributes"] == attributes
 
 
@@ -192,7 +241,7 @@ def test_a_person_at_its_limits_is_sent() -> None:
     """300 attributes, a name of 150 bytes, a value of 1,000."""
     attributes: dict[str, Any] = {f"a{number}": number for number in range(298)}
     attributes |= {"n" * 150: 1, "v": "x" * 1_000}
-    _, entry = assembler("person_identify").assemble(person(**attributes))
+    _, entry = assembler("person_identify").assemble(person(**attributes), LINE)
     assert json.loads(entry)["attributes"] == attributes
 
 
@@ -203,7 +252,7 @@ def test_limits_hold_for_every_row_and_not_only_for_the_first() -> None:
         assert rejected(one, person(**{"n" * 151: 1})) == ("too_large", "n" * 151)
     # Together the known names are more than one person may have.
     for half in (range(200), range(200, 400)):
-        one.assemble(person(**{f"a{number}": 1 for number in half}))
+        one.assemble(person(**{f"a{number}": 1 for number in half}), LINE)
     assert rejected(one, person(**{f"a{number}": 1 for number in range(301)})) == ("too_large", "")
     assert rejected(one, person(a1="x" * 1_001)) == ("too_large", "a1")
 
@@ -212,7 +261,7 @@ def test_ever_new_names_are_checked_and_not_hoarded() -> None:
     """Rows made of maps bring new names for ever; the last is checked like the first."""
     one = assembler("person_identify")
     for block in range(60):
-        one.assemble(person(**{f"{block}-{number}": 1 for number in range(250)}))
+        one.assemble(person(**{f"{block}-{number}": 1 for number in range(250)}), LINE)
     assert rejected(one, person(**{"n" * 151: 1})) == ("too_large", "n" * 151)
     assert len(one._known_names) <= 10_000
 
@@ -221,7 +270,7 @@ def test_a_name_that_is_no_unicode_is_rejected_of_a_person_only() -> None:
     """Of an event, it arrives with the replacement character."""
     row = {"a\ud800": 1}
     assert rejected(assembler("person_identify"), person(**row)) == ("invalid", "")
-    _, entry = assembler("person_event").assemble(event(**row))
+    _, entry = assembler("person_event").assemble(event(**row), LINE)
     assert json.loads(entry)["attributes"] == {"a\ufffd": 1}
 
 
@@ -240,11 +289,11 @@ def test_attributes_that_redirect_mail_are_passed_and_noted() -> None:
     """For events alone; a person's attribute of the name means nothing to mails."""
     row = {"recipient": "x@example.com", "reply_to": None, "other": 1}
     events = assembler("person_event")
-    events.assemble(event(other=1))
+    events.assemble(event(other=1), LINE)
     assert events.mail_attributes == set()
-    _, entry = events.assemble(event(**row))
+    _, entry = events.assemble(event(**row), LINE)
     assert json.loads(entry)["attributes"] == row
     assert events.mail_attributes == {"recipient", "reply_to"}
     people = assembler("person_identify")
-    people.assemble(person(**row))
+    people.assemble(person(**row), LINE)
     assert people.mail_attributes == set()

@@ -10,25 +10,22 @@ import pytest
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.errors import Rejection
 from destination_customerio.mapping.columns import AssemblySettings, Columns
-from destination_customerio.mapping.event_ids import FreshIds, from_column, from_row
+from destination_customerio.mapping.event_ids import FreshIds, from_column
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-
-FIRST_FRESH_ID = "00000000000000000000000000"
 
 
 def columns(
     *,
     kind: str = "email",
-    strategy: str = "retry_safe",
     convert: bool = False,
     properties: dict[str, Any] | None = None,
 ) -> Columns:
-    """Columns of a stream, with fresh ids that begin at zero."""
+    """The named columns of a stream."""
     settings = AssemblySettings(
         identifier_kind=IDENTIFIER_KINDS[kind],
-        event_id_strategy=strategy,
+        event_id_strategy="none",
         convert_timestamps=convert,
-        fresh_id=FreshIds(wall_clock=lambda: 0.0, random_bytes=bytes),
+        fresh_id=FreshIds(),
     )
     return Columns(Stream(name="people", properties=properties or {}), settings)
 
@@ -88,32 +85,20 @@ def test_other_event_names_are_rejected(name: Any, reason: str) -> None:
     assert (caught.value.reason, caught.value.field) == (reason, "event_name")
 
 
-@pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
 @pytest.mark.parametrize("value", ["order-1", 1, False, {"a": 1}, ["x"]])
-def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: str) -> None:
+def test_an_event_id_becomes_a_ulid(value: Any) -> None:
     """Any value that is not blank is the user's own id."""
     row = {"event_id": value}
-    found = columns(strategy=strategy).event_id(row, "signup", "the row's")
-    assert found == from_column(value, "signup")
+    assert columns().event_id(row, "signup") == from_column(value, "signup")
     assert row == {}
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", math.nan])
-def test_without_one_the_strategy_decides(value: Any) -> None:
-    """A fresh id, the id of the row's content, or none; the column is taken out in any case."""
+def test_a_blank_event_id_is_none(value: Any) -> None:
+    """It is no id, and no attribute either."""
     row = {"event_id": value}
-    assert columns().event_id(row, "signup", None) == FIRST_FRESH_ID
+    assert columns().event_id(row, "signup") is None
     assert row == {}
-    assert columns(strategy="from_row").event_id({}, "signup", "the row's") == "the row's"
-    assert columns(strategy="none").event_id({"event_id": value}, "signup", None) is None
-
-
-def test_only_the_strategy_from_row_reads_the_whole_row() -> None:
-    """The id of the content is asked for before any column is taken out, and only when it is wanted."""
-    row = {"person_email": "ada@example.com", "event_name": "signup"}
-    assert columns(strategy="from_row").row_id(row) == from_row(Stream(name="people"), row)
-    assert columns(strategy="retry_safe").row_id(row) is None
-    assert columns(strategy="none").row_id(row) is None
 
 
 def test_a_timestamp_is_sent_in_seconds() -> None:

@@ -21,6 +21,7 @@ ADA = {"person_email": "Ada@example.com"}
 ADA_IDENTIFIERS = {"email": "Ada@example.com"}
 ACME = {"object_type_id": 1, "object_id": " acme "}
 ACME_IDENTIFIERS = {"object_type_id": "1", "object_id": "acme"}
+LINE = b"the RECORD line"
 ULID = "01HB4HBDKTPQYZHCMJM49V3PRC"
 
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ def assembler(object_name: str, kind: str = "email") -> Assembler:
 
 def assemble(object_name: str, row: Row, kind: str = "email") -> tuple[Any, Row]:
     """The order and the entry of one row, which Customer.io would take."""
-    order, encoded = assembler(object_name, kind).assemble(dict(row))
+    order, encoded = assembler(object_name, kind).assemble(dict(row), LINE)
     entry: Row = json.loads(encoded)
     assert check_entry(entry, len(encoded)) is None
     return order, entry
@@ -48,7 +49,7 @@ def assemble(object_name: str, row: Row, kind: str = "email") -> tuple[Any, Row]
 def rejection(object_name: str, row: Row) -> Rejection:
     """Why a row can't be sent."""
     with pytest.raises(Rejection) as caught:
-        assembler(object_name).assemble(dict(row))
+        assembler(object_name).assemble(dict(row), LINE)
     return caught.value
 
 
@@ -76,7 +77,7 @@ def test_a_view_is_an_event_with_a_name_of_its_own(object_name: str, action: str
 def test_an_action_on_a_person_sends_nothing_but_the_person(object_name: str, action: str) -> None:
     """Columns that it has no place for are left out and remembered for the log."""
     subject = assembler(object_name)
-    order, encoded = subject.assemble({**ADA, "plan": "pro", "reason": "asked to"})
+    order, encoded = subject.assemble({**ADA, "plan": "pro", "reason": "asked to"}, LINE)
     assert order == "ada@example.com"
     assert json.loads(encoded) == {"type": "person", "action": action, "identifiers": ADA_IDENTIFIERS}
     assert subject.ignored_columns == {"plan", "reason"}
@@ -237,5 +238,5 @@ def test_dates_are_converted_wherever_attributes_go() -> None:
     with_attributes = [row for row in DESTINATION_OBJECTS.values() if row.attributes != "ignored"]
     assert len(with_attributes) == 7
     for target in with_attributes:
-        _, encoded = Assembler(stream, target, settings).assemble(parse(row))
+        _, encoded = Assembler(stream, target, settings).assemble(parse(row), LINE)
         assert b'"since":1704067200,"at":1704067200,"note":"2024-01-01"' in encoded

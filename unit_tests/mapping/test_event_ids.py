@@ -174,7 +174,7 @@ def test_fresh_ids_carry_time_and_chance() -> None:
         return bytes([len(asked)]) * size
 
     fresh = FreshIds(wall_clock=lambda: 1_767_225_599.123, random_bytes=random_bytes)
-    ids = [fresh() for _ in range(2_500)]
+    ids = [fresh(b"{}") for _ in range(2_500)]
     assert asked == [9, 9, 9]
     for number, ulid in enumerate(ids):
         bits = decoded(ulid)
@@ -187,6 +187,6 @@ def test_fresh_ids_carry_time_and_chance() -> None:
 def test_fresh_ids_never_repeat() -> None:
     """Across many blocks and several makers, as in several processes that started at once."""
     makers = [FreshIds(wall_clock=lambda: 0.0) for _ in range(4)]
-    ids = [make() for make in makers for _ in range(5_000)]
+    ids = [make(b"{}") for make in makers for _ in range(5_000)]
     assert len(set(ids)) == len(ids)
     assert all(ULID.fullmatch(ulid) for ulid in ids)

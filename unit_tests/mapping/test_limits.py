@@ -16,7 +16,9 @@ from unit_tests.exact_json import json_values
 
 def test_the_limits_are_those_of_the_contract() -> None:
     """Numbers from the Track API's reference."""
+    assert limits.MAX_BODY_BYTES == 500_000
     assert limits.MAX_ENTRY_BYTES == 32_768
+    assert limits.MAX_ID_BYTES == 150
     assert limits.MAX_ATTRIBUTES == 300
     assert limits.MAX_NAME_BYTES == 150
     assert limits.MAX_VALUE_BYTES == 1_000

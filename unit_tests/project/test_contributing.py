@@ -74,4 +74,8 @@ def test_the_hooks_are_the_tools_of_the_environment() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     assert [repo["repo"] for repo in hooks["repos"]] == ["local"]
     entries = [hook["entry"] for repo in hooks["repos"] for hook in repo["hooks"]]
-    assert [entry.split()[0] for entry in entries] == [".venv/bin/ruff", ".venv/bin/ruff", ".venv/bin/mypy"]
+    assert {entry.split()[0] for entry in entries} == {
+        ".venv/bin/ruff",
+        ".venv/bin/mypy",
+        ".venv/bin/lint-imports",
+    }

@@ -19,12 +19,12 @@ from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import connection_specification
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.exact_json.codec import parse_exactly
-from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.routing.rename import FieldMapping
+from destination_customerio.routing.rename import Rename
 from tools.generated_docs import PAGE, PICTURES, documents
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _SETTINGS = AssemblySettings(
 def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: str, entry: str) -> None:
     """The examples of "How rows map" are what the connector does."""
     assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
-    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert json.loads(encoded) == json.loads(entry)
 
 
@@ -60,9 +60,9 @@ def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
     """The example of "Without data activation" is what the connector does."""
     read = StreamMapping.model_validate_json(mapping)
     target = DESTINATION_OBJECTS[read.destination_object_name]
-    renaming = FieldMapping(read, target, _SETTINGS.identifier_kind)
-    assembler = MappedAssembler(Stream(stream_name), target, _SETTINGS, renaming)
-    _, encoded = assembler.assemble(parse_exactly(row.encode()))
+    renaming = Rename(read, target, _SETTINGS.identifier_kind)
+    assembler = Assembler(Stream(stream_name), target, _SETTINGS, renaming)
+    _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
 
 

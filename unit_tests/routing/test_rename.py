@@ -14,12 +14,12 @@ from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.errors import ConfigError, Rejection
 from destination_customerio.exact_json.codec import parse_exactly
-from destination_customerio.mapping.assembler import Assembler, MappedAssembler
+from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.routing.rename import FieldMapping, resolve_mappings
+from destination_customerio.routing.rename import Rename, resolve_renames
 from destination_customerio.routing.router import Route
 from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
@@ -27,6 +27,7 @@ from unit_tests.exact_json import json_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LINE = b"the RECORD line"
 EMAIL = IDENTIFIER_KINDS["email"]
 # Few names, so that sources, destinations and a row's own columns meet.
 names = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c", "person_email"])
@@ -60,10 +61,10 @@ def mapping(
     )
 
 
-def renaming(columns: Mapping[str, str], **more: Any) -> FieldMapping:
+def renaming(columns: Mapping[str, str], **more: Any) -> Rename:
     """The renaming that such a mapping makes."""
     found = mapping(columns, **more)
-    return FieldMapping(found, DESTINATION_OBJECTS[found.destination_object_name], EMAIL)
+    return Rename(found, DESTINATION_OBJECTS[found.destination_object_name], EMAIL)
 
 
 def renamed(row: dict[str, Any], columns: Mapping[str, str], **more: Any) -> list[tuple[str, Any]]:
@@ -82,12 +83,12 @@ def assembler(
     settings = AssemblySettings(EMAIL, strategy, convert, FreshIds())
     stream = Stream("rows", properties=properties or {})
     target = DESTINATION_OBJECTS[found.destination_object_name]
-    return MappedAssembler(stream, target, settings, FieldMapping(found, target, EMAIL))
+    return Assembler(stream, target, settings, Rename(found, target, EMAIL))
 
 
 def entry(found: StreamMapping, row: dict[str, Any], **more: Any) -> Any:
     """The entry that a row becomes."""
-    return json.loads(assembler(found, **more).assemble(row)[1])
+    return json.loads(assembler(found, **more).assemble(row, LINE)[1])
 
 
 def test_a_mapped_column_is_renamed_in_its_place() -> None:
@@ -259,7 +260,7 @@ def test_a_rejection_names_the_column_as_the_row_spells_it(
     """Whoever looks at the rejected row finds it there; the sentence tells both names."""
     found = mapping(columns, "person_event", constants={"event_name": "seen"})
     with pytest.raises(Rejection) as caught:
-        assembler(found).assemble(row)
+        assembler(found).assemble(row, LINE)
     assert caught.value.field == field
     assert ("is mapped from" in caught.value.message) is (field in columns.values())
 
@@ -268,7 +269,7 @@ def test_an_attribute_over_its_limit_is_named_by_its_source() -> None:
     """Not only named columns are rejected."""
     found = mapping({"person_email": "mail", "bio": "text"})
     with pytest.raises(Rejection) as caught:
-        assembler(found).assemble({"mail": "m", "text": "x" * 1_001})
+        assembler(found).assemble({"mail": "m", "text": "x" * 1_001}, LINE)
     assert (caught.value.reason, caught.value.field) == ("too_large", "text")
 
 
@@ -313,20 +314,20 @@ def test_numbers_keep_their_digits_on_the_way() -> None:
     """A decimal identifier asks for the exact row, within JSON text it is exact already."""
     found = mapping({"person_email": "n"})
     with pytest.raises(ExactDigitsNeeded):
-        assembler(found).assemble({"n": 1.10})
+        assembler(found).assemble({"n": 1.10}, LINE)
     row = b'{"n": 1.10, "big": 123456789012345678901234567890}'
-    assert assembler(found).assemble(parse_exactly(row))[1] == (
+    assert assembler(found).assemble(parse_exactly(row), LINE)[1] == (
         b'{"type":"person","action":"identify","identifiers":{"email":"1.10"},'
         b'"attributes":{"big":123456789012345678901234567890}}'
     )
-    within = assembler(mapping({"person_email": "user.n"})).assemble({"user": '{"n": 1.10}'})
+    within = assembler(mapping({"person_email": "user.n"})).assemble({"user": '{"n": 1.10}'}, LINE)
     assert b'"identifiers":{"email":"1.10"}' in within[1]
 
 
-def resolve(found: StreamMapping, properties: dict[str, Any]) -> FieldMapping | None:
+def resolve(found: StreamMapping, properties: dict[str, Any]) -> Rename | None:
     """The renaming of a stream with this schema."""
     target = DESTINATION_OBJECTS[found.destination_object_name]
-    (resolved,) = resolve_mappings([Route(Stream("rows", properties=properties), target, found)], EMAIL)
+    (resolved,) = resolve_renames([Route(Stream("rows", properties=properties), target, found)], EMAIL)
     return resolved
 
 
@@ -339,7 +340,7 @@ def test_a_required_column_that_no_row_can_have_fails_at_the_start() -> None:
         Route(Stream("phones", properties={"mail": {}}), DESTINATION_OBJECTS["person_device"], device),
     ]
     with pytest.raises(ConfigError) as caught:
-        resolve_mappings(routes, EMAIL)
+        resolve_renames(routes, EMAIL)
     message = str(caught.value)
     assert "stream orders has no person_email and no event_name for person_event" in message
     assert "stream phones has no device_token and no platform for person_device" in message
@@ -369,7 +370,7 @@ def test_identity_follows_the_configuration() -> None:
     found = mapping({"person_email": "mail"})
     route = Route(Stream("rows", properties={"mail": {}}), DESTINATION_OBJECTS["person_identify"], found)
     with pytest.raises(ConfigError, match="has no person_id for person_identify"):
-        resolve_mappings([route], IDENTIFIER_KINDS["id"])
+        resolve_renames([route], IDENTIFIER_KINDS["id"])
 
 
 def test_what_was_hardly_meant_is_told() -> None:
@@ -391,5 +392,5 @@ def test_streams_without_a_mapping_pay_nothing() -> None:
     """Their rows go the way they always went."""
     settings = AssemblySettings(EMAIL, "none", False, FreshIds())
     target = DESTINATION_OBJECTS["person_identify"]
-    assert resolve_mappings([Route(Stream("rows"), target)], EMAIL) == [None]
+    assert resolve_renames([Route(Stream("rows"), target)], EMAIL) == [None]
     assert type(StreamSync(Stream("rows"), target, settings, None).assembler) is Assembler

@@ -98,8 +98,8 @@ def test_a_thousand_streams_are_summed_up() -> None:
 def test_columns_are_told_of_once() -> None:
     """Those that redirect mails, and those that an object has no place for."""
     events, deletions = stream_of("e", "person_event"), stream_of("d", "person_delete")
-    events.assembler.assemble({"person_email": "a@b.c", "event_name": "x", "recipient": "c4nary@b.c"})
-    deletions.assembler.assemble({"person_email": "a@b.c", "why": "c4nary"})
+    events.assembler.assemble({"person_email": "a@b.c", "event_name": "x", "recipient": "c4nary@b.c"}, b"{}")
+    deletions.assembler.assemble({"person_email": "a@b.c", "why": "c4nary"}, b"{}")
     (mails,) = column_lines(events)
     (ignored,) = column_lines(deletions)
     assert "with the attribute recipient" in mails
