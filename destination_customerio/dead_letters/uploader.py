@@ -39,7 +39,6 @@ class SpooledFile:
     """
 
     stream: Stream
-    header: bytes
     opened_at: float
     spool: IO[bytes]
     size: int = 0
