@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import orjson
 
 from destination_customerio.config.storage import CsvFormat, JsonlFormat
-from destination_customerio.dead_letters.columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
 from destination_customerio.exact_json.spans import members
 
 if TYPE_CHECKING:
@@ -35,6 +34,17 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.errors import Rejection
+
+# Airbyte's own columns, and those that say why a row was rejected.
+RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
+    "_airbyte_raw_id",
+    "_airbyte_extracted_at",
+    "_airbyte_meta",
+    "_airbyte_generation_id",
+    "_airbyte_data",
+)
+REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
+_FROM_ROW = "_from_row"
 
 
 class RowEncoder(Protocol):
@@ -249,3 +259,19 @@ def json_string(text: str) -> bytes:
         return orjson.dumps(text)
     except TypeError:  # a lone surrogate, which the standard library writes as the escape that it is
         return json.dumps(text).encode()
+
+
+def name_beside_ours(name: str) -> str:
+    """The name of a row's column among Airbyte's own. Different names stay different."""
+    return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
+
+
+def name_in_row(name: str) -> str:
+    """The reverse: what the row itself calls a column that stands among Airbyte's own."""
+    return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
+
+
+def _stem(name: str) -> str:
+    while name.endswith(_FROM_ROW):
+        name = name.removesuffix(_FROM_ROW)
+    return name

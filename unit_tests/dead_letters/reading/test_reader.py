@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
-from destination_customerio.dead_letters import columns as dead_letter_columns
 from destination_customerio.dead_letters.reading import csv_layout as csv_reader
 from destination_customerio.dead_letters.reading import layout as dead_letter_rows
 from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
-from destination_customerio.dead_letters.row_format import row_encoder
+from destination_customerio.dead_letters.row_format import REJECTED_COLUMNS, row_encoder
 from destination_customerio.errors import Rejection
 from unit_tests.dead_letters.test_row_format import (
     REJECTED,
@@ -284,4 +283,4 @@ def vars_of(rejection: Rejection) -> tuple[str, str, str]:
 
 def test_the_columns_of_the_reasons_are_those_of_the_writer() -> None:
     """A test of the tests: the names that are dropped are known."""
-    assert list(dead_letter_columns.REJECTED_COLUMNS) == REJECTED
+    assert list(REJECTED_COLUMNS) == REJECTED
