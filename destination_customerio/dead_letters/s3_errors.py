@@ -52,6 +52,10 @@ _BUSY = frozenset(
 )
 
 
+class InvalidEndpointError(Exception):
+    """The client can't be made for this endpoint."""
+
+
 def code_of(error: Any) -> str:
     """The code of an S3 error, such as `NoSuchKey`; empty where the store named none."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -115,12 +119,12 @@ def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], st
                 "no AWS credentials were found",
                 "Configure an access key for the bucket, or give the machine that runs the connector a role.",
             )
-        case boto.ParamValidationError() | boto.InvalidRegionError() | ValueError():
-            return (
-                ConfigError,
-                f"the bucket name {bucket}, the region or the endpoint is not spelled as S3 allows",
-                "Check the bucket name, the region and the endpoint.",
-            )
+        case boto.ParamValidationError() if _is_about_the_bucket_name(error):
+            return (ConfigError, f"{bucket} is not a valid bucket name", "Check the bucket name.")
+        case boto.InvalidRegionError():
+            return (ConfigError, "the bucket region is not a valid region name", "Check the bucket region.")
+        case InvalidEndpointError():
+            return (ConfigError, f"the endpoint {place} is not a valid URL", "Check the endpoint.")
         case boto.SSLError():
             return (
                 TransientError,
@@ -146,7 +150,7 @@ def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], st
                 f"this machine could not keep the file ({os.strerror(error.errno or 0)})",
                 "Give the connector more disk space for temporary files, then try again.",
             )
-        case boto.BotoCoreError() | Boto3Error():
+        case boto.BotoCoreError() | Boto3Error() if not isinstance(error, boto.ParamValidationError):
             return (
                 TransientError,
                 f"the store failed in an unexpected way ({type(error).__name__})",
@@ -157,6 +161,10 @@ def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], st
         f"the connector has a fault ({type(error).__name__})",
         "Report it with the connector's version; the next attempt may meet it again.",
     )
+
+
+def _is_about_the_bucket_name(error: Any) -> bool:
+    return str(error.kwargs.get("report", "")).startswith("Invalid bucket name")
 
 
 def _diagnose_answer(error: Any, storage: S3Storage) -> tuple[type[SyncError], str, str]:

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ParamValidationError
 
 from destination_customerio.dead_letters.s3_client import make_client, upload
 from destination_customerio.dead_letters.s3_errors import explain
@@ -173,11 +174,19 @@ def test_the_region_of_another_store_may_be_left_out(bucket: Bucket) -> None:
     client.close()
 
 
-def test_a_bucket_name_that_boto3_refuses(bucket: Bucket) -> None:
-    """It never comes to a request."""
-    error = failure(bucket.url, s3_bucket_name="not a bucket!")
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("s3_bucket_name", "not a bucket!", "not a bucket! is not a valid bucket name"),
+        ("s3_bucket_region", "in two words", "the bucket region is not a valid region name"),
+        ("s3_endpoint", "https://-store-", "the endpoint https://-store- is not a valid URL"),
+    ],
+)
+def test_settings_that_botocore_refuses(bucket: Bucket, setting: str, value: str, words: str) -> None:
+    """No request is made, and the message names the one setting to correct."""
+    error = failure(bucket.url, **{setting: value})
     assert type(error) is ConfigError
-    assert "bucket name" in str(error)
+    assert words in str(error)
     assert_safe(str(error))
 
 
@@ -186,6 +195,15 @@ def test_a_fault_of_the_connector_is_no_fault_of_the_user(bucket: Bucket) -> Non
     error = explain(KeyError("row value"), bucket_server.storage(bucket.url))
     assert (type(error), error.failure_type) == (SyncError, "system_error")
     assert_safe(str(error))
+
+
+def test_a_value_error_of_the_connector_does_not_blame_the_bucket_name(bucket: Bucket) -> None:
+    """Only botocore's own validation does."""
+    other_parameter = ParamValidationError(report="Invalid type for parameter Key, value: row value")
+    for cause in (ValueError("row value"), other_parameter):
+        error = explain(cause, bucket_server.storage(bucket.url))
+        assert (type(error), error.failure_type) == (SyncError, "system_error")
+        assert_safe(str(error))
 
 
 def test_an_error_of_ours_explains_itself(bucket: Bucket) -> None:
