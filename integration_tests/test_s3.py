@@ -382,6 +382,6 @@ def test_an_assumed_role_is_renewed_before_it_expires(
 def test_a_role_that_is_refused_fails_the_check(bucket: Bucket, proxy: Proxy, role: dict[str, str]) -> None:
     """The sentence speaks of the role, not of the bucket's permissions."""
     proxy.refuse = lambda request: "AccessDenied" if b"AssumeRole" in request.body else None
-    with pytest.raises(ConfigError, match="role of the configuration could not be assumed") as caught:
+    with pytest.raises(ConfigError, match="the configured role could not be assumed") as caught:
         check_storage(bucket.storage(**role))
     assert "secret-of-the-machine" not in str(caught.value)

@@ -10,7 +10,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any
 
 from destination_customerio import __version__
-from destination_customerio.dead_letters.s3_errors import InvalidEndpointError
+from destination_customerio.dead_letters.s3_error_table import InvalidEndpointError
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
