@@ -192,7 +192,7 @@ def test_rows_lie_in_the_bucket_in_every_form(
     assert key.endswith("_0." + file_format.lower() + (".gz" if compression == "GZIP" else ""))
     rows = parsed(bucket.read(key), file_format, compression)
     assert [str(row["_airbyte_generation_id"]) for row in rows] == ["7", "7"]
-    data = [row if flattening.startswith("Root") else unpacked(row["_airbyte_data"]) for row in rows]
+    data = [row | unpacked(row.get("_airbyte_data", "{}")) for row in rows]
     assert [str(row["n"]) for row in data] == ["1", "2"]
     assert [unpacked(row["tags"]) for row in data] == [["ä", '"']] * 2
     assert {(row["rejected_reason"], row["rejected_field"], row["rejected_message"]) for row in data} == {
@@ -382,6 +382,6 @@ def test_an_assumed_role_is_renewed_before_it_expires(
 def test_a_role_that_is_refused_fails_the_check(bucket: Bucket, proxy: Proxy, role: dict[str, str]) -> None:
     """The sentence speaks of the role, not of the bucket's permissions."""
     proxy.refuse = lambda request: "AccessDenied" if b"AssumeRole" in request.body else None
-    with pytest.raises(ConfigError, match="role of the configuration could not be assumed") as caught:
+    with pytest.raises(ConfigError, match="the configured role could not be assumed") as caught:
         check_storage(bucket.storage(**role))
     assert "secret-of-the-machine" not in str(caught.value)

@@ -17,7 +17,6 @@ Part numbers count from 0 for each stream.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -118,8 +117,7 @@ class DeadLetterKeys:
         formats = self._path_format + self._file_format
         self._mark = "" if _TIME_UNIQUE.search(formats) else f"_{self._epoch}"
         self._parts: Counter[Stream] = Counter()
-        self._used: set[str] = set()
-        self._next_suffix: Counter[str] = Counter()
+        self._uses: Counter[str] = Counter()
         _check_variables("path_format", self._path_format, _PATH_VARIABLES)
         _check_variables("file_name_format", self._file_format, _FILE_VARIABLES)
 
@@ -131,16 +129,18 @@ class DeadLetterKeys:
         whole = safe_text(path + name)
         stem = whole.removesuffix(self._extension)
         extension = whole[len(stem) :]
-        for number in itertools.count(self._next_suffix[whole]):
-            suffix = f"_{number}" if number else ""
-            key = self._key(clean_levels(stem + self._mark + suffix + extension), extension)
-            if key not in self._used:
-                self._used.add(key)
-                self._next_suffix[whole] = number + 1
-                return key
-        raise AssertionError  # the numbers do not end
+        stem += self._mark
+        key = self._key(stem, extension)
+        # A key is given out only on its first use. Each round lengthens the stem, so that it soon is a key of its own.
+        while uses := self._uses[key]:
+            self._uses[key] += 1
+            stem = f"{stem}_{uses}"
+            key = self._key(stem, extension)
+        self._uses[key] = 1
+        return key
 
-    def _key(self, below: str, extension: str) -> str:
+    def _key(self, stem: str, extension: str) -> str:
+        below = clean_levels(stem + extension)
         if below.startswith(REPLAYED + "/"):
             below = "_" + below
         return self._root + shortened(below, MAX_KEY_BYTES - len(self._root.encode()), extension)

@@ -13,9 +13,8 @@ CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arra
 
 - A cell that a spreadsheet would run (`=`, `+`, `-`, `@` first) is written exactly as it came: `+44...` is an ordinary
   phone number, and a quote put before it would be replayed with it. Import these files as text.
-- Flattened, the columns are the stream's properties. A row that brings further columns widens the header, and the writer
-  starts a new file under it. After `_MAX_WIDENINGS` times, or beyond `_MAX_COLUMNS` columns, such columns come together
-  as one JSON object in the column `_airbyte_data`: keys made of ids would otherwise make a file of every row.
+- Flattened, the columns are the properties of the stream's schema. What a row has beside them is one JSON object in the
+  column `_airbyte_data`, so the header of a stream never changes, whatever columns its rows bring.
 - Of members with the same name a flattened row keeps the last, which is the one every JSON parser reads.
 - A lone surrogate has no UTF-8 form; flattened, it stays the escape that it was (`\ud83d`).
 """
@@ -28,7 +27,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import orjson
 
 from destination_customerio.config.storage import CsvFormat, JsonlFormat
-from destination_customerio.dead_letters.columns import DATA, OUR_COLUMNS, REJECTED_COLUMNS, name_beside_ours
 from destination_customerio.exact_json.spans import members
 
 if TYPE_CHECKING:
@@ -37,15 +35,22 @@ if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.errors import Rejection
 
-_MAX_WIDENINGS = 100
-_MAX_COLUMNS = 2_000
+# Airbyte's own columns, and those that say why a row was rejected.
+RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
+    "_airbyte_raw_id",
+    "_airbyte_extracted_at",
+    "_airbyte_meta",
+    "_airbyte_generation_id",
+    "_airbyte_data",
+)
+REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
+_FROM_ROW = "_from_row"
 
 
 class RowEncoder(Protocol):
     """Encodes the rejected rows of one stream.
 
-    header   what a file begins with; a new object when a row has changed the columns, so that the writer sees, by
-             identity, that the row needs a new file
+    header   what every file of the stream begins with
     """
 
     @property
@@ -71,7 +76,7 @@ def row_encoder(file_format: CsvFormat | JsonlFormat, stream: Stream) -> RowEnco
 
 
 class JsonLines:
-    """One JSON object a line; nothing is ever widened."""
+    """One JSON object per line."""
 
     header = b""
 
@@ -112,58 +117,30 @@ class Csv:
 
 
 class FlatCsv:
-    """A table with one column for each of the row's."""
+    """A table with one column for each property of the stream's schema, and one for everything else."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        self._columns: dict[str, int] = {}
-        self._widenings = 0
-        self._overflows = False
-        for name in stream.properties:
-            if name not in REJECTED_COLUMNS:
-                self._columns[name_beside_ours(name)] = len(self._columns)
-        self._max_columns = max(_MAX_COLUMNS, len(self._columns))
-        self.header = self._make_header()
+        names = [name_beside_ours(name) for name in stream.properties if name not in REJECTED_COLUMNS]
+        self._columns = {name: place for place, name in enumerate(names)}
+        self.header = _header((*OUR_COLUMNS[:-1], *names, DATA, *REJECTED_COLUMNS))
 
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = _Record.of(line)
         columns = self._columns
         cells = [b""] * len(columns)
-        unknown: dict[str, bytes] = {}
+        outside_schema: dict[str, bytes] = {}
         for member in members(record.data):
             name = name_beside_ours(member.name) if member.name.startswith("_airbyte_") else member.name
             value = record.data[member.start : member.end]
             if name in columns:
                 cells[columns[name]] = _cell(value)
             elif name not in REJECTED_COLUMNS:
-                unknown[name] = value
-        overflow = self._place(unknown, cells) if unknown else b""
-        if self._overflows:
-            cells.append(overflow)
+                outside_schema[name] = value
+        cells.append(_object_cell(outside_schema))
         cells += [quoted(utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
         return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), b",".join(cells))
-
-    def _place(self, unknown: dict[str, bytes], cells: list[bytes]) -> bytes:
-        """Give members of new names columns if the table may widen; else return them together as one cell."""
-        if self._widenings < _MAX_WIDENINGS and len(self._columns) + len(unknown) <= self._max_columns:
-            self._widenings += 1
-            for name, value in unknown.items():
-                self._columns[name] = len(self._columns)
-                cells.append(_cell(value))
-            self.header = self._make_header()
-            return b""
-        if not self._overflows:
-            self._overflows = True
-            self.header = self._make_header()
-        return quoted(
-            b"{%b}" % b",".join(json_string(name) + b":" + value for name, value in unknown.items())
-        )
-
-    def _make_header(self) -> bytes:
-        return _header(
-            (*OUR_COLUMNS[:-1], *self._columns, *([DATA] if self._overflows else []), *REJECTED_COLUMNS)
-        )
 
 
 class _Record(NamedTuple):
@@ -259,6 +236,13 @@ def _cell(value: bytes) -> bytes:
     return value
 
 
+def _object_cell(values: dict[str, bytes]) -> bytes:
+    """JSON values by name as one JSON object; empty when there are none."""
+    if not values:
+        return b""
+    return quoted(b"{%b}" % b",".join(json_string(name) + b":" + value for name, value in values.items()))
+
+
 def quoted(text: bytes) -> bytes:
     """A text as a CSV cell."""
     return b'"%b"' % text.replace(b'"', b'""')
@@ -275,3 +259,19 @@ def json_string(text: str) -> bytes:
         return orjson.dumps(text)
     except TypeError:  # a lone surrogate, which the standard library writes as the escape that it is
         return json.dumps(text).encode()
+
+
+def name_beside_ours(name: str) -> str:
+    """The name of a row's column among Airbyte's own. Different names stay different."""
+    return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
+
+
+def name_in_row(name: str) -> str:
+    """The reverse: what the row itself calls a column that stands among Airbyte's own."""
+    return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
+
+
+def _stem(name: str) -> str:
+    while name.endswith(_FROM_ROW):
+        name = name.removesuffix(_FROM_ROW)
+    return name

@@ -10,6 +10,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any
 
 from destination_customerio import __version__
+from destination_customerio.dead_letters.s3_error_table import InvalidEndpointError
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,29 +37,36 @@ def make_client(storage: S3Storage) -> S3Client:
 
     Raises:
         ConfigError: no region is known, or a role is configured and the machine has no credentials to assume it with.
+        InvalidEndpointError: the endpoint is not one that botocore can use.
     """
     from botocore.config import Config as ClientConfig
+    from botocore.exceptions import InvalidRegionError
 
     session = _session(storage)
     region = _region(storage, session)
     retries: dict[str, Any] = {"mode": "standard"}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = _MAX_ATTEMPTS
-    return session.client(
-        "s3",
-        region_name=region,
-        endpoint_url=storage.s3_endpoint or None,
-        config=ClientConfig(
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            read_timeout=_READ_TIMEOUT_SECONDS,
-            retries=retries,  # type: ignore[arg-type]
-            user_agent_extra=f"airbyte-destination-customerio/{__version__}",
-            # Other stores have no host name per bucket, and some do not know the newer checksums.
-            s3={"addressing_style": "path"} if storage.s3_endpoint else None,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    try:
+        return session.client(
+            "s3",
+            region_name=region,
+            endpoint_url=storage.s3_endpoint or None,
+            config=ClientConfig(
+                connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+                read_timeout=_READ_TIMEOUT_SECONDS,
+                retries=retries,  # type: ignore[arg-type]
+                user_agent_extra=f"airbyte-destination-customerio/{__version__}",
+                # Other stores have no host name per bucket, and some do not know the newer checksums.
+                s3={"addressing_style": "path"} if storage.s3_endpoint else None,
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+    except InvalidRegionError:
+        raise
+    except ValueError:  # botocore has no type of its own for this
+        raise InvalidEndpointError from None
 
 
 def upload(

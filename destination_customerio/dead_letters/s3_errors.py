@@ -1,7 +1,7 @@
-"""What a failure of the bucket means for the sync, in words.
+"""What a failure of the bucket means, as the error to end with.
 
-What the user must change (the bucket's name, its region, keys, permissions) is a config_error; all else is worth another
-attempt. The text of an exception never gets into a message: stores repeat keys in it.
+Causes and remedies are in `s3_error_table`. The text of an exception never gets into a message, as stores quote keys
+in it.
 """
 
 from __future__ import annotations
@@ -10,46 +10,25 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.errors import ConfigError, SyncError, TransientError
+from destination_customerio.dead_letters.s3_error_table import (
+    BUSY,
+    BY_CODE,
+    INVALID_BUCKET_NAME,
+    KMS,
+    ROLE_NOT_ASSUMED,
+    UNKNOWN_CODE,
+    by_exception,
+)
+from destination_customerio.errors import SyncError, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.dead_letters.s3_error_table import Explanation
 
-_UPLOADING = (
-    "The rejected rows could not be stored in the bucket, so the sync stops; rows that are not yet acknowledged will "
-    "be sent again by the next attempt"
-)
-
-_DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden"})
-_BAD_KEYS = frozenset(
-    {
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "InvalidSecurity",
-        "NotSignedUp",
-        "401",
-        "Unauthorized",
-    }
-)
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"})
-_ELSEWHERE = frozenset(
-    {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
-)
-_BUSY = frozenset(
-    {
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "TooManyRequests",
-        "503",
-        "ServiceUnavailable",
-    }
-)
+_UPLOADING = "The rejected rows could not be stored in the bucket"
+_SYNC_STOPS = "The sync stops; the next attempt sends the rows again that are not yet acknowledged."
 
 
 def code_of(error: Any) -> str:
@@ -63,30 +42,58 @@ def status_of(error: Any) -> int:
     return status
 
 
-def explain(error: Exception, storage: S3Storage, doing: str = _UPLOADING) -> SyncError:
+def explain(
+    error: Exception, storage: S3Storage, failed: str = _UPLOADING, meaning: str = _SYNC_STOPS
+) -> SyncError:
     """What a failure means, as the error to end with.
 
     Args:
         error: raised by boto3, by the machine's file system, or a SyncError, which is returned as it is
         storage: the configuration
-        doing: the beginning of the sentence: what failed, and what it means for the rows
+        failed: what failed, as the beginning of a sentence
+        meaning: what that means for the rows, in whole sentences; may be empty
     """
+    from botocore.exceptions import ClientError
+
     if isinstance(error, SyncError):
         return error
-    kind, cause, remedy = _diagnose(error, storage)
-    return kind(f"{doing}: {cause}. {remedy}")
+    if isinstance(error, ClientError):
+        return _explain_answer(error, storage, failed, meaning)
+    explanation = _explanation_of(error)
+    if explanation is None:
+        bug = unexpected(error)
+        return SyncError(
+            _sentences(
+                failed,
+                f"unexpected error ({type(error).__name__})",
+                meaning,
+                "Please report this with the connector's version.",
+            ),
+            bug.internal_message,
+        )
+    cause = explanation.cause.format(
+        bucket=storage.s3_bucket_name,
+        store=storage.s3_endpoint or "AWS",
+        error=type(error).__name__,
+        os_error=os.strerror(getattr(error, "errno", None) or 0),
+    )
+    return explanation.kind(_sentences(failed, cause, meaning, explanation.remedy))
 
 
 @contextlib.contextmanager
 def explained(
-    storage: S3Storage, doing: str, passing: type[Exception] | tuple[type[Exception], ...] = ()
+    storage: S3Storage,
+    failed: str,
+    meaning: str = "",
+    passing: type[Exception] | tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
-    """Let whatever fails inside end as the error that `explain` makes of it.
+    """Turn whatever fails inside into the error that `explain` makes of it.
 
     Args:
         storage: the configuration
-        doing: as for `explain`
-        passing: exceptions that go through as they are
+        failed: as for `explain`
+        meaning: as for `explain`
+        passing: exceptions that pass through as they are
 
     Raises:
         SyncError: something failed.
@@ -95,130 +102,36 @@ def explained(
         yield
     except passing:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person has to be told in words
-        raise explain(error, storage, doing) from None
+    except Exception as error:  # noqa: BLE001 - every failure needs an explanation
+        raise explain(error, storage, failed, meaning) from None
 
 
-def _diagnose(error: Exception, storage: S3Storage) -> tuple[type[SyncError], str, str]:
-    """The kind of error, its cause in half a sentence, and what to do in a whole one."""
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions as boto
-
-    bucket = storage.s3_bucket_name
-    place = storage.s3_endpoint or "AWS"
-    match error:
-        case boto.ClientError():
-            return _diagnose_answer(error, storage)
-        case boto.NoCredentialsError() | boto.PartialCredentialsError() | boto.CredentialRetrievalError():
-            return (
-                ConfigError,
-                "no AWS credentials were found",
-                "Configure an access key for the bucket, or give the machine that runs the connector a role.",
-            )
-        case boto.ParamValidationError() | boto.InvalidRegionError() | ValueError():
-            return (
-                ConfigError,
-                f"the bucket name {bucket}, the region or the endpoint is not spelled as S3 allows",
-                "Check the bucket name, the region and the endpoint.",
-            )
-        case boto.SSLError():
-            return (
-                TransientError,
-                f"the TLS certificate of {place} could not be verified",
-                "Check the endpoint's certificate, and the proxy between Airbyte and it.",
-            )
-        case (
-            boto.ConnectionError()
-            | boto.HTTPClientError()
-            | boto.ResponseStreamingError()
-            | boto.IncompleteReadError()
-            | ConnectionError()
-            | TimeoutError()
-        ):
-            return (
-                TransientError,
-                f"{place} could not be reached, or did not answer in time ({type(error).__name__})",
-                "Check the endpoint and the region, and that Airbyte's network lets the connector reach them; then try again.",
-            )
-        case OSError():
-            return (
-                TransientError,
-                f"this machine could not keep the file ({os.strerror(error.errno or 0)})",
-                "Give the connector more disk space for temporary files, then try again.",
-            )
-        case boto.BotoCoreError() | Boto3Error():
-            return (
-                TransientError,
-                f"the store failed in an unexpected way ({type(error).__name__})",
-                "Try again; if it stays, check the store's own logs.",
-            )
-    return (
-        SyncError,
-        f"the connector has a fault ({type(error).__name__})",
-        "Report it with the connector's version; the next attempt may meet it again.",
+def _explain_answer(error: Any, storage: S3Storage, failed: str, meaning: str) -> SyncError:
+    code, operation = code_of(error), str(error.operation_name)
+    explanation = BY_CODE.get(KMS if code.startswith(KMS) else code, UNKNOWN_CODE)
+    if operation == "AssumeRole" and explanation is not BUSY:
+        explanation = ROLE_NOT_ASSUMED
+    cause = explanation.cause.format(
+        bucket=storage.s3_bucket_name, code=_word(code), status=status_of(error), operation=operation
     )
+    return explanation.kind(_sentences(failed, cause, meaning, explanation.remedy))
 
 
-def _diagnose_answer(error: Any, storage: S3Storage) -> tuple[type[SyncError], str, str]:
-    bucket = storage.s3_bucket_name
-    code = code_of(error)
-    operation = str(error.operation_name)
-    if operation == "AssumeRole" and code not in _BUSY:
-        return (
-            ConfigError,
-            f"the role of the configuration could not be assumed (AWS answered {_word(code)})",
-            "Check the role ARN, and that the role trusts the connector's own AWS credentials and its external ID.",
-        )
-    if code in _DENIED or code.startswith("KMS."):
-        return (
-            ConfigError,
-            f"access to the bucket {bucket} was denied ({operation})",
-            (
-                "Allow the credentials s3:PutObject, s3:ListBucket, s3:GetObject and s3:DeleteObject on the bucket and "
-                "the bucket path, and the use of its KMS key if it has one."
-            ),
-        )
-    if code == "NoSuchBucket" or (code == "404" and operation == "HeadBucket"):
-        return (
-            ConfigError,
-            f"there is no bucket {bucket}",
-            "Check the bucket name, and the endpoint if one is set, or create the bucket.",
-        )
-    if code in _BAD_KEYS:
-        return (
-            ConfigError,
-            "the access key was refused",
-            "Check the access key ID and the secret access key; create a new pair if in doubt.",
-        )
-    if code in _ELSEWHERE:
-        return (
-            ConfigError,
-            f"the bucket {bucket} is in another region",
-            "Set the bucket region to the one that AWS shows beside the bucket's name.",
-        )
-    if code == "InvalidBucketName":
-        return (ConfigError, f"{bucket} is not a valid bucket name", "Check the bucket name.")
-    if code in _EXPIRED:
-        return (
-            TransientError,
-            "the credentials expired",
-            "Try again; if it stays, renew the credentials of the machine that runs the connector.",
-        )
-    if code == "RequestTimeTooSkewed":
-        return (TransientError, "the clock of this machine is wrong", "Set the clock, then try again.")
-    if code in _BUSY:
-        return (
-            TransientError,
-            "the store asks for fewer requests",
-            "Try again later; if it stays, use another bucket or path.",
-        )
-    return (
-        TransientError,
-        f"the store answered {_word(code)} with status {status_of(error)} ({operation})",
-        "Try again; if it stays, check the store's own logs.",
-    )
+def _explanation_of(error: Exception) -> Explanation | None:
+    """The row for an exception; None for one that nobody foresaw, which is a bug."""
+    from botocore.exceptions import ParamValidationError
+
+    if isinstance(error, ParamValidationError):
+        # The report names the parameter; only the bucket's name comes from the user.
+        report = str(error.kwargs.get("report", ""))
+        return INVALID_BUCKET_NAME if report.startswith("Invalid bucket name") else None
+    return next((row for types, row in by_exception() if isinstance(error, types)), None)
+
+
+def _sentences(failed: str, cause: str, *rest: str) -> str:
+    return " ".join((f"{failed}: {cause}.", *filter(None, rest)))
 
 
 def _word(code: str) -> str:
-    """An error code for a message; what does not look like one may be anything, so it stays out."""
+    """An error code for a message; what does not look like one may be anything, so it is left out."""
     return code if code.isascii() and code.replace(".", "").isalnum() and len(code) < 64 else "an error"

@@ -181,7 +181,7 @@ class BucketDeadLetters:
         row = encoder.encode(line, rejection, str(uuid4()))
         self._pending += 1
         file = self._open.get(stream)
-        if file and (file.header is not encoder.header or file.size + len(row) > self._max_file_bytes):
+        if file and file.size + len(row) > self._max_file_bytes:
             self._seal(file)
             file = None
         try:
@@ -229,7 +229,7 @@ class BucketDeadLetters:
         return encoder
 
     def _new_file(self, stream: Stream, header: bytes) -> SpooledFile:
-        file = SpooledFile(stream, header, self._clock(), self._open_spool())
+        file = SpooledFile(stream, self._clock(), self._open_spool())
         self._open[stream] = file
         self._append(file, header)
         return file

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 MEMORY_BYTES_PER_FILE = 64 * 1024
 CLOSE_SECONDS = 1.0
-_OPENING = "The bucket for rejected rows can't be used, and the sync did not begin"
+_OPENING = "The bucket for rejected rows can't be used"
+_NOTHING_SENT = "The sync did not start, and nothing was sent."
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +41,6 @@ class SpooledFile:
     """
 
     stream: Stream
-    header: bytes
     opened_at: float
     spool: IO[bytes]
     size: int = 0
@@ -75,7 +75,7 @@ class Uploader:
         self._storage = storage
         # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states
         # wait for it, and its memory comes on top of all that is under way.
-        with explained(storage, _OPENING):
+        with explained(storage, _OPENING, _NOTHING_SENT):
             self._client = make_client(storage)
         self._post = post
         self._files: queue.SimpleQueue[SpooledFile | None] = queue.SimpleQueue()

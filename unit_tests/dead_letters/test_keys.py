@@ -38,6 +38,10 @@ FILE_VARIABLES = ["date", "timestamp", "part_number", "sync_id", "format_extensi
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 wild_names = names | st.sampled_from(["..", ".", "/", "../..", "/etc/passwd", "a/../../b", "\u0301", ""])
+# With these, a number that keeps two files apart meets another stream's own name.
+numbered_names = st.lists(st.sampled_from(["1", "2", "1_1"]), max_size=3).map(
+    lambda ends: "_".join(["a", *ends])
+)
 long_names = st.builds(lambda name, times: name * times, wild_names, st.sampled_from([1, 1, 40, 200]))
 streams = st.builds(Stream, long_names, st.none() | long_names, sync_id=st.integers(0, 10**18))
 
@@ -212,8 +216,30 @@ def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
     ]
 
 
+@given(
+    st.lists(numbered_names, min_size=1, max_size=30),
+    st.sampled_from(["", "x" * 300, "x" * 300 + "/", "x" * 1_100 + "/"]),
+    st.sampled_from(["{format_extension}", ""]),
+)
+def test_no_key_comes_twice_where_numbers_and_names_collide(
+    names: list[str], beginning: str, file_name_end: str
+) -> None:
+    """However many files the streams have, and however much of their keys is cut off."""
+    made = keys(path_format=f"{{epoch}}/{beginning}{{stream_name}}", file_name_format=file_name_end)
+    given_out = [made.next_key(Stream(name)) for name in names]
+    assert len(set(given_out)) == len(given_out)
+
+
+def test_a_stream_named_like_a_shortened_key_has_a_key_of_its_own() -> None:
+    """A name may even hold the hash that stands for what was cut off."""
+    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
+    shortened = made.next_key(Stream("x" * 2_000))
+    name = shortened.rpartition("/")[2].removesuffix(".csv")
+    assert made.next_key(Stream(name)) == shortened.replace(".csv", "_1.csv")
+
+
 def test_a_number_that_was_added_does_not_meet_a_stream_of_that_name() -> None:
-    """`a_1` may be the second file of `a`, or the first of a stream that is called so."""
+    """`a_1` may be the second file of `a`, or the first of a stream with that name."""
     made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
     given_out = [made.next_key(Stream(name)) for name in ("a", "a", "a_1", "a")]
     assert [key.rpartition("/")[2] for key in given_out] == ["a.csv", "a_1.csv", "a_1_1.csv", "a_2.csv"]

@@ -14,14 +14,11 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
-from destination_customerio.dead_letters import row_format as dead_letter_format
 from destination_customerio.dead_letters.row_format import row_encoder
 from destination_customerio.errors import Rejection
 from unit_tests.exact_json.json_values import broken_text, nested, same, scalars, text, written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from destination_customerio.dead_letters.row_format import RowEncoder
 
 WHOLE: Flattening = "No flattening"
@@ -93,9 +90,8 @@ def read_csv(file: bytes) -> list[dict[str, str]]:
 
 
 def in_one_file(encoder: RowEncoder, data: str, rejection: Rejection = REJECTION) -> dict[str, str]:
-    """A row as read back from a file of its own, under the header that it calls for."""
-    row = encode(encoder, data, rejection)
-    (cells,) = read_csv(encoder.header + row)
+    """A row as read back from a file of its own."""
+    (cells,) = read_csv(encoder.header + encode(encoder, data, rejection))
     return cells
 
 
@@ -117,6 +113,11 @@ def holds(cell: str, value: Any) -> bool:
     if value is None:
         return cell == ""
     return cell == value if isinstance(value, str) else same(read_json(cell), value)
+
+
+def overflow(cells: dict[str, str]) -> Any:
+    """The columns of a row that the schema does not have."""
+    return read_json(cells["_airbyte_data"] or "{}")
 
 
 def reasons(values: dict[str, Any]) -> list[Any]:
@@ -164,31 +165,26 @@ def test_a_csv_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any])
 def test_a_flattened_csv_line_gives_the_row_back(
     data: st.DataObject, row: dict[str, Any], properties: list[str]
 ) -> None:
-    """Every column has a cell, whether the schema knows it or not; columns the row lacks are empty."""
+    """Columns of the schema have a cell each, whether the row has them or not; all others are one JSON object."""
     cells = in_one_file(csv_encoder(FLAT, *properties), data.draw(on_one_line(row)))
-    kept = without_rejection(row)
+    kept = {renamed(name): value for name, value in without_rejection(row).items()}
     known = [renamed(name) for name in properties if name not in REJECTED]
-    assert list(cells)[: 4 + len(known)] == [*OURS, *known]
-    assert list(cells)[-3:] == REJECTED
-    assert {*cells} == {*OURS, *known, *map(renamed, kept), *REJECTED}
-    assert all(holds(cells[renamed(name)], value) for name, value in kept.items())
-    assert not any(cells[name] for name in known if name not in map(renamed, kept))
+    assert list(cells) == [*OURS, *known, "_airbyte_data", *REJECTED]
+    assert all(holds(cells[name], kept.get(name)) for name in known)
+    assert same(overflow(cells), {name: value for name, value in kept.items() if name not in known})
     assert reasons(cells) == EXPECTED_REASONS
 
 
 @given(st.lists(rows, max_size=8))
-def test_rows_with_new_columns_lose_nothing(rows: list[dict[str, Any]]) -> None:
-    """Lines under the header of their time, as the writer keeps them, hold every row."""
+def test_the_header_of_a_stream_never_changes(rows: list[dict[str, Any]]) -> None:
+    """Rows of any shape share one file."""
     encoder = csv_encoder(FLAT, "known")
-    files: list[tuple[bytes, list[bytes]]] = []
-    for row in rows:
-        line = encode(encoder, json.dumps(row))
-        if not files or files[-1][0] is not encoder.header:
-            files.append((encoder.header, []))
-        files[-1][1].append(line)
-    read = [cells for header, lines in files for cells in read_csv(header + b"".join(lines))]
-    for row, cells in zip(rows, read, strict=True):
-        assert all(holds(cells[renamed(name)], value) for name, value in without_rejection(row).items())
+    file = encoder.header + b"".join(encode(encoder, json.dumps(row)) for row in rows)
+    for row, cells in zip(rows, read_csv(file), strict=True):
+        outside_schema = {
+            renamed(name): value for name, value in without_rejection(row).items() if name != "known"
+        }
+        assert same(overflow(cells), outside_schema)
 
 
 @pytest.mark.parametrize("flattening", [WHOLE, FLAT])
@@ -223,13 +219,14 @@ def test_duplicate_members_stay_where_json_is_kept() -> None:
     row = '{"a":1,"a":2}'
     assert b'{"a":1,"a":2,' in encode(jsonl_encoder(WHOLE), row)
     assert b'"a":1,"a":2,' in encode(jsonl_encoder(FLAT), row)
-    assert in_one_file(csv_encoder(FLAT), row)["a"] == "2"
+    assert in_one_file(csv_encoder(FLAT, "a"), row)["a"] == "2"
+    assert overflow(in_one_file(csv_encoder(FLAT), row)) == {"a": 2}
 
 
 @given(broken_text, broken_text)
 def test_flattened_text_that_is_no_unicode_stays_an_escape(name: str, value: str) -> None:
     """A lone surrogate can't be written as UTF-8, and does not stop the row."""
-    cells = in_one_file(csv_encoder(FLAT), json.dumps({"x" + name: value}))
+    cells = in_one_file(csv_encoder(FLAT, "x" + name), json.dumps({"x" + name: value}))
     as_kept = ("x" + name).encode("utf-8", "backslashreplace").decode()
     assert cells[as_kept] == value.encode("utf-8", "backslashreplace").decode()
 
@@ -286,10 +283,10 @@ def test_csv_is_written_as_spreadsheets_and_databases_read_it() -> None:
     )
     assert encoder.header == (
         b'"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id",'
-        b'"text","number","flag","object","array","null","absent","empty",'
+        b'"text","number","flag","object","array","null","absent","empty","_airbyte_data",'
         b'"rejected_reason","rejected_field","rejected_message"\r\n'
     )
-    assert row.endswith(b',3,"say ""hi""",1.50,true,"{""a"":""b""}","[""x""]",,,"","invalid","","No."\r\n')
+    assert row.endswith(b',3,"say ""hi""",1.50,true,"{""a"":""b""}","[""x""]",,,"",,"invalid","","No."\r\n')
 
 
 @pytest.mark.parametrize("value", ["=1+1", "+441234567890", "-1", "@cmd", "\tx", '=HYPERLINK("x")'])
@@ -310,55 +307,13 @@ def test_a_row_gives_its_old_reasons_up_however_they_are_spelled(name: str) -> N
         assert b"old" not in encode(csv_encoder(flattening), row)
 
 
-def test_a_known_row_leaves_the_header_alone() -> None:
-    """The writer starts a new file only when it must, and the wider header stays."""
+def test_columns_outside_the_schema_are_kept_exactly() -> None:
+    """They come together as JSON from the first row on, nulls, digits and names like Airbyte's included."""
     encoder = csv_encoder(FLAT, "a")
-    first = encoder.header
-    encode(encoder, '{"a":1}')
-    assert encoder.header is first
-    encode(encoder, '{"a":1,"b":2}')
-    second = encoder.header
-    assert second is not first
-    encode(encoder, '{"b":2}')
-    encode(encoder, "{}")
-    assert encoder.header is second
-
-
-def many(rows: Sequence[str], encoder: RowEncoder) -> tuple[list[dict[str, str]], int]:
-    """Rows as read back, each under the header of its time, and how many headers there were."""
-    headers: list[bytes] = []
-    cells = []
-    for row in rows:
-        cells.append(in_one_file(encoder, row))
-        if not headers or headers[-1] is not encoder.header:
-            headers.append(encoder.header)
-    return cells, len(headers)
-
-
-def test_a_column_name_a_row_does_not_make_a_file_a_row() -> None:
-    """Keys made of ids widen the table a hundred times; after that such columns come together as JSON."""
-    rows = [f'{{"a":{number},"key_{number}":"{number}"}}' for number in range(300)]
-    cells, headers = many(rows, csv_encoder(FLAT, "a"))
-    assert headers == dead_letter_format._MAX_WIDENINGS + 1
-    assert [row["a"] for row in cells] == [str(number) for number in range(300)]
-    assert cells[50]["key_50"] == "50"
-    assert json.loads(cells[299]["_airbyte_data"]) == {"key_299": "299"}
-
-
-def test_a_row_of_very_many_columns_does_not_widen_all_that_follow() -> None:
-    """Past the widest table that is sensible, new columns come together as JSON, at once."""
-    wide = {f"key_{number}": number for number in range(dead_letter_format._MAX_COLUMNS + 1)}
-    encoder = csv_encoder(FLAT, "a")
-    cells = in_one_file(encoder, json.dumps({"a": 1, **wide, "_airbyte_data": "mine"}))
-    assert json.loads(cells["_airbyte_data"]) == {**wide, "_airbyte_data_from_row": "mine"}
+    cells = in_one_file(encoder, '{"a":1,"b":null,"c":1.50,"_airbyte_data":{"d":"e"}}')
+    assert cells["a"] == "1"
+    assert cells["_airbyte_data"] == '{"b":null,"c":1.50,"_airbyte_data_from_row":{"d":"e"}}'
     assert in_one_file(encoder, '{"a":2}')["_airbyte_data"] == ""
-
-
-def test_a_schema_as_wide_as_it_likes_keeps_its_columns() -> None:
-    """The limit on columns is for what rows bring, not for what the catalog asks for."""
-    wide = [f"column_{number}" for number in range(dead_letter_format._MAX_COLUMNS + 5)]
-    cells = in_one_file(csv_encoder(FLAT, *wide), json.dumps(dict.fromkeys(wide, 1)))
-    assert all(cells[name] == "1" for name in wide)
 
 
 def test_the_last_record_and_data_count_as_for_any_parser() -> None:

@@ -7,8 +7,12 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from boto3.exceptions import Boto3Error
+from botocore import exceptions as boto
+from botocore.exceptions import ClientError, ParamValidationError
 
 from destination_customerio.dead_letters.s3_client import make_client, upload
+from destination_customerio.dead_letters.s3_error_table import BY_CODE, InvalidEndpointError, by_exception
 from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from unit_tests.dead_letters import bucket_server
@@ -54,35 +58,164 @@ def assert_safe(message: str) -> None:
         assert secret not in message
 
 
+DENIED = (ConfigError, f"access to the bucket {BUCKET} was denied (PutObject)", "s3:PutObject")
+REFUSED_KEY = (ConfigError, "the access key was refused", "secret access key")
+ELSEWHERE = (ConfigError, "is in another region", "Set the bucket region")
+EXPIRED = (TransientError, "the credentials expired", "renew the credentials")
+BUSY = (TransientError, "asks for fewer requests", "Try again later")
+EXPECTED_BY_CODE = {
+    "AccessDenied": DENIED,
+    "AllAccessDisabled": DENIED,
+    "AccountProblem": DENIED,
+    "403": DENIED,
+    "Forbidden": DENIED,
+    "KMS.": DENIED,
+    "NoSuchBucket": (ConfigError, f"there is no bucket {BUCKET}", "create the bucket"),
+    "InvalidAccessKeyId": REFUSED_KEY,
+    "SignatureDoesNotMatch": REFUSED_KEY,
+    "InvalidClientTokenId": REFUSED_KEY,
+    "UnrecognizedClientException": REFUSED_KEY,
+    "InvalidSecurity": REFUSED_KEY,
+    "NotSignedUp": REFUSED_KEY,
+    "401": REFUSED_KEY,
+    "Unauthorized": REFUSED_KEY,
+    "PermanentRedirect": ELSEWHERE,
+    "AuthorizationHeaderMalformed": ELSEWHERE,
+    "IllegalLocationConstraintException": ELSEWHERE,
+    "301": ELSEWHERE,
+    "InvalidBucketName": (ConfigError, f"{BUCKET} is not a valid bucket name", "Correct the bucket name."),
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "TokenRefreshRequired": EXPIRED,
+    "InvalidToken": EXPIRED,
+    "RequestTimeTooSkewed": (TransientError, "the clock of this machine is wrong", "Set the clock"),
+    "SlowDown": BUSY,
+    "Throttling": BUSY,
+    "ThrottlingException": BUSY,
+    "RequestLimitExceeded": BUSY,
+    "TooManyRequests": BUSY,
+    "503": BUSY,
+    "ServiceUnavailable": BUSY,
+}
+
+
+def answer(code: str, operation: str = "PutObject") -> ClientError:
+    """An error as boto3 raises it for an answer of the store, which may quote anything."""
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": f"said for {ACCESS_KEY_ID}"},
+            "ResponseMetadata": {
+                "HTTPStatusCode": 418,
+                "HTTPHeaders": {},
+                "RetryAttempts": 0,
+                "HostId": "",
+                "RequestId": "",
+            },
+        },
+        operation,
+    )
+
+
+def explained(error: Exception) -> SyncError:
+    """What an exception means for the upload of a file."""
+    return explain(error, bucket_server.storage("http://127.0.0.1:1"))
+
+
+@pytest.mark.parametrize("code", [*BY_CODE, "KMS.DisabledException"])
+def test_every_error_code_has_its_cause_and_its_remedy(code: str) -> None:
+    """What the user must change is a config_error, all else is worth another attempt."""
+    kind, cause, remedy = EXPECTED_BY_CODE["KMS." if code.startswith("KMS.") else code]
+    error = explained(answer(code))
+    assert type(error) is kind
+    assert str(error).startswith("The rejected rows could not be stored in the bucket: ")
+    assert cause in str(error)
+    assert "the next attempt sends the rows again that are not yet acknowledged." in str(error)
+    assert remedy in str(error)
+    assert_safe(str(error))
+
+
 @pytest.mark.parametrize(
-    ("status", "code", "kind", "words"),
+    ("code", "words"),
     [
-        (404, "NoSuchBucket", ConfigError, f"no bucket {BUCKET}"),
-        (403, "AccessDenied", ConfigError, "s3:PutObject"),
-        (403, "AllAccessDisabled", ConfigError, "denied"),
-        (400, "KMS.DisabledException", ConfigError, "KMS key"),
-        (403, "InvalidAccessKeyId", ConfigError, "access key was refused"),
-        (403, "SignatureDoesNotMatch", ConfigError, "secret access key"),
-        (400, "InvalidBucketName", ConfigError, "not a valid bucket name"),
-        (400, "AuthorizationHeaderMalformed", ConfigError, "another region"),
-        (301, "PermanentRedirect", ConfigError, "another region"),
-        (400, "ExpiredToken", TransientError, "expired"),
-        (403, "RequestTimeTooSkewed", TransientError, "clock"),
-        (503, "SlowDown", TransientError, "fewer requests"),
-        (429, "TooManyRequests", TransientError, "fewer requests"),
-        (500, "InternalError", TransientError, "InternalError with status 500 (PutObject)"),
-        (418, "a word <with> a key", TransientError, "answered an error with status 418"),
+        ("InternalError", "the store answered InternalError with status 418 (PutObject)"),
+        ("", "the store answered an error with status 418 (PutObject)"),
+        ("a word <with> a key", "the store answered an error with status 418 (PutObject)"),
     ],
 )
-def test_an_answer_of_the_store_becomes_a_sentence(
-    bucket: Bucket, status: int, code: str, kind: type[SyncError], words: str
+def test_an_unknown_error_code_is_quoted_only_if_it_is_a_word(code: str, words: str) -> None:
+    """Anything else may be a value or a key."""
+    error = explained(answer(code))
+    assert type(error) is TransientError
+    assert words in str(error)
+    assert_safe(str(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        ("AccessDenied", ConfigError, "the configured role could not be assumed (AWS answered AccessDenied)"),
+        ("ThrottlingException", TransientError, "fewer requests"),
+    ],
+)
+def test_a_role_that_can_not_be_assumed_is_not_an_error_of_the_bucket(
+    code: str, kind: type[SyncError], words: str
 ) -> None:
-    """What the user must change is a config_error, all else is worth another attempt."""
-    bucket.refuse = lambda: Refusal(status, code.replace("<", "&lt;"))
-    error = failure(bucket.url)
+    """Unless STS is only busy."""
+    error = explained(answer(code, "AssumeRole"))
     assert type(error) is kind
     assert words in str(error)
-    assert "not yet acknowledged will be sent again" in str(error)
+
+
+EXCEPTIONS: list[tuple[Exception, type[SyncError], str]] = [
+    (boto.NoCredentialsError(), ConfigError, "no AWS credentials were found"),
+    (boto.PartialCredentialsError(provider="p", cred_var="v"), ConfigError, "no AWS credentials were found"),
+    (
+        boto.CredentialRetrievalError(provider="p", error_msg="m"),
+        ConfigError,
+        "no AWS credentials were found",
+    ),
+    (boto.InvalidRegionError(region_name="row value"), ConfigError, "not a valid region name"),
+    (InvalidEndpointError(), ConfigError, "the endpoint http://127.0.0.1:1 is not a valid URL"),
+    (boto.SSLError(endpoint_url="u", error=OSError("e")), TransientError, "TLS certificate"),
+    (
+        boto.EndpointConnectionError(endpoint_url="u"),
+        TransientError,
+        "in time (EndpointConnectionError)",
+    ),
+    (boto.HTTPClientError(error="e"), TransientError, "could not be reached"),
+    (boto.ResponseStreamingError(error="e"), TransientError, "could not be reached"),
+    (boto.IncompleteReadError(actual_bytes=1, expected_bytes=2), TransientError, "could not be reached"),
+    (ConnectionResetError(104, "row value"), TransientError, "could not be reached"),
+    (TimeoutError("row value"), TransientError, "could not be reached"),
+    (OSError(28, "row value"), TransientError, "could not be written (No space left on device)"),
+    (boto.DataNotFoundError(data_path="row value"), TransientError, "unexpected way (DataNotFoundError)"),
+    (Boto3Error("row value"), TransientError, "unexpected way (Boto3Error)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"), EXCEPTIONS, ids=[type(error).__name__ for error, _, _ in EXCEPTIONS]
+)
+def test_every_exception_has_its_cause(error: Exception, kind: type[SyncError], words: str) -> None:
+    """Its own text is never quoted."""
+    explanation = explained(error)
+    assert type(explanation) is kind
+    assert words in str(explanation)
+    assert_safe(str(explanation))
+
+
+def test_every_row_of_the_table_of_exceptions_is_tested() -> None:
+    """Each type in it has an example above."""
+    types = [kind for kinds, _ in by_exception() for kind in kinds]
+    assert all(any(isinstance(error, kind) for error, _, _ in EXCEPTIONS) for kind in types)
+
+
+def test_an_answer_of_the_store_fails_the_upload(bucket: Bucket) -> None:
+    """As it comes over the wire, with a key in its text."""
+    bucket.refuse = lambda: Refusal(403, "AccessDenied")
+    error = failure(bucket.url)
+    assert type(error) is ConfigError
+    assert "was denied (PutObject)" in str(error)
     assert_safe(str(error))
 
 
@@ -173,25 +306,43 @@ def test_the_region_of_another_store_may_be_left_out(bucket: Bucket) -> None:
     client.close()
 
 
-def test_a_bucket_name_that_boto3_refuses(bucket: Bucket) -> None:
-    """It never comes to a request."""
-    error = failure(bucket.url, s3_bucket_name="not a bucket!")
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("s3_bucket_name", "not a bucket!", "not a bucket! is not a valid bucket name"),
+        ("s3_bucket_region", "in two words", "the bucket region is not a valid region name"),
+        ("s3_endpoint", "https://-store-", "the endpoint https://-store- is not a valid URL"),
+    ],
+)
+def test_settings_that_botocore_refuses(bucket: Bucket, setting: str, value: str, words: str) -> None:
+    """No request is made, and the message names the one setting to correct."""
+    error = failure(bucket.url, **{setting: value})
     assert type(error) is ConfigError
-    assert "bucket name" in str(error)
+    assert words in str(error)
     assert_safe(str(error))
 
 
-def test_a_fault_of_the_connector_is_no_fault_of_the_user(bucket: Bucket) -> None:
-    """It is a bug, and its text may hold anything."""
-    error = explain(KeyError("row value"), bucket_server.storage(bucket.url))
+@pytest.mark.parametrize(
+    "bug",
+    [
+        KeyError("row value"),
+        ValueError("row value"),
+        ParamValidationError(report="Invalid type for parameter Key, value: row value"),
+    ],
+    ids=lambda bug: type(bug).__name__,
+)
+def test_a_bug_of_the_connector_does_not_blame_the_configuration(bug: Exception) -> None:
+    """Only botocore's own validation may say that the bucket name, the region or the endpoint is wrong."""
+    error = explained(bug)
     assert (type(error), error.failure_type) == (SyncError, "system_error")
+    assert f"unexpected error ({type(bug).__name__})" in str(error)
     assert_safe(str(error))
 
 
-def test_an_error_of_ours_explains_itself(bucket: Bucket) -> None:
-    """It is passed on as it is."""
+def test_an_error_of_the_connector_is_returned_as_it_is() -> None:
+    """It explains itself."""
     ours = ConfigError("Choose a shorter bucket path.")
-    assert explain(ours, bucket_server.storage(bucket.url)) is ours
+    assert explained(ours) is ours
 
 
 def test_requests_are_tried_again_before_they_fail(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

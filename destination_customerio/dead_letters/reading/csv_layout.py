@@ -5,15 +5,6 @@ from __future__ import annotations
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from destination_customerio.dead_letters.columns import (
-    DATA,
-    EXTRACTED_AT,
-    META,
-    OUR_COLUMNS,
-    RAW_ID,
-    REJECTED_COLUMNS,
-    name_in_row,
-)
 from destination_customerio.dead_letters.reading.layout import (
     MAX_ROW_BYTES,
     RejectedRow,
@@ -27,7 +18,18 @@ from destination_customerio.dead_letters.reading.layout import (
     taken_apart,
     with_reasons,
 )
-from destination_customerio.dead_letters.row_format import json_string, quoted, utf8
+from destination_customerio.dead_letters.row_format import (
+    DATA,
+    EXTRACTED_AT,
+    META,
+    OUR_COLUMNS,
+    RAW_ID,
+    REJECTED_COLUMNS,
+    json_string,
+    name_in_row,
+    quoted,
+    utf8,
+)
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import as_object
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from destination_customerio.dead_letters.columns import DATA, EXTRACTED_AT, META, RAW_ID, REJECTED_COLUMNS
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
     RejectedRow,
@@ -15,6 +14,7 @@ from destination_customerio.dead_letters.reading.layout import (
     text_or_empty,
     with_reasons,
 )
+from destination_customerio.dead_letters.row_format import DATA, EXTRACTED_AT, META, RAW_ID, REJECTED_COLUMNS
 from destination_customerio.exact_json.spans import members
 
 if TYPE_CHECKING:

@@ -8,8 +8,13 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
-from destination_customerio.dead_letters.columns import OUR_COLUMNS, REJECTED_COLUMNS, name_in_row
-from destination_customerio.dead_letters.row_format import json_string, rejected_members
+from destination_customerio.dead_letters.row_format import (
+    OUR_COLUMNS,
+    REJECTED_COLUMNS,
+    json_string,
+    name_in_row,
+    rejected_members,
+)
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import NestedTooDeeply, parse, parse_object
 from destination_customerio.exact_json.spans import Member, members

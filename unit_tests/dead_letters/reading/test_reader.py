@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from decimal import Decimal
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,11 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
-from destination_customerio.dead_letters import columns as dead_letter_columns
-from destination_customerio.dead_letters import row_format as dead_letter_format
 from destination_customerio.dead_letters.reading import csv_layout as csv_reader
 from destination_customerio.dead_letters.reading import layout as dead_letter_rows
 from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
-from destination_customerio.dead_letters.row_format import row_encoder
+from destination_customerio.dead_letters.row_format import REJECTED_COLUMNS, row_encoder
 from destination_customerio.errors import Rejection
 from unit_tests.dead_letters.test_row_format import (
     REJECTED,
@@ -56,13 +55,10 @@ NEW = Rejection("invalid", 'a "field", new', "Noch\nimmer falsch, ü.")
 def file_of(
     file_format: CsvFormat | JsonlFormat, texts: Sequence[str], properties: Mapping[str, Any] | None = None
 ) -> bytes:
-    """One file with these rows; columns are in the schema, or come with the last row."""
+    """One file with these rows, of a stream whose schema has these properties."""
     stream = Stream("users", "shop", properties=properties or {}, sync_id=42, generation_id=3)
     encoder = row_encoder(file_format, stream)
-    lines = [line_of(text) for text in texts]
-    for line in lines:  # widens the table
-        encoder.encode(line, REJECTION, RAW_ID)
-    return encoder.header + b"".join(encoder.encode(line, REJECTION, RAW_ID) for line in lines)
+    return encoder.header + b"".join(encoder.encode(line_of(text), REJECTION, RAW_ID) for text in texts)
 
 
 def read(file: bytes, properties: Mapping[str, Any] | None = None) -> list[RejectedRow]:
@@ -91,15 +87,17 @@ def test_what_was_written_is_read_back(name: str, data: st.DataObject, row: dict
 def test_a_flat_table_gives_back_all_that_it_holds(
     data: st.DataObject, row: dict[str, Any], known: list[str]
 ) -> None:
-    """Nulls are absent, and text that looks like an object is one; all else is as it was, under its own name."""
+    """In columns of the schema nulls are absent, and text that looks like an object is one; all else is exact."""
     file = file_of(FLAT_CSV, [data.draw(on_one_line(row))], {column: {} for column in known})
     (found,) = read(file)
-    expected = {name: value for name, value in without_rejection(row).items() if value is not None}
     read_back = data_of(found)
-    assert read_back.keys() == expected.keys()
-    for name, value in expected.items():
-        if not (isinstance(value, str) and value[:1] in ("{", "[")):
-            assert same(read_back[name], value)
+    expected = without_rejection(row)
+    assert read_back.keys() == {
+        name for name, value in expected.items() if name not in known or value is not None
+    }
+    for name, value in read_back.items():
+        looks_like_an_object = isinstance(expected[name], str) and expected[name][:1] in ("{", "[")
+        assert same(value, expected[name]) or (name in known and looks_like_an_object)
     assert vars_of(found.rejection) == vars_of(REJECTION)
 
 
@@ -142,7 +140,7 @@ def test_quotes_tell_text_from_numbers_in_a_flat_table() -> None:
         "h": "+44 20",
         "i": {"j": []},
     }
-    (found,) = read(file_of(FLAT_CSV, [json.dumps(row)]))
+    (found,) = read(file_of(FLAT_CSV, [json.dumps(row)], {name: {} for name in row}))
     del row["g"]
     assert data_of(found) == row
 
@@ -168,11 +166,45 @@ def test_a_table_that_another_program_saved_is_read() -> None:
     assert (found.raw_id, found.sync_id, found.rejection.field) == ("r1", 42, "age")
 
 
-def test_columns_that_came_together_in_one_are_apart_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the columns that a table may have."""
-    monkeypatch.setattr(dead_letter_format, "_MAX_WIDENINGS", 1)
-    texts = ['{"a":1}', '{"a":2,"b":3,"_airbyte_data":{"c":4}}']
-    assert [data_of(row) for row in read(file_of(FLAT_CSV, texts))] == [json.loads(text) for text in texts]
+def test_columns_outside_the_schema_stand_beside_the_others_again() -> None:
+    """They were one cell of JSON."""
+    texts = ['{"a":1}', '{"a":2,"b":3,"_airbyte_data":{"c":4}}', '{"d":null}']
+    found = read(file_of(FLAT_CSV, texts, {"a": {}}))
+    assert [data_of(row) for row in found] == [json.loads(text) for text in texts]
+
+
+WIDENED = '"_airbyte_raw_id","_airbyte_extracted_at","_airbyte_meta","_airbyte_generation_id","a",{}"rejected_reason","rejected_field","rejected_message"\r\n'
+BEFORE = f'"{RAW_ID}",1700000000123,"{{""sync_id"":42}}",3'
+BEHIND = '"required","person_email","Empty."\r\n'
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "data"),
+    [
+        ("", "1", {"a": 1}),
+        (
+            '"b","_airbyte_data_from_row",',
+            '1,"x","{""c"":1.50}"',
+            {"a": 1, "b": "x", "_airbyte_data": {"c": Decimal("1.50")}},
+        ),
+        (
+            '"b","_airbyte_data",',
+            '1,,"{""key_1"":null,""_airbyte_data_from_row"":2}"',
+            {"a": 1, "key_1": None, "_airbyte_data": 2},
+        ),
+    ],
+    ids=["the columns of the schema alone", "a header widened by rows", "a header widened as far as it went"],
+)
+def test_flat_tables_of_older_versions_are_read(columns: str, cells: str, data: dict[str, Any]) -> None:
+    """They have a column for what rows brought beside the schema, and `_airbyte_data` only after very many of these."""
+    file = (WIDENED.format(columns) + f"{BEFORE},{cells},{BEHIND}").encode()
+    (found,) = read(file)
+    assert same(data_of(found), data)
+    assert (found.raw_id, found.sync_id, found.rejection.message) == (RAW_ID, 42, "Empty.")
+    layout = layout_of(io.BytesIO(file))
+    (after,) = read(layout.header + layout.with_reasons(found.text, NEW))
+    assert same(data_of(after), data)
+    assert vars_of(after.rejection) == vars_of(NEW)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -251,4 +283,4 @@ def vars_of(rejection: Rejection) -> tuple[str, str, str]:
 
 def test_the_columns_of_the_reasons_are_those_of_the_writer() -> None:
     """A test of the tests: the names that are dropped are known."""
-    assert list(dead_letter_columns.REJECTED_COLUMNS) == REJECTED
+    assert list(REJECTED_COLUMNS) == REJECTED
