@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun: `1 row`, `2,000 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, singular: str, plural: str = "") -> str:
+    """A number and its noun: `1 row`, `2,000 rows`; `plural` if it isn't formed by adding an s."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"

@@ -35,8 +35,8 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing() -> None:
         in logs
     )
     assert "Stream orders: 10 rows read, 10 would be sent, 0 rejected." in logs
-    assert "Stream users: its rows would go in 8 requests." in logs
-    assert "Stream orders: its rows would go in " in logs
+    assert "Stream users: its rows would be sent in 8 requests." in logs
+    assert "Stream orders: its rows would be sent in " in logs
     assert "Dry run: the sync would make 8 requests. Nothing was sent" in logs
 
 

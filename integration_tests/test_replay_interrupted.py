@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW
+from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from integration_tests.command_line import ended, run_command, started
 from integration_tests.connector import (
     catalog_of,
@@ -148,7 +148,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(503, "Customer.io did not take a request in"), (401, "Customer.io does not accept the Site ID")],
+    [(503, "Customer.io did not accept a request after"), (401, "Customer.io does not accept the Site ID")],
 )
 def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
     api: LocalTrackApi, bucket: Bucket, status: int, words: str
@@ -174,7 +174,7 @@ def test_a_file_of_rows_that_are_all_refused_stands_in_nobodys_way(
     api: LocalTrackApi, bucket: Bucket
 ) -> None:
     """In a sync so many refusals in a row speak of a fault in the account; here they are what was to be expected."""
-    refused = MAX_REFUSALS_IN_A_ROW + 10
+    refused = MAX_CONSECUTIVE_REFUSALS + 10
     lines = [
         *(
             record("orders", {"person_id": "u1", "event_name": "paid", "_poison_request": "message"})

@@ -1,4 +1,4 @@
-"""What the sync says of itself, as sentences and counts, never with a row's value in them."""
+"""The lines of a sync's log: sentences and counts, never a row's value."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _MAX_LISTED_REASONS = 20
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Requests to the Track API, and attempts that were repeated, by the reason of the failure."""
+    """Requests to the Track API, failed attempts included, and retries by the reason of the failure."""
 
     requests: int = 0
     retries: Counter[str] = field(default_factory=Counter)
 
 
 def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
-    """What goes where."""
+    """What the sync writes where."""
     storage = config.object_storage_config
     kept = (
         f"s3://{storage.s3_bucket_name}/{storage.bucket_path}"
         if isinstance(storage, S3Storage)
-        else "no bucket: they are counted only"
+        else "no bucket (they are only counted)"
     )
     yield (
-        f"Writing to {track_url}, up to {config.max_concurrent_requests} requests at once, people identified by "
-        f"{config.identifier_type}. Rejected rows go to {kept}."
+        f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
+        f"people by {config.identifier_type}. Rejected rows go to {kept}."
     )
     yield from stream_lines(streams)
 
 
 def stream_lines(streams: Sequence[StreamSync]) -> Iterator[str]:
-    """Which stream goes to which object."""
+    """Which stream becomes which object."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
         yield f"Stream {stream.stream} goes to {stream.target.name}."
     if len(streams) > _MAX_LISTED_STREAMS:
-        yield f"So do {len(streams) - _MAX_LISTED_STREAMS} more streams, each to its own object."
+        yield f"{counted(len(streams) - _MAX_LISTED_STREAMS, 'more stream')} not listed."
 
 
 def progress_line(
@@ -58,32 +58,32 @@ def progress_line(
     rows_before: int,
     delivered_word: str = "delivered",
 ) -> str:
-    """How the sync gets on; `rows_before` were read `seconds` ago."""
+    """Progress; `rows_before` were read `seconds` ago."""
     counts = [stream.counts for stream in streams]
     read = sum(count.read for count in counts)
     rejected = sum((count.rejected for count in counts), Counter[tuple[str, str]]())
     return (
-        f"{read:,} rows read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
-        f"{sum(count.delivered for count in counts):,} {delivered_word} in {requests.requests:,} requests, "
-        f"{_rejected(rejected)}, {_retries(requests)}, {sum(count.waiting for count in counts):,} rows waiting."
+        f"{counted(read, 'row')} read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
+        f"{sum(count.delivered for count in counts):,} {delivered_word} in {counted(requests.requests, 'request')}, "
+        f"{_rejected(rejected)}, {_retries(requests)}, {counted(sum(count.waiting for count in counts), 'row')} waiting."
     )
 
 
 def summary_lines(
     streams: Sequence[StreamSync], requests: RequestCounts, delivered_word: str = "delivered"
 ) -> Iterator[str]:
-    """What became of each stream's rows."""
+    """The outcome of each stream's rows."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
         counts = stream.counts
         waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
         yield (
-            f"Stream {stream.stream}: {counts.read:,} rows read, {counts.delivered:,} {delivered_word}, "
+            f"Stream {stream.stream}: {counted(counts.read, 'row')} read, {counts.delivered:,} {delivered_word}, "
             f"{_rejected(counts.rejected)}{waiting}."
         )
     total = len(streams)
     if total > _MAX_LISTED_STREAMS:
-        yield f"The other {total - _MAX_LISTED_STREAMS} streams are left out of this list."
-    yield f"{requests.requests:,} requests to Customer.io, {_retries(requests)}."
+        yield f"{counted(total - _MAX_LISTED_STREAMS, 'more stream')} not listed."
+    yield f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}."
 
 
 def column_lines(stream: StreamSync) -> Iterator[str]:
@@ -111,11 +111,11 @@ def _rejected(rejected: Counter[tuple[str, str]]) -> str:
 
 
 def _retries(requests: RequestCounts) -> str:
-    return f"{requests.retries.total():,} retries{_listed(requests.retries)}"
+    return f"{counted(requests.retries.total(), 'retry', 'retries')}{_listed(requests.retries)}"
 
 
 def _listed(counts: Counter[str]) -> str:
-    """The most frequent by name, and the rest in one, so that what is listed adds up to the whole."""
+    """The most frequent by name, and the rest in one, so that the list adds up to the total."""
     if not counts:
         return ""
     shown = counts.most_common(_MAX_LISTED_REASONS)

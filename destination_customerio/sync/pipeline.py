@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from destination_customerio.sync.stream_sync import StreamSync
 
 
+# No queue can wait for ever.
+_MAX_WAIT_SECONDS = 3_600.0
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
     """The coordinator's own limits and timers.
@@ -259,7 +263,7 @@ class Pipeline:
         return weight < self._settings.max_weight_bytes and not self._dead_letters.backlog.is_full
 
     def _seconds_to_next_timer(self) -> float:
-        due = [self._reporter.due_at, self._shutdown.deadline]
+        due = [self._reporter.due_at, self._shutdown.deadline, self._now + _MAX_WAIT_SECONDS]
         if (opened_at := self._batcher.oldest_opened_at()) is not None:
             due.append(opened_at + self._settings.linger_seconds)
         if self._ledger.waiting_states and self._dead_letters_opened_at is not None:

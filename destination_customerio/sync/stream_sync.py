@@ -1,4 +1,4 @@
-"""What the sync knows of each stream while it runs."""
+"""One stream of a running sync: its assembler, its queue in the ledger, its counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.columns import AssemblySettings
     from destination_customerio.mapping.objects import DestinationObject
 
-# Rows made of maps may bring new column names for ever, of any length; what is counted by name must not grow with them.
+# Rows made of maps may bring new column names forever, of any length; counts by name must not grow with them.
 _MAX_REJECTED_KINDS = 200
 _MAX_COLUMN_CHARACTERS = 200
 _OTHER = ("other", "")
@@ -25,7 +25,7 @@ _OTHER = ("other", "")
 
 @dataclass(slots=True)
 class RowCounts:
-    """Rows of one stream. `rejected` goes by reason and column; rows neither delivered nor rejected are waiting."""
+    """Rows of one stream; `rejected` by reason and column."""
 
     read: int = 0
     delivered: int = 0
@@ -33,12 +33,12 @@ class RowCounts:
 
     @property
     def waiting(self) -> int:
-        """Rows that were read and whose fate is not known yet."""
+        """Rows that were read and are not settled yet."""
         return self.read - self.delivered - self.rejected.total()
 
 
 class StreamSync:
-    """One configured stream at work: how its rows become entries, its place in the ledger, its counts.
+    """One stream of a running sync.
 
     columns_told_of  columns that the log has spoken of already
     """
@@ -60,11 +60,11 @@ class StreamSync:
         self.columns_told_of: set[str] = set()
 
     def count_rejected(self, rejection: Rejection) -> None:
-        """Count one row that the connector rejected: the words are its own, and the column's name the row's."""
+        """Count one row that the connector rejected; the reason is ours, the column name the row's."""
         self._count(rejection.reason, rejection.field)
 
     def count_refused(self, rejection: Rejection, line: bytes) -> None:
-        """Count one row that the server rejected, under its words, as far as they may stand in a log."""
+        """Count one row that the server rejected, by its words as far as they are safe to log."""
         self._count(*countable(rejection, line))
 
     def _count(self, reason: str, column: str) -> None:
@@ -72,7 +72,7 @@ class StreamSync:
 
 
 def count_kind(rejected: Counter[tuple[str, str]], reason: str, column: str) -> None:
-    """Count one rejected row by reason and column; beyond so many kinds, the further ones as `other`."""
+    """Count one rejected row by reason and column; beyond a limit, new kinds count as `other`."""
     kind = reason, column[:_MAX_COLUMN_CHARACTERS]
     if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
         kind = _OTHER

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.delivery.throttle import MAX_REFUSALS_IN_A_ROW
+from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
 from integration_tests.faults.storms import config_of, lost_and_doubled
 
@@ -75,5 +75,5 @@ def test_a_400_for_every_request_does_not_burn_the_api(
     assert "not paid" not in done.error["message"]
     requests = api.report()["requests"]["batch"]
     # One more for each lane that was under way.
-    assert requests <= MAX_REFUSALS_IN_A_ROW + 8
+    assert requests <= MAX_CONSECUTIVE_REFUSALS + 8
     figures(faults="every request refused", rows=ROWS)

@@ -211,7 +211,7 @@ def test_without_a_bucket_a_rejected_row_holds_nothing_back() -> None:
     simulation.end_of_input()
     assert simulation.pipeline.run() is None
     assert (
-        "Stream users: 1 rows read, 0 delivered, 1 rejected [required (person_email): 1]."
+        "Stream users: 1 row read, 0 delivered, 1 rejected [required (person_email): 1]."
         in simulation.logged
     )
 
@@ -283,11 +283,11 @@ def test_the_progress_is_told_every_half_minute() -> None:
     simulation.row("users", "a")
     simulation.catch_up()
     simulation.work(20)
-    told = [line for line in simulation.logged if "rows read (" in line]
+    told = [line for line in simulation.logged if " read (" in line]
     passed = simulation.clock.now - 1_000
     assert len(told) == passed // 30 >= 2
     assert told[0].startswith(
-        "1 rows read (0 rows/s), 0 delivered in 0 requests, 0 rejected, 0 retries, 1 rows"
+        "1 row read (0 rows/s), 0 delivered in 0 requests, 0 rejected, 0 retries, 1 row waiting"
     )
     assert "(0 rows/s)" in told[1]
 
@@ -383,7 +383,7 @@ def test_after_a_failure_nothing_more_is_sent() -> None:
         simulation.pipeline.run()
     assert simulation.lanes.busy() == []
     assert simulation.acknowledged == []
-    assert "Stream users: 1 rows read, 0 delivered, 0 rejected, 1 not settled." in simulation.logged
+    assert "Stream users: 1 row read, 0 delivered, 0 rejected, 1 not settled." in simulation.logged
 
 
 def test_the_first_failure_is_the_one_that_is_told() -> None:
