@@ -1,13 +1,13 @@
 """Errors, named by what the sync does next.
 
 SyncError                 ends the command; its message is a sentence for the person who must act
-├── ConfigError           the user must change something; a retry would fail in the same way
-├── TransientError        nothing is wrong with config or rows; the platform should try again
-└── ProtocolError         what came in on stdin, or the connector itself, is broken: a bug somewhere
+├── ConfigError           the user must change something; a retry would fail the same way
+├── TransientError        nothing is wrong with the configuration or the rows; the platform should retry
+└── ProtocolError         the input on stdin, or the connector itself, is broken: a bug somewhere
 
 Rejection                 one row can't be sent; the sync goes on without it
 
-Messages never hold a row's value or a credential: they end up in logs and in the platform's database.
+Messages never contain a row's value or a credential: they end up in logs and in the platform's database.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import ClassVar
 class SyncError(Exception):
     """Ends the command with one TRACE ERROR of `failure_type`, whose text is `str(error)`.
 
-    internal_message  for the connector's developers; as free of values as the text itself
+    internal_message  for the connector's developers; as free of values as the message
     """
 
     failure_type: ClassVar[str] = "system_error"
@@ -37,13 +37,13 @@ class ConfigError(SyncError):
 
 
 class TransientError(SyncError):
-    """The network, Customer.io or S3 did not answer in time; a later attempt may work."""
+    """The network, Customer.io or S3 did not answer in time; a later attempt may succeed."""
 
     failure_type = "transient_error"
 
 
 class ProtocolError(SyncError):
-    """Input that is not the Airbyte protocol, or an answer that the connector does not know."""
+    """Input that is not the Airbyte protocol, or an answer that the API is not known to give."""
 
     failure_type = "system_error"
 
@@ -52,8 +52,8 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: reje
     """Why one row can't be sent.
 
     reason   one word for counting: `required`, `invalid`, `too_large`, or Customer.io's own
-    field    the column at fault, as the row spells it; empty when there is no single one
-    message  a sentence for the row's owner, kept beside the row and never logged
+    field    the column at fault, as the row spells it; empty if there is no single one
+    message  a sentence for the owner of the row, stored next to the row and never logged
     """
 
     def __init__(self, reason: str, field: str, message: str) -> None:
@@ -63,19 +63,18 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: reje
         self.message = message
 
 
-_SYNC_GOES_ON = "Rows before the last acknowledged state are written; what came after it will be sent again."
+_SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later rows will be sent again."
 
 
-def unexpected(error: BaseException, meaning: str = _SYNC_GOES_ON) -> SyncError:
-    """What to say of an exception that nobody foresaw: where it happened, and nothing of its text or its values.
+def unexpected(error: BaseException, meaning: str = _SYNC_RESUMES) -> SyncError:
+    """The error to end with after an exception that nobody foresaw: where it happened, and nothing of its text.
 
     Args:
         error: the exception
-        meaning: a sentence on what it means for the rows
+        meaning: a sentence about what it means for the rows
     """
     places = traceback.extract_tb(error.__traceback__)
     return SyncError(
-        f"The connector met an error that it does not know ({type(error).__name__}). {meaning} Please report this with "
-        "the connector's version.",
+        f"Unexpected error ({type(error).__name__}). {meaning} Please report this with the connector's version.",
         " <- ".join(f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in reversed(places)),
     )

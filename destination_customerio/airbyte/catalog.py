@@ -1,4 +1,4 @@
-"""The configured catalog: which streams the sync writes, and where to."""
+"""The configured catalog: which streams the sync writes, and to which objects."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stream:
     object_name     the catalog's `destination_object_name`; None before data activation
     properties      the top-level properties of the stream's JSON schema, in their order
     sync_id, generation_id
-                    the platform's numbers of the job and of the table's generation; 0 when it gives none
+                    the platform's numbers of the job and of the table's generation; 0 if it gives none
     """
 
     name: str

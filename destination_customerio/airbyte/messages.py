@@ -1,7 +1,7 @@
-"""The Airbyte protocol as it comes in and goes out: lines of bytes.
+"""Messages of the Airbyte protocol, as lines of bytes.
 
-A state goes out as the very bytes it came in as, with `destinationStats` spliced in: no parser and printer in between
-can then change a float, drop an unknown key, or round a big integer.
+A state is emitted as the very bytes it came in as, with `destinationStats` spliced in: so no parser and printer in
+between can change a float, drop an unknown key, or round a big integer.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from destination_customerio.exact_json.spans import members
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A stream's namespace ("" when it has none) and name.
+# A stream's namespace ("" if it has none) and name.
 StreamKey = tuple[str, str]
 
-# Messages that say nothing a destination has to act on.
+# Messages that a destination need not act on.
 IGNORED_TYPES = frozenset(
     {"TRACE", "LOG", "CONTROL", "SPEC", "CONNECTION_STATUS", "CATALOG", "DESTINATION_CATALOG"}
 )
@@ -28,7 +28,7 @@ _ENVELOPE_DEPTH = 4
 
 
 def read_envelope(line: bytes) -> JsonObject:
-    """The outer levels of a message that is nested too deeply for any parser; what lies further in is left out.
+    """The outer levels of a message that is nested too deeply for any parser, without what is further in.
 
     Raises:
         ValueError: not a JSON object.
@@ -59,15 +59,15 @@ def stream_of_record(record: Mapping[str, Any]) -> StreamKey:
 
 
 def stream_of_state(state: Any) -> StreamKey | None:
-    """Which stream a STATE speaks of; None when it speaks of all (GLOBAL, LEGACY).
+    """Which stream a STATE belongs to; None if it belongs to all (GLOBAL, LEGACY).
 
     Raises:
-        ValueError: no state of the protocol.
+        ValueError: not a state of the protocol.
     """
     state = as_object(state)
     if state is None:
         raise ValueError("no state")
-    # The oldest clients send no type; their states hold everything in one blob.
+    # The oldest clients send no type; their states are one blob for all streams.
     kind = state.get("type") or "LEGACY"
     if kind not in _STATE_TYPES:
         raise ValueError("no known type of state")
@@ -83,7 +83,7 @@ def stream_of_state(state: Any) -> StreamKey | None:
 
 def acknowledgement(line: bytes, delivered: int, rejected: int) -> bytes:
     """The STATE message of `line`, with the counts of rows since the stream's previous state; without a newline."""
-    # The last one counts when a name stands twice, as for any parser.
+    # If a name occurs twice, the last one counts, as for any parser.
     state = {member.name: member for member in members(line)}["state"]
     inside = [
         line[member.name_start : member.end]

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class OutputClosed(Exception):  # noqa: N818 - an event: nobody reads what we write any more
-    """The reader of our messages is gone; states can't be acknowledged any more."""
+    """The reader of stdout has closed it; states can't be acknowledged any more."""
 
 
 class Output:
-    """Writes Airbyte messages, one a line. Made for one thread."""
+    """Writes Airbyte messages, one per line. Not thread-safe; owned by the coordinator thread."""
 
     def __init__(self, file: BinaryIO, wall_clock: Callable[[], float] = time.time) -> None:
         self._file = file
         self._wall_clock = wall_clock
 
     def write_line(self, line: bytes) -> None:
-        """One message that is encoded already.
+        """Write an encoded message.
 
         Raises:
-            OutputClosed: nobody reads it any more.
+            OutputClosed: the reader has closed stdout.
         """
         try:
             self._file.write(line + b"\n")
@@ -38,26 +38,26 @@ class Output:
             raise OutputClosed from None
 
     def write(self, message: dict[str, Any]) -> None:
-        """One message."""
+        """Write a message."""
         self.write_line(encode(message))
 
     def write_state(self, line: bytes, delivered: int, rejected: int) -> None:
-        """The STATE message `line`, acknowledged with the counts of rows since the stream's previous state."""
+        """Acknowledge the STATE message `line`, with the counts of rows since the previous state."""
         self.write_line(acknowledgement(line, delivered, rejected))
 
     def info(self, text: str) -> None:
-        """A log line for whoever follows the sync."""
+        """Log progress."""
         self._log("INFO", text)
 
     def warn(self, text: str) -> None:
-        """Something unusual; nothing is lost."""
+        """Log something unusual; nothing is lost."""
         self._log("WARN", text)
 
     def _log(self, level: str, text: str) -> None:
         self.write({"type": "LOG", "log": {"level": level, "message": text}})
 
     def trace_error(self, error: SyncError) -> None:
-        """The one TRACE ERROR that a failed command ends with."""
+        """Write the one TRACE ERROR that a failed command ends with."""
         self.write(
             {
                 "type": "TRACE",

@@ -1,7 +1,7 @@
-"""One HTTP attempt against the Track API, and the account's region.
+"""One HTTP attempt against the Track API.
 
-Credentials travel only to Customer.io's two hosts, or to the override of the config: redirects are followed by hand,
-to those two hosts and nowhere else.
+Credentials are sent only to Customer.io's two hosts, or to the override in the configuration: redirects are followed
+explicitly, to those two hosts and nowhere else.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _READ_BYTES = 64 * 1024
 
 
 class _Session(requests.Session):
-    """A session that has no opinion on redirects.
+    """A session that ignores redirects.
 
-    Even when told not to follow one, requests reads its whole body and prepares the next request, and fails on a
-    location that is no URL.
+    Even when told not to follow one, requests reads its whole body, prepares the next request, and fails if the location
+    is not a URL.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is the base's
@@ -47,7 +47,7 @@ class _Session(requests.Session):
 
 
 class TrackClient:
-    """Talks to one host over one kept-alive connection. Made for one thread.
+    """Talks to one host over one kept-alive connection. Not thread-safe.
 
     base_url              scheme and host, without a trailing slash
     read_timeout_seconds  how long the server may be silent
@@ -61,7 +61,7 @@ class TrackClient:
             credentials.site_id.get_secret_value().encode(), credentials.api_key.get_secret_value().encode()
         )
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        # Retries are the sender's: it alone knows the budget and the order.
+        # Retries belong to the lanes, which know the budget and the order.
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)  # ignore-https-check: for servers on this machine
@@ -71,7 +71,7 @@ class TrackClient:
         return self._attempt("POST", _BATCH_PATH, body)
 
     def get_region(self) -> Answer | NoAnswer:
-        """Ask, once, which region the account belongs to; answers 401 to wrong credentials."""
+        """Ask once which region the account belongs to; the answer to wrong credentials is 401."""
         return self._attempt("GET", _REGION_PATH, None)
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class TrackClient:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                # Clear text is for this machine alone; a proxy would take it, and the credentials, elsewhere.
+                # Plain HTTP is for this machine only; a proxy would carry it, and the credentials, elsewhere.
                 self._session.trust_env = not url.startswith("http://")  # ignore-https-check: see above
                 with self._session.request(
                     method,
@@ -104,15 +104,15 @@ class TrackClient:
             return NoAnswer(_describe(error))
         except OSError:
             raise ConfigError(
-                "The file of certificate authorities that the environment names (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) "
-                "could not be read, so no secure connection to Customer.io was made, and the rows of this request were "
-                "not sent. Mend the path, or remove the variable."
+                "The file of certificate authorities named by the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) could "
+                "not be read, so there is no secure connection to Customer.io and the rows of this request were not "
+                "sent. Correct the path, or remove the variable."
             ) from None
         return NoAnswer("redirected in a circle")
 
 
 def _read(response: requests.Response) -> bytes | None:
-    """The body, unpacked; None when it is far beyond what the Track API has to say."""
+    """The body, decompressed; None if it is far larger than any answer of the Track API."""
     content = bytearray()
     for chunk in response.iter_content(_READ_BYTES):
         content += chunk
@@ -132,13 +132,13 @@ def _redirect_target(url: str, location: str) -> str:
         raise ConfigError(
             "The Track API answered with a redirect to a host that is not Customer.io's. The credentials were not "
             "sent there, and the rows of this request were not accepted. Check the proxy between Airbyte and "
-            "Customer.io, and the Track API URL of the configuration, if one is set."
+            "Customer.io, and the Track API URL (track_api_url) if one is set."
         )
     return target
 
 
 def _describe(error: requests.RequestException) -> str:
-    """A failed attempt in words that hold nothing of the request."""
+    """Why an attempt failed, in words that contain nothing of the request."""
     match error:
         case requests.exceptions.SSLError():
             return "the TLS certificate could not be verified"

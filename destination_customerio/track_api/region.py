@@ -1,4 +1,4 @@
-"""Where the account lives: the credentials' check, and the host that all batches go to."""
+"""Asks for the account's region, which checks the credentials and gives the host that all batches go to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.track_api.client import READ_TIMEOUT_SECONDS, TrackClient
 from destination_customerio.track_api.credentials import bad_credentials
 from destination_customerio.track_api.verdict import Answer, Retry, Unauthorized, judge
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +28,13 @@ def read_timeout_seconds(config: Config) -> float:
 def resolve_track_url(
     config: Config, wait: Callable[[float], object], wall_clock: Callable[[], float]
 ) -> str:
-    """Ask the account for its region, which also proves the credentials; returns the base URL for all batches.
+    """Ask for the account's region, which also checks the credentials; returns the base URL for all batches.
 
-    `wait` sleeps between the few attempts. The question carries no row, so with region `auto` it may go to the US host
-    even for an EU account; the rows go to the account's own.
+    `wait` sleeps between the few attempts. The request carries no row, so with region `auto` it may go to the US host
+    even for an EU account; the rows go to the account's own host.
 
     Raises:
-        ConfigError: bad credentials, or a region that is not the account's.
+        ConfigError: bad credentials, or a region other than the account's.
         TransientError: the host can't be reached, or does not answer.
     """
     asked = config.track_api_url or _HOST_OF_REGION.get(config.region, US_TRACK_URL)
@@ -69,7 +70,7 @@ def _ask(
 
 
 def _region(body: bytes, asked: str) -> tuple[str, str]:
-    """The region and its host, taken only when the answer names the host that the region is known to have."""
+    """The region and its host, accepted only if the answer names the host that the region is known to have."""
     answer = parse_object(body) or {}
     for region, host in _HOST_OF_REGION.items():
         if answer.get("region") == region and answer.get("url") in (host, host + "/", None):
@@ -79,14 +80,14 @@ def _region(body: bytes, asked: str) -> tuple[str, str]:
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
     return TransientError(
-        f"The Track API at {asked} gave no usable answer in {attempts} attempts ({verdict.reason}). Nothing was written. "
-        "Check that Airbyte may connect to this host on port 443 (firewall, proxy, DNS), and the status page of "
-        "Customer.io; then try again."
+        f"The Track API at {asked} gave no usable answer in {counted(attempts, 'attempt')} ({verdict.reason}). Nothing was "
+        "written. Check that Airbyte can connect to this host on port 443 (firewall, proxy, DNS), and Customer.io's "
+        "status page; then retry."
     )
 
 
 def _not_the_track_api(asked: str) -> SyncError:
     return ProtocolError(
-        f"{asked} answered the question for the account's region with something the Track API does not say. "
-        "Nothing was written. Check the Track API URL (track_api_url), if one is set, and the proxy in between."
+        f"{asked} did not answer the request for the account's region as the Track API does. Nothing was written. Check "
+        "the Track API URL (track_api_url) if one is set, and any proxy in between."
     )

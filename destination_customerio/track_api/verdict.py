@@ -1,7 +1,7 @@
-"""What an answer means for the rows that were sent, and how long to wait before the next try.
+"""What an answer of the Track API means for the rows that were sent.
 
-Three questions are kept apart: did anything come back (`NoAnswer`), does the answer say "later" (`Retry`), and does an
-answer that sounds like success hold errors (`Accepted`).
+Three questions are kept apart: did anything come back (`NoAnswer`), does the answer ask for a retry (`Retry`), and does
+an answer that looks like success contain errors (`Accepted`).
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
 _OK = range(200, 300)
 _PARTIAL = 207
-# Reasons are counted and logged, so they must be words of the API's own and no sentence that may quote a row.
+# Reasons are counted and logged, so they must be single words and not sentences that may quote a row.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer, as far as it matters here; `retry_after` is the header's text."""
+    """An HTTP answer; `retry_after` is the text of the header."""
 
     status: int
     body: bytes
@@ -40,28 +40,33 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came back; `kind` says why, in words for a log (`timed out`, `connection lost`)."""
+    """Nothing usable came back; `kind` is why, in words for a log (`no answer in time`)."""
 
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Customer.io took all rows but these, by their place in the request."""
+    """Customer.io accepted all rows but these, by their index in the request."""
 
     rejected: Mapping[int, Rejection] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not one verdict for each row: the request as a whole was refused, or an error can't be tied to a row."""
+    """There is no verdict per row: the request was refused as a whole, or an error can't be attributed to a row."""
 
     rejection: Rejection
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The same bytes may succeed later. `reason` is for logs; `at_least_seconds` is what the server asked for."""
+    """The same bytes may succeed later.
+
+    reason            for logs
+    at_least_seconds  what the server asked for
+    everyone          whether all lanes should wait, not only this one
+    """
 
     reason: str
     at_least_seconds: float = 0.0
@@ -70,12 +75,12 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """The credentials are wrong, or lack the right."""
+    """The credentials are wrong or lack permission."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """An answer that the Track API is not known to give; `status` says which."""
+    """An answer that the Track API is not known to give."""
 
     status: int
 
@@ -101,7 +106,7 @@ def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], floa
 
 
 def retry_after_seconds(header: str | None, now: float) -> float:
-    """The seconds a Retry-After header asks for, given as seconds or as an HTTP date; 0 when it can't be read."""
+    """The seconds that a Retry-After header asks for, as seconds or as an HTTP date; 0 if it can't be read."""
     if header is None:
         return 0.0
     text = header.strip()
@@ -134,21 +139,21 @@ def _judge_success(answer: Answer, entries: int) -> Verdict:
     for error in errors:
         index = error.get("batch_index") if isinstance(error, dict) else None
         if type(index) is not int or not 0 <= index < entries:
-            # Some row failed, and nobody says which: no row of the request may count as accepted.
+            # Some row failed, and the answer doesn't say which: no row of the request may count as accepted.
             return Refused(_rejection(error))
         by_index.setdefault(index, []).append(_rejection(error))
     return Accepted({index: _joined(rejections) for index, rejections in by_index.items()})
 
 
 def _joined(rejections: list[Rejection]) -> Rejection:
-    """Several errors of one row as one: the first one's reason and field, everybody's message."""
+    """Several errors of one row as one: the reason and field of the first, the messages of all."""
     first = rejections[0]
     messages = dict.fromkeys(rejection.message for rejection in rejections if rejection.message)
     return Rejection(first.reason, first.field, "; ".join(messages))
 
 
 def _refusal(answer: Answer) -> Rejection:
-    """The words of a refused request, from any of the envelopes that the API has been seen to use."""
+    """Why a request was refused, from any of the envelopes that the API has been seen to use."""
     try:
         body = parse(answer.body)
     except ValueError:
@@ -164,7 +169,7 @@ def _refusal(answer: Answer) -> Rejection:
             if rejections:
                 return _joined(rejections)
     return Rejection(
-        "refused", "", f"Customer.io refused the row with HTTP {answer.status} and gave no reason."
+        "refused", "", f"Customer.io refused the row with HTTP {answer.status} without giving a reason."
     )
 
 
@@ -172,7 +177,7 @@ def _rejection(error: Any) -> Rejection:
     if isinstance(error, str):
         return Rejection("refused", "", error)
     if not isinstance(error, dict):
-        return Rejection("refused", "", "Customer.io refused the row and gave no reason.")
+        return Rejection("refused", "", "Customer.io refused the row without giving a reason.")
     reason, column, message = (
         value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
     )
@@ -181,5 +186,5 @@ def _rejection(error: Any) -> Rejection:
         column,
         message
         or " ".join(filter(None, (column, reason)))
-        or "Customer.io refused the row and gave no reason.",
+        or "Customer.io refused the row without giving a reason.",
     )

@@ -54,9 +54,9 @@ def test_the_start_says_what_goes_where() -> None:
         {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "max_concurrent_requests": 4}, {}
     )
     first, *streams = start_lines(config, "https://track-eu.customer.io", [busy_stream()])
-    assert "https://track-eu.customer.io, up to 4 requests at once" in first
-    assert "identified by email" in first
-    assert "no bucket: they are counted only" in first
+    assert "https://track-eu.customer.io, up to 4 concurrent requests" in first
+    assert "identifying people by email" in first
+    assert "no bucket (they are only counted)" in first
     assert streams == ["Stream shop.users goes to person_identify."]
     storage = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "r", "bucket_path": "p"}
     config = parse_config(
@@ -92,7 +92,7 @@ def test_a_thousand_streams_are_summed_up() -> None:
     """Nobody reads a thousand lines."""
     lines = list(summary_lines([stream_of(str(number)) for number in range(1_000)], RequestCounts()))
     assert len(lines) == 102
-    assert lines[100] == "The other 900 streams are left out of this list."
+    assert lines[100] == "900 more streams not listed."
 
 
 def test_columns_are_told_of_once() -> None:

@@ -211,8 +211,7 @@ def test_without_a_bucket_a_rejected_row_holds_nothing_back() -> None:
     simulation.end_of_input()
     assert simulation.pipeline.run() is None
     assert (
-        "Stream users: 1 row read, 0 delivered, 1 rejected [required (person_email): 1]."
-        in simulation.logged
+        "Stream users: 1 row read, 0 delivered, 1 rejected [required (person_email): 1]." in simulation.logged
     )
 
 

@@ -76,10 +76,10 @@ def test_several_errors_of_one_row_are_one_rejection() -> None:
         ({"reason": "invalid", "field": "id"}, ("invalid", "id", "id invalid")),
         ({"reason": "invalid"}, ("invalid", "", "invalid")),
         ({"message": "no"}, ("refused", "", "no")),
-        ({}, ("refused", "", "Customer.io refused the row and gave no reason.")),
+        ({}, ("refused", "", "Customer.io refused the row without giving a reason.")),
         (
             {"reason": None, "field": 7, "message": []},
-            ("refused", "", "Customer.io refused the row and gave no reason."),
+            ("refused", "", "Customer.io refused the row without giving a reason."),
         ),
     ],
 )
