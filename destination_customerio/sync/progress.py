@@ -44,17 +44,17 @@ class Progress:
             self._streams, self._requests, seconds, self._rows_before, self._delivered_word
         )
         self._output.info(line)
-        self._tell_of_columns()
+        self._warn_of_columns()
         self.due_at = now + self._interval_seconds
         self._rows_before = sum(sync.counts.read for sync in self._streams)
 
     def summarize(self) -> None:
         """Say what became of the rows of each stream."""
-        self._tell_of_columns()
+        self._warn_of_columns()
         for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
             self._output.info(line)
 
-    def _tell_of_columns(self) -> None:
+    def _warn_of_columns(self) -> None:
         for sync in self._streams:
-            for line in log_lines.column_lines(sync):
-                self._output.warn(line)
+            for notice in sync.assembler.take_notices():
+                self._output.warn(log_lines.notice_line(sync, notice))

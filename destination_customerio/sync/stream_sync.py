@@ -38,12 +38,9 @@ class RowCounts:
 
 
 class StreamSync:
-    """One configured stream at work: how its rows become entries, its place in the ledger, its counts.
+    """One configured stream at work: how its rows become entries, its place in the ledger, its counts."""
 
-    columns_told_of  columns that the log has spoken of already
-    """
-
-    __slots__ = ("assembler", "columns_told_of", "counts", "stream", "target", "track")
+    __slots__ = ("assembler", "counts", "stream", "target", "track")
 
     def __init__(
         self,
@@ -57,7 +54,6 @@ class StreamSync:
         self.assembler = Assembler(stream, target, settings, rename)
         self.track = Track(str(stream))
         self.counts = RowCounts()
-        self.columns_told_of: set[str] = set()
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected: the words are its own, and the column's name the row's."""
