@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, encode
-from destination_customerio.mapping import limits
 from destination_customerio.mapping.columns import AssemblySettings, Columns
 from destination_customerio.mapping.event_ids import from_row
+from destination_customerio.mapping.limits import (
+    MAX_VALUE_BYTES,
+    check_attribute_count,
+    check_entry_size,
+    check_names,
+    check_values,
+)
 from destination_customerio.mapping.notices import ColumnNames, IgnoredColumns, MailAttributes, Notice
 
 if TYPE_CHECKING:
@@ -99,11 +105,11 @@ class Assembler:
                 self._columns.convert(attributes, column)
             self._look_at_names(attributes)
             encoded = encode(entry)
-            if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
+            if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
                 if self._attributes_are_limited:
-                    limits.check_attribute_count(attributes)
-                    limits.check_values(attributes)
-                limits.check_entry_size(len(encoded))
+                    check_attribute_count(attributes)
+                    check_values(attributes)
+                check_entry_size(len(encoded))
         except NestedTooDeeply:
             raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
         except Rejection as rejection:
@@ -126,9 +132,9 @@ class Assembler:
         """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
         if self._known_names.issuperset(attributes):
             return
-        limits.check_attribute_count(attributes)
+        check_attribute_count(attributes)
         new = attributes.keys() - self._known_names
-        limits.check_names(new)
+        check_names(new)
         if len(self._known_names) + len(new) > _MAX_KNOWN_NAMES:
             self._known_names.clear()
         self._known_names |= new
