@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, encode
-from destination_customerio.mapping import limits
 from destination_customerio.mapping.columns import AssemblySettings, Columns
 from destination_customerio.mapping.event_ids import from_row
+from destination_customerio.mapping.limits import (
+    MAX_VALUE_BYTES,
+    check_attribute_count,
+    check_entry_size,
+    check_names,
+    check_values,
+)
+from destination_customerio.mapping.notices import ColumnNames, IgnoredColumns, MailAttributes, Notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +30,6 @@ if TYPE_CHECKING:
 _MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
 # Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
 _MAX_KNOWN_NAMES = 10_000
-_MAX_IGNORED_NAMES = 100
 
 
 class RowRename(Protocol):
@@ -43,9 +49,7 @@ class RowRename(Protocol):
 class Assembler:
     """Assembles the rows of one stream.
 
-    rename           renames the rows before they are read; None when they are read as they come
-    mail_attributes  columns seen so far that redirect an event's mails; the sync warns of them once
-    ignored_columns  columns seen so far that the object has no place for; the sync tells of them once
+    rename  renames the rows before they are read; None when they are read as they come
     """
 
     def __init__(
@@ -55,8 +59,6 @@ class Assembler:
         settings: AssemblySettings,
         rename: RowRename | None = None,
     ) -> None:
-        self.mail_attributes: set[str] = set()
-        self.ignored_columns: set[str] = set()
         if rename:
             stream = replace(stream, properties=rename.of_schema(stream.properties))
         self._rename = rename
@@ -75,6 +77,8 @@ class Assembler:
             "ignored": self._note_ignored_columns,
         }[target.attributes]
         self._known_names: set[str] = set()
+        self._mail_attributes = ColumnNames()
+        self._ignored_columns = ColumnNames()
 
     def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
         """What the row must stay in order with, and its encoded entry.
@@ -101,11 +105,11 @@ class Assembler:
                 self._columns.convert(attributes, column)
             self._look_at_names(attributes)
             encoded = encode(entry)
-            if len(encoded) > limits.MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
+            if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
                 if self._attributes_are_limited:
-                    limits.check_attribute_count(attributes)
-                    limits.check_values(attributes)
-                limits.check_entry_size(len(encoded))
+                    check_attribute_count(attributes)
+                    check_values(attributes)
+                check_entry_size(len(encoded))
         except NestedTooDeeply:
             raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
         except Rejection as rejection:
@@ -115,13 +119,22 @@ class Assembler:
             raise
         return order, encoded
 
+    def take_notices(self) -> list[Notice]:
+        """What there is to report of the columns seen since the last call."""
+        notices: list[Notice] = []
+        if names := self._mail_attributes.take():
+            notices.append(MailAttributes(names))
+        if names := self._ignored_columns.take():
+            notices.append(IgnoredColumns(names, is_last=self._ignored_columns.is_full))
+        return notices
+
     def _check_names(self, attributes: JsonObject) -> None:
         """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
         if self._known_names.issuperset(attributes):
             return
-        limits.check_attribute_count(attributes)
+        check_attribute_count(attributes)
         new = attributes.keys() - self._known_names
-        limits.check_names(new)
+        check_names(new)
         if len(self._known_names) + len(new) > _MAX_KNOWN_NAMES:
             self._known_names.clear()
         self._known_names |= new
@@ -132,8 +145,8 @@ class Assembler:
     def _note_mail_attributes(self, attributes: JsonObject) -> None:
         # This way round it is three lookups, however wide the row.
         if not attributes.keys().isdisjoint(_MAIL_ATTRIBUTES):
-            self.mail_attributes |= _MAIL_ATTRIBUTES & attributes.keys()
+            self._mail_attributes.add(_MAIL_ATTRIBUTES & attributes.keys())
 
     def _note_ignored_columns(self, rest: JsonObject) -> None:
-        if rest and len(self.ignored_columns) < _MAX_IGNORED_NAMES:
-            self.ignored_columns |= rest.keys()
+        if rest:
+            self._ignored_columns.add(rest)

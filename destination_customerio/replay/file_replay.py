@@ -21,7 +21,7 @@ from destination_customerio.replay.new_reasons import NewReasons
 from destination_customerio.replay.record_message import RecordMessages, RowOrigin
 from destination_customerio.sync.dry_run import emit_nothing
 from destination_customerio.sync.events import Stop
-from destination_customerio.sync.log_lines import notice_lines
+from destination_customerio.sync.log_lines import notice_line
 from destination_customerio.sync.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -127,8 +127,8 @@ class _ViewReporter:
         """Never due: the view decides when to show progress."""
 
     def summarize(self) -> None:
-        for line in notice_lines(self._sync):
-            self._view.say(line)
+        for notice in self._sync.assembler.take_notices():
+            self._view.say(notice_line(self._sync, notice))
 
 
 class _Feed:

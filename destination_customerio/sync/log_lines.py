@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.config.storage import S3Storage
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from destination_customerio.config.model import Config
+    from destination_customerio.mapping.notices import Notice
     from destination_customerio.sync.stream_sync import StreamSync
 
 # A sync of a thousand streams is summed up, not listed.
@@ -86,21 +88,23 @@ def summary_lines(
     yield f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}."
 
 
-def column_lines(stream: StreamSync) -> Iterator[str]:
-    """What a person should know of columns that were seen since the last call, each once."""
-    assembler = stream.assembler
-    if names := assembler.mail_attributes - stream.columns_told_of:
-        yield (
-            f"Stream {stream.stream} sends events with the attribute {', '.join(sorted(names))}. Customer.io uses these "
-            "to address the mails that the event triggers, in place of the person's own. Rename the column if that is "
-            "not meant."
-        )
-    if names := assembler.ignored_columns - stream.columns_told_of:
-        yield (
-            f"Stream {stream.stream} has {counted(len(names), 'column')} that {stream.target.name} has no place for; not "
-            f"sent: {', '.join(sorted(names))}."
-        )
-    stream.columns_told_of |= assembler.mail_attributes | assembler.ignored_columns
+def notice_line(stream: StreamSync, notice: Notice) -> str:
+    """What a person should know of columns of a stream."""
+    match notice:
+        case MailAttributes(names):
+            return (
+                f"Stream {stream.stream} sends events with {', '.join(names)}. Customer.io uses attributes of this name to "
+                "address the emails that an event triggers, instead of the person's own address. Rename the column if "
+                "that is not intended."
+            )
+        case IgnoredColumns(names, is_last):
+            further = " Further columns may be ignored; they are not listed." if is_last else ""
+            return (
+                f"{stream.target.name} ignores {counted(len(names), 'column')} of stream {stream.stream}: "
+                f"{', '.join(names)}.{further}"
+            )
+        case _:
+            assert_never(notice)
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:

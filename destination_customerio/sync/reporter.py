@@ -104,5 +104,5 @@ class LogReporter:
 
     def _warn_of_columns(self) -> None:
         for sync in self._streams:
-            for line in log_lines.notice_lines(sync):
-                self._output.warn(line)
+            for notice in sync.assembler.take_notices():
+                self._output.warn(log_lines.notice_line(sync, notice))

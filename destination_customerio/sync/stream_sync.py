@@ -38,12 +38,9 @@ class RowCounts:
 
 
 class StreamSync:
-    """One stream of a running sync.
+    """One stream of a running sync."""
 
-    columns_told_of  columns that the log has spoken of already
-    """
-
-    __slots__ = ("assembler", "columns_told_of", "counts", "queue", "stream", "target")
+    __slots__ = ("assembler", "counts", "queue", "stream", "target")
 
     def __init__(
         self,
@@ -57,7 +54,6 @@ class StreamSync:
         self.assembler = Assembler(stream, target, settings, rename)
         self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
-        self.columns_told_of: set[str] = set()
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected; the reason is ours, the column name the row's."""

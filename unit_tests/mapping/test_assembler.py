@@ -16,6 +16,7 @@ from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds, from_column, from_row
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from unit_tests.exact_json import json_values
 
@@ -285,15 +286,42 @@ def test_a_row_nested_too_deeply_is_rejected(column: str, strategy: str) -> None
     assert reason == "invalid"
 
 
-def test_attributes_that_redirect_mail_are_passed_and_noted() -> None:
-    """For events alone; a person's attribute of the name means nothing to mails."""
+def test_attributes_that_redirect_mail_are_sent_with_a_notice() -> None:
+    """For events alone; a person's attribute of the name means nothing to emails."""
     row = {"recipient": "x@example.com", "reply_to": None, "other": 1}
     events = assembler("person_event")
     events.assemble(event(other=1), LINE)
-    assert events.mail_attributes == set()
+    assert events.take_notices() == []
     _, entry = events.assemble(event(**row), LINE)
     assert json.loads(entry)["attributes"] == row
-    assert events.mail_attributes == {"recipient", "reply_to"}
+    assert events.take_notices() == [MailAttributes(("recipient", "reply_to"))]
     people = assembler("person_identify")
     people.assemble(person(**row), LINE)
-    assert people.mail_attributes == set()
+    assert people.take_notices() == []
+
+
+def test_each_column_is_in_one_notice() -> None:
+    """However many rows have it; a later notice names only the columns that are new."""
+    events, deletions = assembler("person_event"), assembler("person_delete")
+    for _ in range(2):
+        events.assemble(event(recipient="a"), LINE)
+        deletions.assemble(person(why="a"), LINE)
+    assert events.take_notices() == [MailAttributes(("recipient",))]
+    assert deletions.take_notices() == [IgnoredColumns(("why",), is_last=False)]
+    events.assemble(event(recipient="b", from_address="b"), LINE)
+    deletions.assemble(person(why="b", plan="b"), LINE)
+    assert events.take_notices() == [MailAttributes(("from_address",))]
+    assert deletions.take_notices() == [IgnoredColumns(("plan",), is_last=False)]
+    assert events.take_notices() == deletions.take_notices() == []
+
+
+def test_a_hundred_ignored_columns_are_named_and_no_more() -> None:
+    """Rows made of maps bring new names for ever, of any length; the last notice says that it is the last."""
+    deletions = assembler("person_delete")
+    deletions.assemble(person(**{"n" * 100_000: 1}), LINE)
+    assert deletions.take_notices() == [IgnoredColumns(("n" * 200,), is_last=False)]
+    deletions.assemble(person(**{f"a{number:03}": 1 for number in range(1_000)}), LINE)
+    (notice,) = deletions.take_notices()
+    assert notice == IgnoredColumns(tuple(f"a{number:03}" for number in range(99)), is_last=True)
+    deletions.assemble(person(new=1), LINE)
+    assert deletions.take_notices() == []

@@ -14,6 +14,7 @@ from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
+from destination_customerio.mapping.notices import IgnoredColumns
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from tools.local_track_api.contract import check_entry
 
@@ -75,12 +76,12 @@ def test_a_view_is_an_event_with_a_name_of_its_own(object_name: str, action: str
     [("person_delete", "delete"), ("person_suppress", "suppress"), ("person_unsuppress", "unsuppress")],
 )
 def test_an_action_on_a_person_sends_nothing_but_the_person(object_name: str, action: str) -> None:
-    """Columns that it has no place for are left out and remembered for the log."""
+    """Other columns are left out, and there is a notice of them."""
     subject = assembler(object_name)
     order, encoded = subject.assemble({**ADA, "plan": "pro", "reason": "asked to"}, LINE)
     assert order == "ada@example.com"
     assert json.loads(encoded) == {"type": "person", "action": action, "identifiers": ADA_IDENTIFIERS}
-    assert subject.ignored_columns == {"plan", "reason"}
+    assert subject.take_notices() == [IgnoredColumns(("plan", "reason"), is_last=False)]
 
 
 def test_a_merge_names_two_people_each_in_one_way() -> None:

@@ -11,11 +11,12 @@ from destination_customerio.errors import Rejection
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
     RequestCounts,
-    column_lines,
     counted,
+    notice_line,
     progress_line,
     start_lines,
     summary_lines,
@@ -95,17 +96,17 @@ def test_a_thousand_streams_are_summed_up() -> None:
     assert lines[100] == "900 more streams not listed."
 
 
-def test_columns_are_told_of_once() -> None:
-    """Those that redirect mails, and those that an object has no place for."""
+def test_a_notice_of_columns_names_the_stream_and_the_columns() -> None:
+    """Those that redirect emails, and those that an object ignores."""
     events, deletions = stream_of("e", "person_event"), stream_of("d", "person_delete")
-    events.assembler.assemble({"person_email": "a@b.c", "event_name": "x", "recipient": "c4nary@b.c"}, b"{}")
-    deletions.assembler.assemble({"person_email": "a@b.c", "why": "c4nary"}, b"{}")
-    (mails,) = column_lines(events)
-    (ignored,) = column_lines(deletions)
-    assert "with the attribute recipient" in mails
-    assert "has 1 column that person_delete has no place for; not sent: why." in ignored
-    assert "c4nary" not in mails + ignored
-    assert [*column_lines(events), *column_lines(deletions)] == []
+    mails = notice_line(events, MailAttributes(("recipient", "reply_to")))
+    assert mails.startswith("Stream e sends events with recipient, reply_to. Customer.io uses")
+    assert notice_line(deletions, IgnoredColumns(("why",), is_last=False)) == (
+        "person_delete ignores 1 column of stream d: why."
+    )
+    assert notice_line(deletions, IgnoredColumns(("a", "b"), is_last=True)) == (
+        "person_delete ignores 2 columns of stream d: a, b. Further columns may be ignored; they are not listed."
+    )
 
 
 def test_rejections_of_ever_new_columns_are_summed_up() -> None:

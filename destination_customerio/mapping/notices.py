@@ -1,0 +1,62 @@
+"""What a person should know of the columns of a stream's rows; each column is reported once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+# Rows made of maps may bring new column names for ever, of any length; what is kept of them must not grow with them.
+_MAX_NAMES = 100
+_MAX_NAME_CHARACTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MailAttributes:
+    """Attributes of events by which Customer.io addresses the emails that these events trigger."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredColumns:
+    """Columns that the destination object ignores; they are not sent.
+
+    is_last  whether as many as are reported have been; further ones are ignored without notice
+    """
+
+    names: tuple[str, ...]
+    is_last: bool
+
+
+Notice = MailAttributes | IgnoredColumns
+
+
+class ColumnNames:
+    """Names of columns, of which each is taken once: at most a hundred, each cut to 200 characters."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._new: list[str] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further name is added."""
+        return len(self._seen) == _MAX_NAMES
+
+    def add(self, names: Collection[str]) -> None:
+        """Keep the names that are new, in their order, as long as there is room."""
+        if self.is_full or self._seen.issuperset(names):
+            return
+        for name in names:
+            shown = name[:_MAX_NAME_CHARACTERS]
+            if shown not in self._seen and not self.is_full:
+                self._seen.add(shown)
+                self._new.append(shown)
+
+    def take(self) -> tuple[str, ...]:
+        """The names that were not taken before, sorted."""
+        taken, self._new = tuple(sorted(self._new)), []
+        return taken
