@@ -16,7 +16,7 @@ both, and whatever kills the process, no row is lost:
 
 - before 3 the file is as it was; the next replay sends all its rows again;
 - between 3 and 4 likewise; step 3 then overwrites the object of the same key, as its metadata names the same version of
-  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with a number instead;
+  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with its ETag instead;
 - after 4 only what stays is left to replay.
 
 A row may thus be sent twice, and counts once: people and objects are idempotent, and events without an id of their own get
