@@ -49,12 +49,32 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     assert done.exit_code == 0
     assert sorted(arrived(api)) == GOOD_ORDERS
     assert f"{below}cut.csv.gz: left as it is, as its compression is broken, or it breaks off." in done.stdout
-    unknown = "left as it is, as neither its label nor its key (path_format) says which stream it belongs to."
+    unknown = "left as it is, as neither its label nor its key says which stream it belongs to; name the stream with --stream."
     for name in ("notes.txt", "42/unlabelled.csv"):
         assert f"{below}{name}: {unknown}" in done.stdout
     assert "left as it is, as the catalog has no stream shop.Größe" in done.stdout
     assert "Left as they are, see above: 4 files." in done.stdout
     assert all(bucket.read(below + name) == body for name, body in put.items())
+
+
+def test_the_stream_of_a_file_may_be_named_on_the_command_line(api: LocalTrackApi, bucket: Bucket) -> None:
+    """For files that neither their label nor their key assigns; all others are only filtered by it."""
+    storage = bucket.config(path_format="{sync_id}/")
+    fill(api, storage)
+    (orders,) = (key for key in contents(bucket) if b"paid" in bucket.read(key))
+    # Without its label.
+    bucket.client.put_object(Bucket=bucket.name, Key=orders, Body=bucket.read(orders))
+    unknown = run_command("replay", config(api, storage), CATALOG, "--stream", "invoices", "--dry-run")
+    assert f"{orders}: left as it is, as neither its label nor its key says" in unknown.stdout
+    tried = run_command("replay", config(api, storage), CATALOG, "--stream", "Größe", "--dry-run")
+    assert (
+        f"{orders}: its stream is unknown, so its rows count as rows of shop.Größe (--stream)."
+        in tried.stdout
+    )
+    done = run_command("replay", config(api, storage), CATALOG, "--stream", "orders")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert sorted(arrived(api)) == GOOD_ORDERS
+    assert "6 rows accepted, 3 rejected again. Done." in done.stdout
 
 
 def test_rows_that_somebody_broke_stay(api: LocalTrackApi, bucket: Bucket) -> None:

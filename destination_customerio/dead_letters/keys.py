@@ -148,9 +148,8 @@ class DeadLetterKeys:
     def _path_values(self, stream: Stream) -> Mapping[str, str]:
         start = self._started_at
         return {
-            # A name that leaves nothing behind is still a level of its own.
-            "namespace": (safe_text(stream.namespace) or "_") if stream.namespace else "",
-            "stream_name": safe_text(stream.name) or "_",
+            "namespace": safe_name(stream.namespace) if stream.namespace else "",
+            "stream_name": safe_name(stream.name),
             "sync_id": str(stream.sync_id),
             "year": f"{start:%Y}",
             "month": f"{start:%m}",
@@ -228,6 +227,11 @@ def safe_text(text: str) -> str:
         character for character in decomposed if not unicodedata.category(character).startswith("M")
     )
     return _UNSAFE.sub("_", without_marks)
+
+
+def safe_name(name: str) -> str:
+    """The name of a stream or a namespace in a key. One that leaves nothing behind is still a level of its own."""
+    return safe_text(name) or "_"
 
 
 def clean_levels(path: str) -> str:

@@ -16,7 +16,7 @@ both, and whatever kills the process, no row is lost:
 
 - before 3 the file is as it was; the next replay sends all its rows again;
 - between 3 and 4 likewise; step 3 then overwrites the object of the same key, as its metadata names the same version of
-  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with a number instead;
+  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with its ETag instead;
 - after 4 only what stays is left to replay.
 
 A row may thus be sent twice, and counts once: people and objects are idempotent, and events without an id of their own get
@@ -40,7 +40,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
-from destination_customerio.dead_letters.reading.stream_of_file import Origins
+from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
 from destination_customerio.errors import SyncError, TransientError
 from destination_customerio.replay.report import Outcome, file_words
 from destination_customerio.wording import counted
@@ -48,6 +48,7 @@ from destination_customerio.wording import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
     from destination_customerio.dead_letters.reading.bucket import RejectedFile, RejectedFiles
     from destination_customerio.dead_letters.reading.layout import Layout
@@ -114,9 +115,19 @@ class Replay:
         for file in self._bucket.each(filters.since or 0):
             if self._is_stopping():
                 return []
-            if filters.may_hold(file, self._origins.of(file.key, file.label)):
+            origin = self._origin_of(file, filters)
+            # A file whose stream is unknown is named in the end, whatever stream is meant.
+            if origin is None or filters.may_hold(file, origin):
                 found.append(file)
         return sorted(found, key=lambda file: file.order)
+
+    def _origin_of(self, file: RejectedFile, filters: Filters) -> Origin | None:
+        stream = self._stream_of(file, filters)
+        return Origin.of(stream) if stream else self._origins.of(file.key, file.label)
+
+    def _stream_of(self, file: RejectedFile, filters: Filters) -> Stream | None:
+        named = stream_named(filters.stream, self._sync_of)
+        return self._origins.stream_of(file.key, file.label, self._sync_of, named)
 
     def _is_stopping(self) -> bool:
         if stopping := self._file_replay.stopping:
@@ -124,7 +135,7 @@ class Replay:
         return stopping is not None
 
     def _replay(self, file: RejectedFile, filters: Filters) -> None:
-        stream = self._origins.stream_of(file.key, file.label, self._sync_of)
+        stream = self._stream_of(file, filters)
         if stream is None:
             raise UnusableFile(self._unknown_stream(file))
         take = partial(filters.take, file=file)
@@ -132,6 +143,8 @@ class Replay:
             # A file that breaks off is found out before any of its rows is sent.
             for _ in layout_of(content, stream.properties).texts():
                 pass
+            if self._origins.of(file.key, file.label) is None:
+                self._say(file, f"its stream is unknown, so its rows count as rows of {stream} (--stream)")
 
             def opened() -> Layout:
                 content.seek(0)
@@ -206,8 +219,15 @@ class Replay:
     def _unknown_stream(self, file: RejectedFile) -> str:
         origin = self._origins.of(file.key, file.label)
         if origin is None:
-            return "neither its label nor its key (path_format) says which stream it belongs to"
-        return f"the catalog has no stream {origin}, or more than one that the key may mean"
+            return (
+                "neither its label nor its key says which stream it belongs to; name the stream with --stream"
+            )
+        if origin.is_exact:
+            return f"the catalog has no stream {origin}"
+        return (
+            f"the catalog has no stream {origin}, or several that are spelled like that in a key; if there are several, "
+            "name one with --stream"
+        )
 
 
 class _Part:

@@ -12,7 +12,6 @@ import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import count
 from typing import IO, TYPE_CHECKING, Self, cast
 
 from destination_customerio.dead_letters.check import TEST_NAME
@@ -21,6 +20,7 @@ from destination_customerio.dead_letters.keys import (
     MAX_KEY_BYTES,
     REPLAYED,
     bucket_root,
+    safe_text,
     shortened,
 )
 from destination_customerio.dead_letters.labels import Label, read_label
@@ -141,8 +141,8 @@ class RejectedFiles:
     def keep_replayed(self, file: RejectedFile, content: IO[bytes]) -> str:
         """Store rows of a file among the replayed; returns the key.
 
-        The same version gets the same key again, so that a replay which was interrupted leaves no second copy. Another
-        version of it, which holds other rows, gets a number.
+        The same version gets the same key again, so that an interrupted replay leaves no second copy. Another version,
+        which holds other rows, gets a key with its ETag.
         """
         with self._explained(f"Rows of {file.key} are sent, but could not be stored among the replayed"):
             key = self._replayed_key(file)
@@ -205,7 +205,7 @@ class RejectedFiles:
             ResponseStreamingError,
         )
 
-        for attempt in count(1):
+        for attempt in range(1, _MAX_FETCHES + 1):
             try:
                 answer = self._client.get_object(
                     Bucket=self._storage.s3_bucket_name, Key=file.key, IfMatch=f'"{file.etag}"'
@@ -215,9 +215,6 @@ class RejectedFiles:
                 with contextlib.closing(answer["Body"]) as body:
                     while chunk := body.read(_CHUNK_BYTES):
                         content.write(chunk)
-                # A store that knows no conditions answers with whatever is there.
-                if answer["ETag"].strip('"') != file.etag:
-                    raise _changed()
             except ClientError as error:
                 if status_of(error) in (404, 412):
                     raise _changed() from None
@@ -225,23 +222,27 @@ class RejectedFiles:
                     raise UnusableFile("it was archived; restore it first") from None
                 raise
             except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
-                # boto3 repeats requests, but not a body that breaks off.
+                # boto3 retries requests, but not a body that breaks off.
                 if attempt == _MAX_FETCHES:
                     raise
-            else:
-                return
+                continue
+            # A store without conditional requests answers with whatever is there.
+            if answer["ETag"].strip('"') != file.etag:
+                raise _changed()
+            return
 
     def _replayed_key(self, file: RejectedFile) -> str:
+        plain = self._below_replayed(file, "")
+        there = self._look_up(plain)
+        if there is None or there.metadata.get(_SOURCE) == file.etag:
+            return plain
+        return self._below_replayed(file, "_" + safe_text(file.etag).replace("/", "_"))
+
+    def _below_replayed(self, file: RejectedFile, suffix: str) -> str:
         stem = _EXTENSION.sub("", file.rest)
         extension = file.rest[len(stem) :]
-        for number in count():
-            suffix = f"_{number}" if number else ""
-            below = f"{REPLAYED}/{stem}{suffix}{extension}"
-            key = self._root + shortened(below, MAX_KEY_BYTES - len(self._root.encode()), extension)
-            there = self._look_up(key)
-            if there is None or there.metadata.get(_SOURCE) == file.etag:
-                return key
-        raise AssertionError  # the numbers do not end
+        max_bytes = MAX_KEY_BYTES - len(self._root.encode())
+        return self._root + shortened(f"{REPLAYED}/{stem}{suffix}{extension}", max_bytes, extension)
 
     def _explained(self, doing: str) -> AbstractContextManager[None]:
         return explained(self._storage, doing, passing=UnusableFile)

@@ -1,55 +1,46 @@
 """Which stream a file of rejected rows belongs to.
 
-Its label says so exactly (`labels`). Files without one, which an older version or another connector wrote, or
-which somebody mended and uploaded anew, are known by their key alone: the configured formats of paths and names are laid
-over it. Keys spell names in safe characters only, so `Größe` and `Große` are one there; a name is taken for a stream of the
-catalog only when no other stream of it is spelled so.
+Three things can say it, in this order:
+
+1. The file's label (`labels`), which has the exact name.
+2. Its key, where `{stream_name}` is a whole level of `path_format`, as in the default. Levels of the key and of the format
+   are compared one by one. Keys spell names in safe characters only, so `Größe` and `Große` look the same there; a stream
+   of the catalog is meant only when no other one is spelled like that.
+3. The operator, who names one stream of the catalog for files that neither label nor key assigns.
+
+Files without a label were written by an older version or another connector, or somebody edited and uploaded them.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from destination_customerio.dead_letters.keys import VARIABLE, bucket_root, clean_levels, safe_text
+from destination_customerio.dead_letters.keys import bucket_root, clean_levels, safe_name, safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
     from destination_customerio.dead_letters.labels import Label
 
-_EXTENSION = r"(?:\.csv|\.jsonl)?(?:\.gz)?"
-_EXTENSION_AT_END = re.compile(r"(?:\{format_extension\}|\.csv|\.jsonl|\.gz)+$")
-# What keeps files apart that would have the same key.
-_DISTINCTION = r"(?:_[0-9]+){0,2}"
-_SHAPES = {
-    "namespace": r"(?P<namespace>[^/]+)",
-    "stream_name": r"(?P<stream>.+?)",
-    "sync_id": "-?[0-9]+",
-    "year": "[0-9]{4}",
-    "month": "[0-9]{2}",
-    "day": "[0-9]{2}",
-    "hour": "[0-9]{2}",
-    "minute": "[0-9]{2}",
-    "second": "[0-9]{2}",
-    "millisecond": "[0-9]{4}",
-    "epoch": "[0-9]+",
-    "uuid": "[0-9a-f-]{36}",
-    "date": "[0-9]{4}_[0-9]{2}_[0-9]{2}",
-    "timestamp": "[0-9]+",
-    "part_number": "[0-9]+",
-    "format_extension": _EXTENSION,
-}
+_NAMESPACE = "{namespace}"
+_STREAM_NAME = "{stream_name}"
+# A level of a key that says nothing about the stream.
+_ANY = None
 
 
 class Origin(NamedTuple):
-    """The stream of a file: its namespace ("" for none) and name, as it is called or as the key spells it."""
+    """The stream of a file: its namespace ("" for none) and name, exact or as the key spells them."""
 
     namespace: str
     name: str
     is_exact: bool
+
+    @classmethod
+    def of(cls, stream: Stream) -> Origin:
+        """The exact names of a stream."""
+        return cls(stream.namespace or "", stream.name, is_exact=True)
 
     def __str__(self) -> str:
         """The name a person knows the stream by."""
@@ -61,71 +52,86 @@ class Origin(NamedTuple):
         return spelled in (self.name, str(self))
 
 
+def stream_named(wanted: str | None, streams: Iterable[Stream]) -> Stream | None:
+    """The one stream that the operator names; None for no name, and when it fits no stream or several."""
+    if wanted is None:
+        return None
+    found = [stream for stream in streams if Origin.of(stream).is_called(wanted)]
+    return found[0] if len(found) == 1 else None
+
+
 class Origins:
     """Finds the streams of files in a bucket."""
 
     def __init__(self, storage: S3Storage) -> None:
         self._root = bucket_root(storage)
-        self._template = storage.path_format + storage.file_name_format
-        self._tells_streams = "{stream_name}" in storage.path_format
-        self._any_stream = [_pattern(self._template), _pattern(self._template.replace("{namespace}", ""))]
+        # The last level is a file's name, to which numbers may have been added.
+        self._levels = _levels_of(storage.path_format + storage.file_name_format)[:-1]
 
     def of(self, key: str, label: Label | None) -> Origin | None:
-        """The stream as the label says, or as the key spells it; None when neither tells."""
+        """The stream as the label says, or as the key spells it; None when neither says."""
         if label:
             return Origin(label.namespace, label.stream, is_exact=True)
-        if not self._tells_streams:
-            return None
-        for pattern in self._any_stream:
-            if found := pattern.fullmatch(self._below(key)):
-                groups = found.groupdict()
-                return Origin(groups.get("namespace") or "", groups["stream"], is_exact=False)
+        folders = self._folders_of(key)
+        # The level of the namespace is missing where a stream has none.
+        for levels in (self._levels, [level for level in self._levels if level != _NAMESPACE]):
+            if _fit(map(_fixed, levels), folders):
+                names = dict(zip(levels, folders, strict=True))
+                if name := names.get(_STREAM_NAME):
+                    return Origin(names.get(_NAMESPACE, ""), name, is_exact=False)
         return None
 
-    def stream_of(self, key: str, label: Label | None, streams: Iterable[Stream]) -> Stream | None:
-        """The stream of the catalog that a file belongs to; None when there is none, or it can't be told which."""
+    def stream_of(
+        self, key: str, label: Label | None, streams: Collection[Stream], named: Stream | None = None
+    ) -> Stream | None:
+        """The stream of the catalog that a file belongs to; None when there is none, or several may be meant.
+
+        Args:
+            key: the file's key
+            label: its label, if it has one
+            streams: the streams of the catalog
+            named: the stream that the operator names for files that neither label nor key assigns
+        """
         if label:
-            exact = (
-                stream
-                for stream in streams
-                if (stream.namespace or "", stream.name) == (label.namespace, label.stream)
-            )
-            return next(exact, None)
-        if not self._tells_streams:
-            return None
-        spelled_so = [stream for stream in streams if self._spells(key, stream)]
-        return spelled_so[0] if len(spelled_so) == 1 else None
+            exact = Origin(label.namespace, label.stream, is_exact=True)
+            return next((stream for stream in streams if Origin.of(stream) == exact), None)
+        folders = self._folders_of(key)
+        possible = [stream for stream in streams if self._may_hold(folders, stream)]
+        if len(possible) == 1:
+            return possible[0]
+        if possible:
+            return named if named in possible else None
+        return named if self.of(key, None) is None else None
 
-    def _spells(self, key: str, stream: Stream) -> bool:
-        # As the writer fills them in; what is safe has no braces, so that no variable can come of a name.
-        values = {
-            "namespace": (safe_text(stream.namespace) or "_") if stream.namespace else "",
-            "stream_name": safe_text(stream.name) or "_",
+    def _folders_of(self, key: str) -> list[str]:
+        return key.removeprefix(self._root).split("/")[:-1]
+
+    def _may_hold(self, folders: list[str], stream: Stream) -> bool:
+        """Whether files of a stream lie in these folders."""
+        if _STREAM_NAME not in self._levels:
+            return False
+        names = {
+            _NAMESPACE: safe_name(stream.namespace) if stream.namespace else "",
+            _STREAM_NAME: safe_name(stream.name),
         }
-        filled = VARIABLE.sub(lambda found: values.get(found[1], found[0]), self._template)
-        return _pattern(filled).fullmatch(self._below(key)) is not None
-
-    def _below(self, key: str) -> str:
-        return key.removeprefix(self._root)
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    """What keys of this template look like below the bucket path."""
-    body = _EXTENSION_AT_END.sub("", clean_levels(template))
-    parts = []
-    at = 0
-    named: set[str] = set()
-    for variable in VARIABLE.finditer(body):
-        parts.append(re.escape(safe_text(body[at : variable.start()])))
-        shape = _SHAPES.get(variable[1], "[^/]*?")  # the latter for dates in a pattern of their own
-        parts.append(_unnamed(shape) if variable[1] in named else shape)
-        named.add(variable[1])
-        at = variable.end()
-    parts.append(re.escape(safe_text(body[at:])))
-    return re.compile("".join(parts) + _DISTINCTION + _EXTENSION)
+        expected: list[str | None] = []
+        for level in self._levels:
+            # A name with slashes is several levels, a missing namespace none.
+            expected += _levels_of(names[level]) if level in names else [_fixed(level)]
+        return _fit(expected, folders)
 
 
-def _unnamed(shape: str) -> str:
-    """The shape of a variable that stands twice: the same text again, where it is a name."""
-    name = re.match(r"\(\?P<(\w+)>", shape)
-    return f"(?P={name[1]})" if name else shape
+def _levels_of(path: str) -> list[str]:
+    return [level for level in clean_levels(path).split("/") if level]
+
+
+def _fixed(level: str) -> str | None:
+    """A level of the format as keys have it; any, if a variable is part of it."""
+    return _ANY if "{" in level or "}" in level else safe_text(level)
+
+
+def _fit(expected: Iterable[str | None], folders: Sequence[str]) -> bool:
+    levels = list(expected)
+    return len(levels) == len(folders) and all(
+        level in (_ANY, folder) for level, folder in zip(levels, folders, strict=True)
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.keys import REPLAYED, DeadLetterKeys
 from destination_customerio.dead_letters.labels import Label
-from destination_customerio.dead_letters.reading.stream_of_file import Origins
+from destination_customerio.dead_letters.reading.stream_of_file import Origins, stream_named
 from unit_tests.dead_letters.bucket_server import storage
 
 START = datetime(2026, 11, 24, 10, 20, 30, 456_000, UTC)
@@ -21,13 +21,15 @@ DEFAULT = "{sync_id}/{namespace}/{stream_name}/"
 PATHS = [
     DEFAULT,
     "{namespace}/{stream_name}/{year}/{month}/{day}/{hour}{minute}{second}{millisecond}_{epoch}/",
-    "rows of {stream_name}/{uuid}/",
-    "{stream_name}_",
+    "rejected rows/{stream_name}/{uuid}/",
     "{stream_name}/{stream_name}/",
 ]
+# Formats that do not have the name of the stream as a level of its own.
+OTHER_PATHS = ["{sync_id}/", "{stream_name}_", "rows of {stream_name}/{uuid}/", "{sync_id}/{stream_name}"]
 FILES = [
     "{date}_{timestamp}_{part_number}{format_extension}",
     "{date:yyyy_MM}-{sync_id}",
+    "{date:yyyy/MM}/{part_number}",
     "rows.csv",
     "{part_number}.part{format_extension}",
 ]
@@ -52,7 +54,7 @@ def origins(path_format: str = DEFAULT, file_format: str = FILES[0]) -> Origins:
 def test_a_stream_is_known_by_the_keys_of_its_files(
     path_format: str, file_format: str, name: str, namespace: str | None
 ) -> None:
-    """Whatever it is called, and wherever the formats put it."""
+    """Whatever its name is, and whichever level of the format it is."""
     stream = Stream(name, namespace, sync_id=42)
     found = origins(path_format, file_format)
     for key in keys_of(stream, path_format, file_format):
@@ -81,12 +83,60 @@ def test_streams_that_are_spelled_alike_are_not_taken_for_each_other() -> None:
     assert origins().stream_of(key, Label("a b", "", 0, 0, 0), streams) is streams[0]
 
 
-def test_a_layout_without_streams_does_not_tell() -> None:
-    """Nor do keys of another layout, nor a label of a stream that the catalog lacks."""
-    (key, *_) = keys_of(Stream("users"), "{sync_id}/", FILES[0])
-    assert origins("{sync_id}/").of(key, None) is None
-    assert origins("{sync_id}/").stream_of(key, None, [Stream("users")]) is None
-    assert origins().of("rejected/notes.txt", None) is None
+@pytest.mark.parametrize("path_format", OTHER_PATHS)
+def test_other_formats_do_not_say_the_stream(path_format: str) -> None:
+    """A name that is only a part of a level, or not in the key at all."""
+    users, orders = Stream("users", sync_id=42), Stream("orders", sync_id=42)
+    found = origins(path_format)
+    for key in keys_of(users, path_format, FILES[0]):
+        assert found.of(key, None) is None
+        assert found.stream_of(key, None, [users]) is None
+        assert found.stream_of(key, None, [users, orders], named=users) is users
+
+
+@pytest.mark.parametrize("key", ["rejected/notes.txt", "rejected/1/2/3/4/5/notes.txt", "rejected/users"])
+def test_keys_of_another_layout_do_not_say_the_stream(key: str) -> None:
+    """The operator does."""
+    users = Stream("users")
+    assert origins().of(key, None) is None
+    assert origins().stream_of(key, None, [users]) is None
+    assert origins().stream_of(key, None, [users], named=users) is users
+
+
+def test_the_operator_does_not_overrule_a_label_or_a_key() -> None:
+    """What they say is believed, also of streams that the catalog lacks."""
+    users, orders = Stream("users", sync_id=42), Stream("orders", sync_id=42)
+    (key, *_) = keys_of(orders, DEFAULT, FILES[0])
+    label = Label.of(orders, 1, 0)
+    assert origins().stream_of(key, None, [users, orders], named=users) is orders
+    assert origins().stream_of(key, None, [users], named=users) is None
+    assert origins().stream_of("rejected/any.csv", label, [users, orders], named=users) is orders
+    assert origins().stream_of("rejected/any.csv", label, [users], named=users) is None
+
+
+def test_of_streams_that_are_spelled_alike_the_operator_chooses_one() -> None:
+    """And of no others."""
+    first, second, other = Stream("Größe"), Stream("Große"), Stream("users")
+    (key, *_) = keys_of(first, DEFAULT, FILES[0])
+    streams = [first, second, other]
+    assert origins().stream_of(key, None, streams) is None
+    assert origins().stream_of(key, None, streams, named=second) is second
+    assert origins().stream_of(key, None, streams, named=other) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "place"),
+    [(None, None), ("orders", 0), ("shop.users", 1), ("users", None), ("shop", None), ("Users", None)],
+)
+def test_an_operator_names_one_stream_or_none(wanted: str | None, place: int | None) -> None:
+    """With its namespace or without, as long as only one is meant."""
+    streams = [Stream("orders"), Stream("users", "shop"), Stream("users", "crm")]
+    assert stream_named(wanted, streams) is (None if place is None else streams[place])
+
+
+def test_a_stream_that_the_catalog_lacks_is_not_found() -> None:
+    """Whatever its label says."""
+    (key, *_) = keys_of(Stream("users"), DEFAULT, FILES[0])
     assert origins().stream_of(key, Label("users", "shop", 0, 0, 0), [Stream("users")]) is None
 
 
