@@ -59,7 +59,7 @@ def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
             break
         kills += 1
         _finish(api, bucket, strategy)
-    # The claim, the replayed rows of two files, the file that stays, the file that goes, the claim again.
+    # The lease, the replayed rows of two files, the file that stays, the file that goes, the lease again.
     assert kills == (20 if IS_LONG else 6)
 
 
@@ -142,7 +142,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
         assert done.stderr.count("\n") == done.exit_code
         assert "refused by the test" not in done.stderr
         _finish(api, bucket)
-    # Only giving the claim back (a GET, a DELETE) may fail in silence: it lapses by itself.
+    # Only the release of the lease (a GET, a DELETE) may fail silently: the lease lapses by itself.
     assert exit_codes == ([1] * 18 + [0] * 2 if IS_LONG else [1] * 5 + [0])
 
 
@@ -231,7 +231,7 @@ def test_a_second_replay_notices_the_first_before_it_sends(api: LocalTrackApi, b
     with started("replay", config(api, storage), CATALOG) as process:
         wait_until(lambda: any(key.endswith("_replay_claim") for key in bucket.keys()))  # noqa: SIM118
         second = run_command("replay", config(api, storage), CATALOG).failure()
-        assert f"Another replay of these rejected rows is at work (process {process.pid}," in second
+        assert f"Another replay of these rejected rows is running (process {process.pid}," in second
         assert run_command("replay", config(api, storage), CATALOG, "--dry-run").exit_code == 0
         assert "11 rows accepted, 3 rejected again. Done." in ended(process).stdout
     assert not any(key.endswith("_replay_claim") for key in bucket.keys())  # noqa: SIM118

@@ -25,7 +25,7 @@ from destination_customerio.replay.console import open_view
 from destination_customerio.replay.event_ids import RowIds
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
-from destination_customerio.replay.lease import Claim
+from destination_customerio.replay.lease import Lease
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
@@ -101,8 +101,8 @@ def _replay(
         on_signal(file_replay.stop)
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         # A dry run is in nobody's way.
-        claim = contextlib.nullcontext() if parsed.dry_run else Claim(storage)
-        with claim:
+        lease = contextlib.nullcontext() if parsed.dry_run else Lease(storage)
+        with lease:
             outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)

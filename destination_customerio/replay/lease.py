@@ -1,10 +1,10 @@
-"""A claim on a bucket path, so that a second replay is noticed before it sends what the first is sending.
+"""A lease on a bucket path, so that a second replay notices the first before it sends the same rows.
 
-The claim is an object beside the files: who holds it, written anew every few seconds while the replay runs. A claim that
-has not been renewed for a minute, or whose process is gone from this machine, was left by a replay that was killed, and is
-taken over. Ages are told by the store's own clock.
+The lease is an object beside the files, written again every few seconds while a replay runs. A lease that has not been
+renewed for a minute was left behind by a replay that was killed, and may be taken over. Its age is measured by the
+store's own clock.
 
-It is a courtesy and no lock: two replays that begin within the same moment may both get it. Even then nothing is lost and
+It is a courtesy, not a lock: two replays that start at the same moment may both acquire it. Even then no row is lost and
 no event counts twice (see `replay/replay.py`).
 """
 
@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, Self
 from uuid import uuid4
 
-from destination_customerio.dead_letters.keys import CLAIM_NAME, bucket_root
+from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained
 from destination_customerio.errors import TransientError
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.storage import S3Storage
 
-_LAPSES_SECONDS = 60.0
+_LAPSE_SECONDS = 60.0
 _RENEW_SECONDS = 15.0
-_DOING = "The claim on the rejected rows could not be set, so nothing was sent"
+_ACQUIRING = "The lease on the rejected rows could not be acquired, so nothing was sent"
 
 
 class _Holder(NamedTuple):
@@ -43,8 +43,8 @@ class _Holder(NamedTuple):
     age_seconds: float
 
 
-class Claim:
-    """Holds the claim while its context is open.
+class Lease:
+    """Holds the lease while its context is open.
 
     Raises:
         TransientError: another replay holds it.
@@ -54,13 +54,13 @@ class Claim:
     def __init__(self, storage: S3Storage) -> None:
         self._storage = storage
         self._bucket = storage.s3_bucket_name
-        self._key = bucket_root(storage) + CLAIM_NAME
+        self._key = bucket_root(storage) + LEASE_NAME
         self._token = str(uuid4())
         self._ended = threading.Event()
-        self._renewer = threading.Thread(target=self._renew, name="claim", daemon=True)
+        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with explained(self._storage, _DOING):
+        with explained(self._storage, _ACQUIRING):
             self._client = make_client(self._storage)
             self._check(self._holder())
             self._write()
@@ -82,7 +82,7 @@ class Claim:
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_SECONDS):
-            # A claim that can't be renewed is one that may lapse; the replay itself is safe without.
+            # A lease that can't be renewed may lapse; the replay itself is safe without it.
             with contextlib.suppress(Exception):
                 self._write()
 
@@ -117,13 +117,14 @@ class Claim:
         if (
             holder is None
             or holder.token == self._token
-            or holder.age_seconds > _LAPSES_SECONDS
+            or holder.age_seconds > _LAPSE_SECONDS
             or (holder.host == socket.gethostname() and not _is_alive(holder.process))
         ):
             return
         raise TransientError(
-            f"Another replay of these rejected rows is at work (process {holder.process}, seen {holder.age_seconds:.0f} s "
-            "ago). Nothing was sent. Wait until it has ended; if it was killed, try again after a minute."
+            f"Another replay of these rejected rows is running (process {holder.process}, last renewed "
+            f"{holder.age_seconds:.0f} s ago). Nothing was sent. Wait until it has ended; if it was killed, try again in a "
+            "minute."
         )
 
 
