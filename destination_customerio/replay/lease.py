@@ -1,8 +1,9 @@
 """A lease on a bucket path, so that a second replay notices the first before it sends the same rows.
 
 The lease is an object beside the files, written again every few seconds while a replay runs. A lease that has not been
-renewed for a minute was left behind by a replay that was killed, and may be taken over. Its age is measured by the
-store's own clock.
+renewed for a minute was left behind by a replay that was killed, and may be taken over. Nothing but its age decides,
+measured by the store's own clock: whether its holder is alive can't be known from here. Containers may share a host name
+and number their processes alike, so host and process are only for the message to the operator.
 
 It is a courtesy, not a lock: two replays that start at the same moment may both acquire it. Even then no row is lost and
 no event counts twice (see `replay/replay.py`).
@@ -17,7 +18,7 @@ import socket
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
@@ -31,28 +32,32 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.storage import S3Storage
 
-_LAPSE_SECONDS = 60.0
-_RENEW_SECONDS = 15.0
 _ACQUIRING = "The lease on the rejected rows could not be acquired, so nothing was sent"
 
 
 class _Holder(NamedTuple):
-    host: str
-    process: int
     token: str
+    name: str
     age_seconds: float
 
 
 class Lease:
     """Holds the lease while its context is open.
 
+    renew_seconds  how often it is renewed
+    lapse_seconds  the age from which on a lease may be taken over; the same for all replays of a bucket
+
     Raises:
         TransientError: another replay holds it.
         SyncError: the bucket can't be used.
     """
 
-    def __init__(self, storage: S3Storage) -> None:
+    def __init__(
+        self, storage: S3Storage, *, renew_seconds: float = 15.0, lapse_seconds: float = 60.0
+    ) -> None:
         self._storage = storage
+        self._renew_seconds = renew_seconds
+        self._lapse_seconds = lapse_seconds
         self._bucket = storage.s3_bucket_name
         self._key = bucket_root(storage) + LEASE_NAME
         self._token = str(uuid4())
@@ -81,7 +86,7 @@ class Lease:
         self._client.close()
 
     def _renew(self) -> None:
-        while not self._ended.wait(_RENEW_SECONDS):
+        while not self._ended.wait(self._renew_seconds):
             # A lease that can't be renewed may lapse; the replay itself is safe without it.
             with contextlib.suppress(Exception):
                 self._write()
@@ -109,36 +114,20 @@ class Lease:
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         age_seconds = (now - answer["LastModified"]).total_seconds()
-        return _Holder(
-            str(content.get("host")), _number(content.get("process")), str(content.get("token")), age_seconds
-        )
+        return _Holder(str(content.get("token")), _name(content), age_seconds)
 
     def _check(self, holder: _Holder | None) -> None:
-        if (
-            holder is None
-            or holder.token == self._token
-            or holder.age_seconds > _LAPSE_SECONDS
-            or (holder.host == socket.gethostname() and not _is_alive(holder.process))
-        ):
+        if holder is None or holder.token == self._token or holder.age_seconds >= self._lapse_seconds:
             return
         raise TransientError(
-            f"Another replay of these rejected rows is running (process {holder.process}, last renewed "
-            f"{holder.age_seconds:.0f} s ago). Nothing was sent. Wait until it has ended; if it was killed, try again in a "
-            "minute."
+            f"Another replay of these rejected rows is running ({holder.name}, lease renewed {holder.age_seconds:,.0f} s "
+            "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease lapses in "
+            f"{self._lapse_seconds - holder.age_seconds:,.0f} s."
         )
 
 
-def _number(value: object) -> int:
-    return value if type(value) is int and value > 0 else 0
-
-
-def _is_alive(process: int) -> bool:
-    if process in (0, os.getpid()):  # in containers every process may have the same number
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _name(content: dict[str, Any]) -> str:
+    match content:
+        case {"host": str() as host, "process": int() as process}:
+            return f"host {host}, process {process}"
+    return "holder unknown"
