@@ -44,8 +44,9 @@ class _Holder(NamedTuple):
 class Lease:
     """Holds the lease while its context is open.
 
-    renew_seconds  how often it is renewed
-    lapse_seconds  the age from which on a lease may be taken over; the same for all replays of a bucket
+    renew_seconds    how often it is renewed
+    lapse_seconds    the age from which on a lease may be taken over; the same for all replays of a bucket
+    release_seconds  how long the end may wait for the store; a lease that is not released in time lapses
 
     Raises:
         TransientError: another replay holds it.
@@ -53,16 +54,22 @@ class Lease:
     """
 
     def __init__(
-        self, storage: S3Storage, *, renew_seconds: float = 15.0, lapse_seconds: float = 60.0
+        self,
+        storage: S3Storage,
+        *,
+        renew_seconds: float = 15.0,
+        lapse_seconds: float = 60.0,
+        release_seconds: float = 5.0,
     ) -> None:
         self._storage = storage
         self._renew_seconds = renew_seconds
         self._lapse_seconds = lapse_seconds
+        self._release_seconds = release_seconds
         self._bucket = storage.s3_bucket_name
         self._key = bucket_root(storage) + LEASE_NAME
         self._token = str(uuid4())
         self._ended = threading.Event()
-        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         with explained(self._storage, _ACQUIRING):
@@ -70,26 +77,27 @@ class Lease:
             self._check(self._holder())
             self._write()
             self._check(self._holder())
-        self._renewer.start()
+        self._keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._renewer.join()
-        # What is left of it lapses by itself.
+        self._keeper.join(self._release_seconds)
+
+    def _keep(self) -> None:
+        """Renew the lease until the end, then release it; one thread does both, so that nothing is written after that."""
+        while not self._ended.wait(self._renew_seconds):
+            # A lease that can't be renewed may lapse; the replay itself is safe without it.
+            with contextlib.suppress(Exception):
+                self._write()
+        # A lease that can't be released lapses by itself.
         with contextlib.suppress(Exception):
             holder = self._holder()
             if holder and holder.token == self._token:
                 self._client.delete_object(Bucket=self._bucket, Key=self._key)
         self._client.close()
-
-    def _renew(self) -> None:
-        while not self._ended.wait(self._renew_seconds):
-            # A lease that can't be renewed may lapse; the replay itself is safe without it.
-            with contextlib.suppress(Exception):
-                self._write()
 
     def _write(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
