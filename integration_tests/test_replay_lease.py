@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from destination_customerio.errors import ConfigError, TransientError
 from destination_customerio.replay.lease import Lease
 from integration_tests.connector import wait_until
 from integration_tests.rejected_rows import LEASE_KEY
+from integration_tests.s3_proxy import Request, proxy_to
 
 if TYPE_CHECKING:
     from integration_tests.conftest import Bucket
@@ -83,6 +85,27 @@ def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
     with Lease(bucket.storage(), renew_seconds=0.01):
         bucket.client.delete_object(Bucket=bucket.name, Key=LEASE_KEY)
         wait_until(lambda: bucket.keys() == [LEASE_KEY])
+
+
+def test_a_lease_that_was_taken_over_is_not_renewed(bucket: Bucket) -> None:
+    """A replay that was suspended for longer than its lease leaves it to the one that took it over."""
+    other = held_by("elsewhere", 1)
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def methods() -> Counter[str]:
+            return Counter(request.method for request in proxy.requests)
+
+        def take_over(request: Request) -> None:
+            if request.method == "GET":
+                put(bucket, other)
+
+        with Lease(bucket.storage(s3_endpoint=proxy.url), renew_seconds=0.01):
+            proxy.refuse = take_over
+            before = methods()
+            wait_until(lambda: methods()["GET"] > before["GET"] + 3)
+            # A renewal may have been between its two requests.
+            assert methods()["PUT"] <= before["PUT"] + 1
+        assert bucket.read(LEASE_KEY) == other
 
 
 def test_a_lease_that_was_taken_over_is_not_released(bucket: Bucket) -> None:

@@ -91,13 +91,17 @@ class Lease:
         while not self._ended.wait(self._renew_seconds):
             # A lease that can't be renewed may lapse; the replay itself is safe without it.
             with contextlib.suppress(Exception):
-                self._write()
+                if not self._was_taken_over():
+                    self._write()
         # A lease that can't be released lapses by itself.
         with contextlib.suppress(Exception):
-            holder = self._holder()
-            if holder and holder.token == self._token:
+            if not self._was_taken_over():
                 self._client.delete_object(Bucket=self._bucket, Key=self._key)
         self._client.close()
+
+    def _was_taken_over(self) -> bool:
+        holder = self._holder()
+        return holder is not None and holder.token != self._token
 
     def _write(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
