@@ -27,9 +27,9 @@ class Ended:
     stderr: str
     exit_code: int
 
-    def failure(self) -> str:
+    def failure(self, exit_code: int = 1) -> str:
         """The one sentence of a command that failed as it has to."""
-        assert (self.exit_code, self.stdout, self.stderr.count("\n")) == (1, "", 1)
+        assert (self.exit_code, self.stdout, self.stderr.count("\n")) == (exit_code, "", 1)
         return self.stderr
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tools.local_track_api import LocalTrackApi
 
 REPLAYED = "customerio/rejected/replayed/"
+LEASE_KEY = "customerio/rejected/_replay_claim"
 ORDERS = stream("orders", "person_event", sync_id=42)
 USERS = stream("Größe", "person_identify", namespace="shop", sync_id=42)
 CATALOG = catalog_of(ORDERS, USERS)
@@ -61,7 +62,7 @@ def rows_in(bucket: Bucket, *, replayed: bool) -> list[dict[str, Any]]:
     return [
         json.loads(row.data or b"null")
         for key in contents(bucket)
-        if key.startswith(REPLAYED) is replayed and not key.endswith("/_replay_claim")
+        if key.startswith(REPLAYED) is replayed and key != LEASE_KEY
         for row in read_rows(layout_of(io.BytesIO(bucket.read(key))))
     ]
 
@@ -91,3 +92,8 @@ def restore(bucket: Bucket, objects: list[dict[str, Any]]) -> None:
         bucket.client.delete_object(Bucket=bucket.name, Key=key)
     for values in objects:
         bucket.client.put_object(Bucket=bucket.name, **values)
+
+
+def let_lease_lapse(bucket: Bucket) -> None:
+    """Remove the lease that a killed replay left behind, as if a minute had passed."""
+    bucket.client.delete_object(Bucket=bucket.name, Key=LEASE_KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,14 @@ from integration_tests.faults.conftest import IS_LONG
 from integration_tests.rejected_rows import (
     CATALOG,
     GOOD_ORDERS,
+    LEASE_KEY,
     LINES,
     ORDERS,
     arrived,
     config,
     contents,
     fill,
+    let_lease_lapse,
     restore,
     rows_in,
     seqs,
@@ -58,8 +61,9 @@ def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
         if not _killed_at(number, moment, strategy, api, bucket):
             break
         kills += 1
+        let_lease_lapse(bucket)
         _finish(api, bucket, strategy)
-    # The claim, the replayed rows of two files, the file that stays, the file that goes, the claim again.
+    # The lease, the replayed rows of two files, the file that stays, the file that goes, the lease again.
     assert kills == (20 if IS_LONG else 6)
 
 
@@ -142,7 +146,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
         assert done.stderr.count("\n") == done.exit_code
         assert "refused by the test" not in done.stderr
         _finish(api, bucket)
-    # Only giving the claim back (a GET, a DELETE) may fail in silence: it lapses by itself.
+    # Only the release of the lease (a GET, a DELETE) may fail silently: the lease lapses by itself.
     assert exit_codes == ([1] * 18 + [0] * 2 if IS_LONG else [1] * 5 + [0])
 
 
@@ -218,23 +222,36 @@ def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
     assert {key: body for key, body in contents(bucket).items() if key in objects} == objects
     api.configure(latency_seconds=0)
     api.new_sync()
+    let_lease_lapse(bucket)
     assert run_command("replay", config(api, storage), CATALOG).exit_code == 0
     assert sorted(arrived(api)) == list(range(400))
     assert rows_in(bucket, replayed=False) == []
 
 
 def test_a_second_replay_notices_the_first_before_it_sends(api: LocalTrackApi, bucket: Bucket) -> None:
-    """It says so in a sentence, and the first goes on."""
+    """It says so in a sentence, and the first goes on; a dry run needs no lease."""
     storage = bucket.config()
     fill(api, storage)
-    api.configure(latency_seconds=2)
-    with started("replay", config(api, storage), CATALOG) as process:
-        wait_until(lambda: any(key.endswith("_replay_claim") for key in bucket.keys()))  # noqa: SIM118
-        second = run_command("replay", config(api, storage), CATALOG).failure()
-        assert f"Another replay of these rejected rows is at work (process {process.pid}," in second
-        assert run_command("replay", config(api, storage), CATALOG, "--dry-run").exit_code == 0
-        assert "11 rows accepted, 3 rejected again. Done." in ended(process).stdout
-    assert not any(key.endswith("_replay_claim") for key in bucket.keys())  # noqa: SIM118
+    others_have_ended = threading.Event()
+
+    def hold(request: Request) -> None:
+        if request.method == "PUT" and "/replayed/" in request.path:
+            others_have_ended.wait()
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = hold
+        try:
+            with started("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG) as process:
+                wait_until(lambda: LEASE_KEY in bucket.keys())  # noqa: SIM118 - no mapping
+                second = run_command("replay", config(api, storage), CATALOG).failure()
+                assert "Another replay of these rejected rows is running (host " in second
+                assert f", process {process.pid}, lease renewed " in second
+                assert run_command("replay", config(api, storage), CATALOG, "--dry-run").exit_code == 0
+                others_have_ended.set()
+                assert "11 rows accepted, 3 rejected again. Done." in ended(process).stdout
+        finally:
+            others_have_ended.set()
+    assert LEASE_KEY not in bucket.keys()  # noqa: SIM118 - no mapping
 
 
 @pytest.mark.parametrize("change", ["mended", "deleted"])

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 # The level below the bucket path for rows that were sent in the end.
 REPLAYED = "replayed"
-# Beside the files, while a replay is at work.
-CLAIM_NAME = "_replay_claim"
+# Beside the files while a replay runs. The value keeps its first name: older versions look for it.
+LEASE_NAME = "_replay_claim"
 
 MAX_KEY_BYTES = 1_024
 # What the longest bucket path leaves is enough for a shortened folder and a shortened name.

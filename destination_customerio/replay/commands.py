@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.config.loader import read_config
@@ -21,9 +21,10 @@ from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.redaction import printable
 from destination_customerio.replay.console import open_view
+from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
-from destination_customerio.replay.lease import Claim
+from destination_customerio.replay.lease import Lease
 from destination_customerio.replay.record_message import replay_event_id
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
     from destination_customerio.config.model import Config
     from destination_customerio.delivery.lanes import Lanes
 
+# After a signal: eight for the rows under way (`sync/pipeline.py`), and less than ten, when the platform kills.
+_STOP_SECONDS = 9.5
+_LEAVE_SECONDS = 1.0
 _NOTHING_IS_LOST = "No row is lost: each lies in its file, among the replayed, or in both."
+_CUT_SHORT = (
+    f"Stopped without waiting any longer for the bucket or Customer.io. {_NOTHING_IS_LOST} Run the replay again in a "
+    "minute, when its lease has lapsed."
+)
 
 
 def run_rejected_command(
@@ -60,6 +68,8 @@ def run_rejected_command(
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
+            # Nothing is under way that would have to be finished.
+            on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
             return _rejected(config, filters, as_json=parsed.json)
         return _replay(config, parsed, filters, on_signal)
     except BrokenPipeError:
@@ -99,10 +109,10 @@ def _replay(
         stack.callback(lanes.abort)
         file_replay = FileReplay(lanes, inbox, view)
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
-        on_signal(file_replay.stop)
+        on_signal(Deadline(_STOP_SECONDS, _CUT_SHORT).before(file_replay.stop))
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # which can run beside anything
-            stack.enter_context(Claim(storage))
+            stack.enter_context(Lease(storage))
         outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)
@@ -125,6 +135,10 @@ def _storage(config: Config) -> S3Storage:
         "The configuration keeps no rejected rows: object_storage_config names no bucket. Nothing was done. Name the "
         "bucket that the rejected rows were written to."
     )
+
+
+def _leave(signal_number: int) -> NoReturn:
+    raise SystemExit(128 + signal_number)
 
 
 def _fail(error: SyncError) -> int:

@@ -100,3 +100,10 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
         transient=True,
     ) as progress:
         yield TerminalView(progress)
+
+
+def show_cursor() -> None:
+    """Undo what a bar leaves behind on a terminal when the process ends without closing its view."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\x1b[?25h\n")
+        sys.stdout.flush()

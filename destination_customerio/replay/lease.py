@@ -1,10 +1,11 @@
-"""A claim on a bucket path, so that a second replay is noticed before it sends what the first is sending.
+"""A lease on a bucket path, so that a second replay notices the first before it sends the same rows.
 
-The claim is an object beside the files: who holds it, written anew every few seconds while the replay runs. A claim that
-has not been renewed for a minute, or whose process is gone from this machine, was left by a replay that was killed, and is
-taken over. Ages are told by the store's own clock.
+The lease is an object beside the files, written again every few seconds while a replay runs. A lease that has not been
+renewed for a minute was left behind by a replay that was killed, and may be taken over. Nothing but its age decides,
+measured by the store's own clock: whether its holder is alive can't be known from here. Containers may share a host name
+and number their processes alike, so host and process are only for the message to the operator.
 
-It is a courtesy and no lock: two replays that begin within the same moment may both get it. Even then nothing is lost and
+It is a courtesy, not a lock: two replays that start at the same moment may both acquire it. Even then no row is lost and
 no event counts twice (see `replay/replay.py`).
 """
 
@@ -17,10 +18,10 @@ import socket
 import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from uuid import uuid4
 
-from destination_customerio.dead_letters.keys import CLAIM_NAME, bucket_root
+from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained
 from destination_customerio.errors import TransientError
@@ -31,60 +32,76 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.storage import S3Storage
 
-_LAPSES_SECONDS = 60.0
-_RENEW_SECONDS = 15.0
-_DOING = "The claim on the rejected rows could not be set, so nothing was sent"
+_ACQUIRING = "The lease on the rejected rows could not be acquired, so nothing was sent"
 
 
 class _Holder(NamedTuple):
-    host: str
-    process: int
     token: str
+    name: str
     age_seconds: float
 
 
-class Claim:
-    """Holds the claim while its context is open.
+class Lease:
+    """Holds the lease while its context is open.
+
+    renew_seconds    how often it is renewed
+    lapse_seconds    the age from which on a lease may be taken over; the same for all replays of a bucket
+    release_seconds  how long the end may wait for the store; a lease that is not released in time lapses
 
     Raises:
         TransientError: another replay holds it.
         SyncError: the bucket can't be used.
     """
 
-    def __init__(self, storage: S3Storage) -> None:
+    def __init__(
+        self,
+        storage: S3Storage,
+        *,
+        renew_seconds: float = 15.0,
+        lapse_seconds: float = 60.0,
+        release_seconds: float = 5.0,
+    ) -> None:
         self._storage = storage
+        self._renew_seconds = renew_seconds
+        self._lapse_seconds = lapse_seconds
+        self._release_seconds = release_seconds
         self._bucket = storage.s3_bucket_name
-        self._key = bucket_root(storage) + CLAIM_NAME
+        self._key = bucket_root(storage) + LEASE_NAME
         self._token = str(uuid4())
         self._ended = threading.Event()
-        self._renewer = threading.Thread(target=self._renew, name="claim", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        with explained(self._storage, _DOING):
+        with explained(self._storage, _ACQUIRING):
             self._client = make_client(self._storage)
             self._check(self._holder())
             self._write()
             self._check(self._holder())
-        self._renewer.start()
+        self._keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
-        self._renewer.join()
-        # What is left of it lapses by itself.
+        self._keeper.join(self._release_seconds)
+
+    def _keep(self) -> None:
+        """Renew the lease until the end, then release it; one thread does both, so that nothing is written after that."""
+        while not self._ended.wait(self._renew_seconds):
+            # A lease that can't be renewed may lapse; the replay itself is safe without it.
+            with contextlib.suppress(Exception):
+                if not self._was_taken_over():
+                    self._write()
+        # A lease that can't be released lapses by itself.
         with contextlib.suppress(Exception):
-            holder = self._holder()
-            if holder and holder.token == self._token:
+            if not self._was_taken_over():
                 self._client.delete_object(Bucket=self._bucket, Key=self._key)
         self._client.close()
 
-    def _renew(self) -> None:
-        while not self._ended.wait(_RENEW_SECONDS):
-            # A claim that can't be renewed is one that may lapse; the replay itself is safe without.
-            with contextlib.suppress(Exception):
-                self._write()
+    def _was_taken_over(self) -> bool:
+        holder = self._holder()
+        return holder is not None and holder.token != self._token
 
     def _write(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
@@ -109,35 +126,20 @@ class Claim:
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         age_seconds = (now - answer["LastModified"]).total_seconds()
-        return _Holder(
-            str(content.get("host")), _number(content.get("process")), str(content.get("token")), age_seconds
-        )
+        return _Holder(str(content.get("token")), _name(content), age_seconds)
 
     def _check(self, holder: _Holder | None) -> None:
-        if (
-            holder is None
-            or holder.token == self._token
-            or holder.age_seconds > _LAPSES_SECONDS
-            or (holder.host == socket.gethostname() and not _is_alive(holder.process))
-        ):
+        if holder is None or holder.token == self._token or holder.age_seconds >= self._lapse_seconds:
             return
         raise TransientError(
-            f"Another replay of these rejected rows is at work (process {holder.process}, seen {holder.age_seconds:.0f} s "
-            "ago). Nothing was sent. Wait until it has ended; if it was killed, try again after a minute."
+            f"Another replay of these rejected rows is running ({holder.name}, lease renewed {holder.age_seconds:,.0f} s "
+            "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease lapses in "
+            f"{self._lapse_seconds - holder.age_seconds:,.0f} s."
         )
 
 
-def _number(value: object) -> int:
-    return value if type(value) is int and value > 0 else 0
-
-
-def _is_alive(process: int) -> bool:
-    if process in (0, os.getpid()):  # in containers every process may have the same number
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _name(content: dict[str, Any]) -> str:
+    match content:
+        case {"host": str() as host, "process": int() as process}:
+            return f"host {host}, process {process}"
+    return "holder unknown"

@@ -27,7 +27,7 @@ need another raw id to count twice.
 Somebody else may change a file meanwhile: mend it by hand, or replay it too. Right before step 3 and before step 4 the
 object must be the version that was fetched; else it is left as it is, and the report says so. Between that look and the
 write lie milliseconds; stores that would close this gap by conditional writes are too few to rely on. A second replay
-is also told by its claim (`replay/lease.py`), before it sends anything.
+also notices the lease of the first (`replay/lease.py`), before it sends anything.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Self, cast
 
 from destination_customerio.dead_letters.check import TEST_NAME
 from destination_customerio.dead_letters.keys import (
-    CLAIM_NAME,
+    LEASE_NAME,
     MAX_KEY_BYTES,
     REPLAYED,
     bucket_root,
@@ -172,7 +172,7 @@ class RejectedFiles:
         for found in page.get("Contents", ()):
             rest = found["Key"].removeprefix(self._root)
             ours = (
-                found["Size"] and rest not in (TEST_NAME, CLAIM_NAME) and not rest.startswith(f"{REPLAYED}/")
+                found["Size"] and rest not in (TEST_NAME, LEASE_NAME) and not rest.startswith(f"{REPLAYED}/")
             )
             if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
                 yield found["Key"]

@@ -1,0 +1,104 @@
+"""`rejected` and `replay` end in time after a signal, whatever the store does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.command_line import ended, run_command, started
+from integration_tests.connector import catalog_of, config_for, wait_until
+from integration_tests.rejected_rows import ORDERS
+from integration_tests.s3_proxy import Request, proxy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from integration_tests.conftest import Bucket
+    from tools.local_track_api import LocalTrackApi
+
+CATALOG = catalog_of(ORDERS)
+ROW = b'{"_airbyte_raw_id":"r1","_airbyte_data":{"person_id":"u1","event_name":"paid","_seq":1}}\n'
+# Where the store stops answering, by what is under way then. A HEAD is sent by a thread of its own.
+MOMENTS: dict[str, tuple[str, Callable[[Request], bool]]] = {
+    "acquiring": ("replay", lambda request: request.path.endswith("/_replay_claim")),
+    "listing": ("replay", lambda request: request.method == "HEAD"),
+    "storing": ("replay", lambda request: request.method == "PUT" and "/replayed/" in request.path),
+    "counting": ("rejected", lambda request: request.method == "HEAD"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _as_many_attempts_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few attempts boto3 would give up by itself, a minute or two later."""
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+
+
+@contextlib.contextmanager
+def silent_store(
+    bucket: Bucket, is_silent: Callable[[Request], bool]
+) -> Iterator[tuple[str, threading.Event]]:
+    """The URL of a store that never answers some requests, and an event that is set when the first of them came."""
+    silence, test_has_ended = threading.Event(), threading.Event()
+
+    def wait(request: Request) -> None:
+        if is_silent(request):
+            silence.set()
+            test_has_ended.wait()
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = wait
+        try:
+            yield proxy.url, silence
+        finally:
+            test_has_ended.set()
+
+
+def put_row(bucket: Bucket, path: str) -> None:
+    """Let one rejected row lie below a bucket path."""
+    bucket.client.put_object(Bucket=bucket.name, Key=f"{path}/42/orders/2026_11_24_1_0.jsonl", Body=ROW)
+
+
+def test_a_signal_ends_a_command_whose_store_stopped_answering(api: LocalTrackApi, bucket: Bucket) -> None:
+    """At any moment; all at once, as each takes seconds. The next replay sends what was not settled."""
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for path, (command, is_silent) in MOMENTS.items():
+            put_row(bucket, path)
+            url, silence = stack.enter_context(silent_store(bucket, is_silent))
+            storage = bucket.config(s3_endpoint=url, bucket_path=path)
+            config = config_for(api.url, object_storage_config=storage, identifierType="id")
+            catalog = CATALOG if command == "replay" else None
+            processes[path] = stack.enter_context(started(command, config, catalog))
+            wait_until(silence.is_set)
+        for process in processes.values():
+            process.send_signal(signal.SIGTERM)
+        for path, process in processes.items():
+            done = ended(process)
+            assert (path, done.exit_code) == (path, 143)
+            if MOMENTS[path][0] == "replay":
+                assert "Stopped without waiting any longer for the bucket or Customer.io." in done.failure(
+                    143
+                )
+            else:
+                assert (done.stdout, done.stderr) == ("", "")
+            assert bucket.read(f"{path}/42/orders/2026_11_24_1_0.jsonl") == ROW
+
+
+def test_a_replay_ends_although_its_lease_can_not_be_released(api: LocalTrackApi, bucket: Bucket) -> None:
+    """The rows are settled by then, and the lease lapses by itself."""
+    put_row(bucket, "customerio/rejected")
+
+    def is_release(request: Request) -> bool:
+        return request.method == "DELETE" and request.path.endswith("/_replay_claim")
+
+    with silent_store(bucket, is_release) as (url, silence):
+        storage = bucket.config(s3_endpoint=url)
+        config = config_for(api.url, object_storage_config=storage, identifierType="id")
+        done = run_command("replay", config, CATALOG)
+        assert silence.is_set()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "1 row accepted, 0 rejected again. Done." in done.stdout

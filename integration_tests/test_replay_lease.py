@@ -1,0 +1,126 @@
+"""The lease of a replay: who holds it, for how long, and who may take it over."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.errors import ConfigError, TransientError
+from destination_customerio.replay.lease import Lease
+from integration_tests.connector import wait_until
+from integration_tests.rejected_rows import LEASE_KEY
+from integration_tests.s3_proxy import Request, proxy_to
+
+if TYPE_CHECKING:
+    from integration_tests.conftest import Bucket
+
+
+def put(bucket: Bucket, content: bytes) -> None:
+    """Put a lease into the bucket."""
+    bucket.client.put_object(Bucket=bucket.name, Key=LEASE_KEY, Body=content)
+
+
+def held_by(host: str, process: int) -> bytes:
+    """The content of a lease."""
+    return json.dumps({"host": host, "process": process, "token": "another"}).encode()
+
+
+def test_a_lease_is_held_and_released(bucket: Bucket) -> None:
+    """A released lease can be acquired again."""
+    for _ in range(2):
+        with Lease(bucket.storage()):
+            assert bucket.keys() == [LEASE_KEY]
+            content = json.loads(bucket.read(LEASE_KEY))
+            assert (content["host"], content["process"]) == (socket.gethostname(), os.getpid())
+        assert bucket.keys() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        held_by("elsewhere", 1),
+        # Containers may share a host name, and in each the process has the number 1.
+        held_by(socket.gethostname(), os.getpid()),
+        # No process has this number here, but one may in another container.
+        held_by(socket.gethostname(), 2**30),
+        b"nonsense",
+    ],
+    ids=["another host", "same host and process", "same host, unknown process", "unknown holder"],
+)
+def test_a_fresh_lease_is_respected_whoever_holds_it(bucket: Bucket, content: bytes) -> None:
+    """Nobody can tell from here whether its holder is alive; only its age decides."""
+    put(bucket, content)
+    with (
+        pytest.raises(TransientError, match="Another replay of these rejected rows is running"),
+        Lease(bucket.storage()),
+    ):
+        pass
+    assert bucket.read(LEASE_KEY) == content
+
+
+@pytest.mark.parametrize("content", [held_by("elsewhere", 1), b"nonsense", b"[]"])
+def test_a_lease_that_is_not_renewed_lapses(bucket: Bucket, content: bytes) -> None:
+    """Whoever held it, and whatever its content."""
+    put(bucket, content)
+    with Lease(bucket.storage(), lapse_seconds=0):
+        assert bucket.read(LEASE_KEY) != content
+
+
+def test_the_message_names_the_holder_and_the_time_to_wait(bucket: Bucket) -> None:
+    """So that the operator can look for the other replay, or knows when to try again."""
+    put(bucket, held_by("worker-7", 31))
+    with pytest.raises(TransientError) as caught, Lease(bucket.storage(), lapse_seconds=3_600):
+        pass
+    assert "(host worker-7, process 31, lease renewed " in str(caught.value)
+    assert "if it was killed, its lease lapses in 3," in str(caught.value)
+
+
+def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
+    """So it lapses only after its process has ended."""
+    with Lease(bucket.storage(), renew_seconds=0.01):
+        bucket.client.delete_object(Bucket=bucket.name, Key=LEASE_KEY)
+        wait_until(lambda: bucket.keys() == [LEASE_KEY])
+
+
+def test_a_lease_that_was_taken_over_is_not_renewed(bucket: Bucket) -> None:
+    """A replay that was suspended for longer than its lease leaves it to the one that took it over."""
+    other = held_by("elsewhere", 1)
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def methods() -> Counter[str]:
+            return Counter(request.method for request in proxy.requests)
+
+        def take_over(request: Request) -> None:
+            if request.method == "GET":
+                put(bucket, other)
+
+        with Lease(bucket.storage(s3_endpoint=proxy.url), renew_seconds=0.01):
+            proxy.refuse = take_over
+            before = methods()
+            wait_until(lambda: methods()["GET"] > before["GET"] + 3)
+            # A renewal may have been between its two requests.
+            assert methods()["PUT"] <= before["PUT"] + 1
+        assert bucket.read(LEASE_KEY) == other
+
+
+def test_a_lease_that_was_taken_over_is_not_released(bucket: Bucket) -> None:
+    """By then it belongs to another replay."""
+    other = held_by("elsewhere", 1)
+    with Lease(bucket.storage()):
+        put(bucket, other)
+    assert bucket.read(LEASE_KEY) == other
+
+
+def test_a_missing_bucket_is_a_configuration_error(bucket: Bucket) -> None:
+    """The message says that nothing was sent."""
+    storage = bucket.storage(s3_bucket_name="never-made")
+    with (
+        pytest.raises(ConfigError, match="could not be acquired, so nothing was sent: there is no bucket"),
+        Lease(storage),
+    ):
+        pass
