@@ -23,7 +23,7 @@ from tools.local_track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 SITE_ID = "canary-site-7f3a"
 API_KEY = "canary-key-7f3a"

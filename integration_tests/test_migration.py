@@ -18,7 +18,7 @@ from integration_tests.command_line import run_command
 from integration_tests.connector import record, run_connector, stream_state
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 GUIDE = Path(__file__).parent.parent / "docs" / "migrating.md"

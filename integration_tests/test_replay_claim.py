@@ -17,7 +17,7 @@ from destination_customerio.replay.lease import Claim
 from integration_tests.connector import wait_until
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 KEY = "customerio/rejected/_replay_claim"
 

@@ -17,7 +17,7 @@ from tools.local_track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 GOLDEN = Path(__file__).parent.parent / "unit_tests" / "golden"
 

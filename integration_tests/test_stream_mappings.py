@@ -18,7 +18,7 @@ from integration_tests.connector import (
 )
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 USERS = {
