@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from botocore.config import Config as ClientConfig
 from moto.server import ThreadedMotoServer
 
-from destination_customerio.config.storage import S3Storage
+from integration_tests.buckets import Bucket
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mypy_boto3_s3.client import S3Client
-
-ACCESS_KEY_ID = "AKIAINTEGRATIONTEST1"
-SECRET_ACCESS_KEY = "integration-test-secret/never+shown"
 _bucket_numbers = count(1)
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """A bucket of the local S3."""
-
-    name: str
-    endpoint: str
-    client: S3Client
-
-    def config(self, **values: Any) -> dict[str, Any]:
-        """The `object_storage_config` for it; values may replace its own."""
-        return {
-            "storage_type": "S3",
-            "s3_bucket_name": self.name,
-            "s3_bucket_region": "us-east-1",
-            "bucket_path": "customerio/rejected",
-            "access_key_id": ACCESS_KEY_ID,
-            "secret_access_key": SECRET_ACCESS_KEY,
-            "s3_endpoint": self.endpoint,
-            **values,
-        }
-
-    def storage(self, **values: Any) -> S3Storage:
-        """The same, as the connector reads it."""
-        return S3Storage.model_validate(self.config(**values))
-
-    def keys(self) -> list[str]:
-        """The keys of all objects, sorted."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-        return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
-
-    def read(self, key: str) -> bytes:
-        """An object's bytes, as they lie in the bucket."""
-        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from destination_customerio.dead_letters.reading.reader import layout_of, read_r
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 REPLAYED = "customerio/rejected/replayed/"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airbyte_cdk.test.models import ConnectorTestScenario
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 ROOT = Path(__file__).parent.parent
 

@@ -22,10 +22,13 @@ LINES = [
 
 
 def test_a_dry_run_says_what_would_be_sent_and_sends_nothing() -> None:
-    """Rows, requests and rejections by reason for each stream; no request, no state."""
+    """Rows, rejections by reason, and as many requests as the real sync makes; no request, no state."""
     with LocalTrackApi() as api:
         done = run_connector("write", config_for(api.url), CATALOG, LINES, arguments=["--dry-run"])
         report = api.report()
+        real = run_connector("write", config_for(api.url), CATALOG, LINES)
+        requests = api.report()["requests"]["batch"]
+    assert real.exit_code == 0
     assert done.exit_code == 0
     assert done.states == []
     assert report["requests"] == {}
@@ -37,17 +40,7 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing() -> None:
     assert "Stream orders: 10 rows read, 10 would be sent, 0 rejected." in logs
     assert "Stream users: its rows would be sent in 8 requests." in logs
     assert "Stream orders: its rows would be sent in " in logs
-    assert "Dry run: the sync would make 8 requests. Nothing was sent" in logs
-
-
-def test_a_dry_run_predicts_the_requests_of_the_real_sync() -> None:
-    """The batches are those that would be sent."""
-    with LocalTrackApi() as api:
-        dry = run_connector("write", config_for(api.url), CATALOG, LINES, arguments=["--dry-run"])
-        real = run_connector("write", config_for(api.url), CATALOG, LINES)
-        requests = api.report()["requests"]["batch"]
-    assert real.exit_code == 0
-    assert f"Dry run: the sync would make {requests} requests." in "\n".join(dry.logs)
+    assert f"Dry run: the sync would make {requests} requests. Nothing was sent" in logs
 
 
 def test_a_dry_run_needs_neither_network_nor_bucket() -> None:

@@ -21,7 +21,7 @@ from integration_tests.connector import catalog_of, config_for, record, run_conn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 PAGE = Path(__file__).parent.parent / "docs" / "integrations" / "destinations" / "customerio.md"

@@ -33,7 +33,7 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"

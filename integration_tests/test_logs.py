@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import (
-    Connector,
     Finished,
     catalog_of,
     record,
@@ -17,13 +16,12 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from integration_tests.s3_proxy import proxy_to
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 SITE_ID = "canary-site-7f3a"
 API_KEY = "canary-key-7f3a"
@@ -56,17 +54,6 @@ def api() -> Iterator[LocalTrackApi]:
 def config(api: LocalTrackApi, **more: Any) -> dict[str, Any]:
     """A configuration for it."""
     return {"credentials": {"siteId": SITE_ID, "apiKey": API_KEY}, "track_api_url": api.url, **more}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def long_sync() -> Iterator[Connector]:
-    """A sync that begins before the tests of this module and idles beside them, as the last one waits half a minute."""
-    with (
-        LocalTrackApi(SITE_ID, API_KEY) as server,
-        Connector("write", config(server), CATALOG) as connector,
-    ):
-        connector.send(LINES[:-2])
-        yield connector
 
 
 def secret_storage(bucket: Bucket, **more: Any) -> dict[str, Any]:
@@ -159,43 +146,11 @@ def test_a_failed_sync_tells_no_value_either() -> None:
         assert_tells_no_value(done[name])
 
 
-def test_customer_ios_words_about_a_row_are_kept_for_the_file(api: LocalTrackApi) -> None:
-    """A message may quote the row, and so may a reason that is no word; the log counts it under a word of its own."""
-    errors = [{"batch_index": 0, "reason": f"{CANARY} is bad!", "message": f"bad: {CANARY}"}]
-    api.inject({"errors207": errors, "request": 1})
-    done = run_connector("write", config(api, max_concurrent_requests=1), CATALOG, LINES)
-    assert done.exit_code == 0
-    assert "refused: 1" in "\n".join(done.logs)
-    assert_tells_no_value(done)
-
-
-def test_a_bucket_that_repeats_the_keys_does_not_make_us_repeat_them(
-    api: LocalTrackApi, bucket: Bucket
-) -> None:
-    """Stores put the key id, and what was signed, into the text of their errors."""
-    with proxy_to(bucket.endpoint) as proxy:
-        proxy.refuse = lambda _: f"SignatureDoesNotMatch</Code><Message>{CANARY} AKIACANARY</Message><Code>"
-        storage = secret_storage(bucket, s3_endpoint=proxy.url)
-        settings = config(api, object_storage_config=storage)
-        for done in run_at_once(commands(settings, "write", "check")).values():
-            assert "bucket" in said(done)
-            assert_tells_no_value(done)
-
-
 def test_a_wrong_configuration_is_named_by_its_keys_and_not_its_values(api: LocalTrackApi) -> None:
     """A secret that was put into the wrong field is still a secret."""
     wrong = config(api, identifierType=CANARY, region=CANARY, max_concurrent_requests=CANARY)
     wrong["track_api_url"] = f"https://{CANARY}@example.com"
-    for done in run_at_once(commands(wrong, "check", "discover", "write")).values():
+    for done in run_at_once(commands(wrong, "check", "write")).values():
         for key in ("identifierType", "region", "max_concurrent_requests", "track_api_url"):
             assert key in said(done)
         assert_tells_no_value(done)
-
-
-def test_a_long_sync_says_every_half_minute_how_it_gets_on(long_sync: Connector) -> None:
-    """Rows and their rate, requests, rejected by reason, retries, rows that wait; also while nothing comes in."""
-    line = next(log["message"] for log in long_sync.messages("LOG") if "rows/s" in log["message"])
-    assert long_sync.finish().exit_code == 0
-    assert line.startswith("6 rows read (")
-    for words in ("2 delivered in", "4 rejected [", "too_large (bio): 2", "0 retries", "0 rows waiting."):
-        assert words in line

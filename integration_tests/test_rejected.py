@@ -18,7 +18,7 @@ from integration_tests.s3_proxy import proxy_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(

@@ -37,7 +37,7 @@ from integration_tests.rejected_rows import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 FORMS = list(

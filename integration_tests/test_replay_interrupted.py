@@ -17,7 +17,7 @@ from integration_tests.connector import (
     record,
     wait_until,
 )
-from integration_tests.faults.conftest import IS_LONG
+from integration_tests.faults.sizes import IS_LONG
 from integration_tests.rejected_rows import (
     CATALOG,
     GOOD_ORDERS,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 

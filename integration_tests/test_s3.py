@@ -20,14 +20,14 @@ from destination_customerio.dead_letters.check import check_storage
 from destination_customerio.dead_letters.spool import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
 from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
-from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from integration_tests.buckets import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from integration_tests.s3_proxy import Proxy, Request, proxy_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from destination_customerio.config.storage import S3Storage
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)
 ORDERS = Stream("orders", sync_id=42)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from tools.local_track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 GOLDEN = Path(__file__).parent.parent / "unit_tests" / "golden"
 
@@ -55,12 +54,11 @@ def test_spec_is_the_golden_one() -> None:
     assert done.of_type("SPEC") == [golden]
 
 
-@pytest.mark.parametrize("kind", ["email", "phone"])
-def test_discover_follows_the_identifier(kind: str) -> None:
-    """Without asking anybody: the address leads nowhere."""
-    done = run_connector("discover", config_for("http://127.0.0.1:1", identifierType=kind))
+def test_discover_follows_the_identifier() -> None:
+    """Without a request: the address leads nowhere."""
+    done = run_connector("discover", config_for("http://127.0.0.1:1", identifierType="phone"))
     assert (done.exit_code, done.stderr, len(done.lines)) == (0, "", 1)
-    golden = json.loads((GOLDEN / f"discover_{kind}.json").read_text())
+    golden = json.loads((GOLDEN / "discover_phone.json").read_text())
     assert done.of_type("DESTINATION_CATALOG") == [golden]
 
 
@@ -93,45 +91,15 @@ def test_check_says_which_region_the_account_is_in(api: LocalTrackApi) -> None:
     assert "Region (region)" in message
 
 
-def test_check_says_what_to_look_at_when_nobody_answers() -> None:
-    """The host, and what may stand in between."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        message = failure(config_for(url, retry_timeout_seconds=1))
-    assert url in message
-    assert "firewall" in message
-
-
-def test_check_names_every_wrong_key_of_the_configuration() -> None:
-    """One round trip through the form mends them all."""
-    message = failure(
-        {"credentials": {"siteId": "", "apiKey": "x"}, "identifierType": "name", "region": "asia"}
-    )
-    for words in ("credentials.siteId is empty", "identifierType must be one of", "region must be one of"):
-        assert words in message
-
-
-def test_check_says_that_the_bucket_is_missing(api: LocalTrackApi, bucket: Bucket) -> None:
-    """By its name."""
-    config = config_for(api.url, object_storage_config=bucket.config(s3_bucket_name="no-such-bucket"))
-    message = failure(config)
-    assert "there is no bucket no-such-bucket" in message
-    assert "Check the bucket name" in message
-
-
 def test_check_refuses_what_airbyte_cloud_does_not_allow(api: LocalTrackApi) -> None:
     """Another host than Customer.io's, when DEPLOYMENT_MODE says so."""
     message = failure(config_for(api.url), {"DEPLOYMENT_MODE": "CLOUD"})
     assert "track_api_url" in message
 
 
-@pytest.mark.parametrize("content", [None, b"", b"not json", b"[]"])
-def test_check_answers_even_without_a_readable_configuration(content: bytes | None, tmp_path: Path) -> None:
-    """A missing or broken file is a failed check, and no crash."""
+def test_check_answers_even_without_a_readable_configuration(tmp_path: Path) -> None:
+    """A missing file is a failed check, and no crash."""
     path = tmp_path / "config.json"
-    if content is not None:
-        path.write_bytes(content)
     done = subprocess.run([SCRIPT, "check", "--config", path], capture_output=True, check=False)
     assert done.returncode == 0
     status = json.loads(done.stdout)["connectionStatus"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from integration_tests.connector import (
     Finished,
     catalog_of,
@@ -74,16 +72,6 @@ def test_what_may_pass_is_tried_again_without_a_double(api: LocalTrackApi) -> No
         assert f"{reason}: {times}" in done.logs[-1]
 
 
-def test_retry_after_is_the_least_to_wait(api: LocalTrackApi) -> None:
-    """No request is sent while the server has said to wait."""
-    api.inject({"status": 429, "retry_after": 2, "request": [1, 2]})
-    done = write(api, rows(10))
-    assert done.exit_code == 0
-    report = api.report()
-    assert report["requests"]["batch"] == 3
-    assert report["requests_during_retry_after"] == 0
-
-
 def test_a_207_rejects_the_rows_it_names_and_no_others(api: LocalTrackApi) -> None:
     """Several errors of one row are one rejected row."""
     errors = [
@@ -99,60 +87,9 @@ def test_a_207_rejects_the_rows_it_names_and_no_others(api: LocalTrackApi) -> No
     assert api.report()["requests"]["batch"] == 1
 
 
-NO_ROW = ({}, *({"batch_index": index} for index in (None, -1, 10_000, 10**30, "3", 1.5, True)))
-
-
-def test_an_error_that_names_no_row_is_never_success(api: LocalTrackApi) -> None:
-    """The request is halved until the answers can be tied to rows; nothing is acknowledged on a guess."""
-    error = {"reason": "invalid", "message": "somebody is wrong"}
-    api.inject(
-        *(
-            {"errors207": [{**error, **index}], "contains": f'"case":{case}', "times": 1}
-            for case, index in enumerate(NO_ROW)
-        )
-    )
-    # Thirty rows for each case: enough to be halved by others too, should they share a request.
-    lines = [
-        record("orders", {"person_email": f"u{case}@b.c", "event_name": "paid", "case": case, "_seq": number})
-        for case in range(len(NO_ROW))
-        for number in range(30)
-    ]
-    done = write(api, [*lines, stream_state("orders", 1)])
-    assert (done.exit_code, counts(done)) == (0, [(240.0, 0.0)])
-    assert len(api.world.events) == 240
-    assert api.report()["requests_by_status"]["207"] == len(NO_ROW)
-    # What the 207 had applied came again with its halves.
-    assert api.report()["ignored"]["repeated_events"] >= len(NO_ROW) * 30
-
-
-def test_poisonous_rows_are_found_by_halving(api: LocalTrackApi) -> None:
-    """A request refused as a whole costs its neighbours nothing, whatever form the refusal has."""
-    poisonous = dict(zip((3, 20, 21, 63), ("errors", "meta.error", "meta.errors", "message"), strict=True))
-    lines = rows(64)
-    for number, envelope in poisonous.items():
-        event = {"person_email": "a@b.c", "event_name": "paid", "_seq": number, "_poison_request": envelope}
-        lines[number] = record("orders", event)
-    done = write(api, lines)
-    assert (done.exit_code, counts(done)) == (0, [(60.0, 4.0)])
-    assert [event.attributes["_seq"] for event in api.world.events] == [
-        n for n in range(64) if n not in poisonous
-    ]
-    # Two halves on each of six levels for each row at fault, and some of these are the same.
-    assert api.report()["requests"]["batch"] < 1 + 2 * 6 * 4
-
-
-def test_a_request_that_is_too_large_for_the_server_is_halved(api: LocalTrackApi) -> None:
-    """A 413 says the same as a 400: not this request as a whole."""
-    api.inject({"status": 413, "request": 1})
-    done = write(api, rows(10))
-    assert (done.exit_code, counts(done)) == (0, [(10.0, 0.0)])
-    assert api.report()["requests"]["batch"] == 3
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_end_the_sync_at_once(api: LocalTrackApi, status: int) -> None:
+def test_refused_credentials_end_the_sync_at_once(api: LocalTrackApi) -> None:
     """No retry, no row marked as rejected, nothing acknowledged."""
-    api.inject({"status": status})
+    api.inject({"status": 401})
     done = write(api, rows(10))
     assert (done.exit_code, done.states) == (1, [])
     assert done.error["failure_type"] == "config_error"
@@ -176,57 +113,6 @@ def test_states_before_a_failure_are_acknowledged_and_none_after(api: LocalTrack
     assert "Tracking API Keys" in done.failure("config_error")
     assert (cursors(done.states), counts(done)) == ([1], [(10.0, 0.0)])
     assert len(api.world.events) == 16
-
-
-def test_an_account_that_takes_nothing_is_a_config_error(api: LocalTrackApi) -> None:
-    """Halving everything for ever would mark every row as rejected, for a fault that is not theirs."""
-    api.inject({"status": 400, "body": {"meta": {"error": "workspace is disabled"}}})
-    done = write(api, rows(400))
-    message = done.failure("config_error")
-    assert "refuses every request" in message
-    assert "workspace is disabled" in message
-    assert done.states == []
-    assert api.report()["requests"]["batch"] < 300
-
-
-def test_errors_within_a_success_are_read(api: LocalTrackApi) -> None:
-    """A 200 with errors in it says the same as a 207."""
-    api.inject({"status": 200, "apply": True, "body": {"errors": [{"batch_index": 4}]}, "request": 1})
-    done = write(api, rows(10))
-    assert (done.exit_code, counts(done)) == (0, [(9.0, 1.0)])
-
-
-def test_a_429_slows_every_lane(api: LocalTrackApi) -> None:
-    """While one has been told to wait no other begins a request; those under way by then may end."""
-    lanes = 4
-    api.configure(latency_seconds=0.2)
-    api.inject({"status": 429, "retry_after": 3, "request": 2})
-    event = {"event_name": "paid", "x": "y" * 30_000}
-    lines = [record("orders", {**event, "person_email": f"u{n}@b.c"}) for n in range(200)]
-    done = write(api, [*lines, stream_state("orders", 1)], max_concurrent_requests=lanes)
-    assert (done.exit_code, counts(done)) == (0, [(200.0, 0.0)])
-    report = api.report()
-    assert report["requests"]["batch"] > 2 * lanes
-    assert report["requests_during_retry_after"] < lanes
-
-
-def test_an_outage_longer_than_the_budget_is_a_transient_error(api: LocalTrackApi) -> None:
-    """Airbyte tries again later, from the last state."""
-    api.inject({"status": 503})
-    done = write(api, rows(10), retry_timeout_seconds=2)
-    assert (done.exit_code, done.states) == (1, [])
-    assert done.error["failure_type"] == "transient_error"
-    assert "HTTP 503" in done.error["message"]
-    assert api.report()["requests"]["batch"] >= 2
-
-
-def test_an_answer_nobody_knows_is_a_system_error(api: LocalTrackApi) -> None:
-    """It may be anybody's fault; the status helps to find out whose."""
-    api.inject({"status": 418})
-    done = write(api, rows(10))
-    assert (done.exit_code, done.states) == (1, [])
-    assert done.error["failure_type"] == "system_error"
-    assert "HTTP 418" in done.error["message"]
 
 
 def test_a_redirect_elsewhere_is_refused(api: LocalTrackApi) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.conftest import ACCESS_KEY_ID, SECRET_ACCESS_KEY
+from integration_tests.buckets import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from integration_tests.connector import (
     Connector,
     Finished,
@@ -31,7 +31,7 @@ from integration_tests.s3_proxy import proxy_to
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 # The job's id is the same for all streams of a sync; `users` has a namespace, `orders` has none.
 CATALOG = catalog_of(

@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from integration_tests.connector import (
     Finished,
     catalog_of,
@@ -69,68 +67,6 @@ def test_all_other_columns_become_attributes_in_their_order(api: LocalTrackApi) 
     assert list(found["nested"]) == ["b", "a"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "rows", "names"),
-    [
-        ("email", [" a@b.c ", "A@B.C", "not an email"], ["a@b.c", "not an email"]),
-        ("id", ["7", 7, "x" * 150, BIG, 1.5], ["7", "x" * 150, str(BIG), "1.5"]),
-        ("cio_id", ["a3000001"], ["a3000001"]),
-        ("phone", ["+442079460018 "], ["+442079460018"]),
-    ],
-)
-def test_people_are_known_by_the_configured_identifier(
-    api: LocalTrackApi, kind: str, rows: list[Any], names: list[str]
-) -> None:
-    """Trimmed, numbers by their exact digits; emails are one person whatever their case."""
-    lines = [record("users", {f"person_{kind}": row, "n": number}) for number, row in enumerate(rows)]
-    write(api, PEOPLE, lines, identifierType=kind)
-    assert sorted(person.identifiers[kind] for person in api.world.profiles()) == sorted(names)
-
-
-@pytest.mark.parametrize(
-    ("kind", "values"),
-    [
-        ("email", [None, "", "  ", True, {}, ["a@b.c"], "\ud800"]),
-        ("id", ["x" * 151, "ü" * 76, False]),
-        ("phone", ["442079460018", "+44 20", "+1234567890123456", 442079460018]),
-    ],
-)
-def test_identifiers_that_name_nobody_are_rejected(api: LocalTrackApi, kind: str, values: list[Any]) -> None:
-    """Before they cost a request, and without a word of the value."""
-    lines = [record("users", {f"person_{kind}": value}) for value in values]
-    lines.append(record("users", {"other": 1}))
-    done = write(api, PEOPLE, lines, identifierType=kind)
-    assert api.report()["requests"].get("batch", 0) == 0
-    assert f"0 delivered, {len(values) + 1} rejected" in "\n".join(done.logs)
-
-
-def test_times_of_events_arrive_as_unix_seconds(api: LocalTrackApi) -> None:
-    """In every accepted form; null and blank are none, and what can't be read is rejected, never sent."""
-    good = [
-        (1714564800, 1714564800),
-        (1714564800.9, 1714564800),
-        (1714564800123, 1714564800),
-        ("1714564800123456", 1714564800),
-        (1714564800123456789, 1714564800),
-        ("2024-05-01T12:00:00.123456789Z", 1714564800),
-        ("2024-05-01 14:00:00+0200", 1714564800),
-        ("2024-05-01T12:00:00", 1714564800),
-        ("2024-05-01", 1714521600),
-        ("Wed, 01 May 2024 12:00:00 +0000", 1714564800),
-        (None, None),
-        (" ", None),
-    ]
-    bad = [True, {}, "yesterday", "2024-05-01T12:00:00 Europe/Berlin", "31/12/2024", "2024-02-31"]
-    event = {"person_email": "a@b.c", "event_name": " paid "}
-    lines = [record("orders", {**event, "timestamp": value, "n": n}) for n, (value, _) in enumerate(good)]
-    lines += [record("orders", {**event, "timestamp": value}) for value in bad]
-    done = write(api, EVENTS, lines)
-    assert [(seen.name, seen.timestamp) for seen in api.world.events] == [
-        ("paid", seconds) for _, seconds in good
-    ]
-    assert f"invalid (timestamp): {len(bad)}" in "\n".join(done.logs)
-
-
 def test_ids_of_events_become_ulids_that_stay_the_same(api: LocalTrackApi) -> None:
     """A ULID stays, a UUID keeps its bits, others are hashed with the event's name; a second sync adds nothing."""
     uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
@@ -165,44 +101,6 @@ def test_events_without_an_id_go_by_the_strategy() -> None:
         assert all((event.id is None) == (strategy == "none") for event in events)
 
 
-def test_a_lost_answer_doubles_no_event_but_without_ids(api: LocalTrackApi) -> None:
-    """What `retry_safe` is for, and what `none` gives up: the request was applied, and is sent again."""
-    for strategy, expected in (("retry_safe", 1), ("none", 2)):
-        api.reset()
-        api.inject({"reset_after_apply": True, "request": 1})
-        row = record("orders", {"person_email": "a@b.c", "event_name": "paid"})
-        write(api, EVENTS, [row], event_id_strategy=strategy)
-        assert len(api.world.events) == expected
-
-
-def test_an_event_keeps_columns_that_are_called_like_members_of_an_entry(api: LocalTrackApi) -> None:
-    """They are attributes like any others, untouched, null and `created_at` included; only the named columns are not."""
-    attributes = {
-        "type": "order",
-        "id": 17,
-        "action": None,
-        "name": {"first": "Ada"},
-        "identifiers": ["x"],
-        "attributes": {"a": {"b": [1.5, None]}},
-        "created_at": "2024-05-01T12:00:00Z",
-        "person_id": "of another kind",
-    }
-    row = {**attributes, "event_name": "paid", "timestamp": 1, "person_email": "a@b.c", "event_id": ULID}
-    write(api, EVENTS, [record("orders", row)])
-    (event,) = api.world.events
-    assert (event.name, event.id, event.timestamp) == ("paid", ULID, 1)
-    assert event.attributes == attributes
-    assert list(event.attributes) == list(attributes)
-
-
-def test_a_timestamp_of_a_person_is_an_attribute(api: LocalTrackApi) -> None:
-    """Sent as the entry's own it would make Customer.io drop the update as outdated, without a word."""
-    rows = [{"timestamp": 2_000_000_000, "v": 1}, {"timestamp": 1, "v": 2}]
-    write(api, PEOPLE, [record("users", {"person_email": "a@b.c", **row}) for row in rows])
-    assert api.world.profiles()[0].attributes == {"timestamp": 1, "v": 2}
-    assert api.world.ignored.stale_updates == 0
-
-
 def test_numbers_arrive_with_the_digits_they_were_written_with(api: LocalTrackApi) -> None:
     """Beyond 2^53 and beyond 64 bits, in ids and in attributes; ids that differ in the last digit are two people."""
     ids = [2**53, 2**53 + 1, 2**64, 2**64 + 1, -(2**63), 10**40]
@@ -212,27 +110,6 @@ def test_numbers_arrive_with_the_digits_they_were_written_with(api: LocalTrackAp
     people = {person.identifiers["id"]: person.attributes for person in api.world.profiles()}
     assert people.pop("1.10") == {"n": 0.1, "e": 1000.0}
     assert people == {str(number): {"n": number, "deep": [{"n": number}]} for number in ids}
-
-
-def test_dates_are_converted_when_asked_by_the_catalogs_word_alone(api: LocalTrackApi) -> None:
-    """Never by guessing from text."""
-    properties = {
-        "joined": {"type": "string", "format": "date-time"},
-        "born": {"type": ["null", "string"], "format": "date"},
-        "seen": {"type": "string", "airbyte_type": "timestamp_with_timezone"},
-        "code": {"type": "string"},
-    }
-    catalog = catalog_of(stream("users", "person_identify", properties=properties))
-    row = {"joined": "2024-05-01T12:00:00Z", "born": "1990-01-01", "seen": "soon", "code": "2024-05-01"}
-    line = record("users", {"person_email": "a@b.c", **row})
-    write(api, catalog, [line])
-    assert api.world.profiles()[0].attributes == row
-    write(api, catalog, [line], convert_timestamps=True)
-    assert api.world.profiles()[0].attributes == {
-        **row,
-        "joined": 1714564800,
-        "born": 631152000,
-    }
 
 
 def test_one_connection_a_lane_and_a_name_for_the_connector(api: LocalTrackApi) -> None:

@@ -1,11 +1,9 @@
-"""Limits to the byte: what is over one costs no request, what is on it is delivered, what has none is sent."""
+"""Limits to the byte: rows on a limit are delivered, rows one over it are rejected before they are sent."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from integration_tests.connector import (
     Finished,
@@ -16,23 +14,15 @@ from integration_tests.connector import (
     stream,
     stream_state,
 )
-from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tools.local_track_api import LocalTrackApi
 
 ADA = {"person_email": "ada@example.com"}
 EVENT = {**ADA, "event_name": "paid"}
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
 MAX_ENTRY_BYTES = 32_768
 MAX_BODY_BYTES = 500_000
-
-
-@pytest.fixture
-def api() -> Iterator[LocalTrackApi]:
-    """A local Track API, which has the same limits."""
-    with LocalTrackApi() as server:
-        yield server
 
 
 def event_of(entry_bytes: int) -> dict[str, Any]:
@@ -91,47 +81,18 @@ def counts(done: Finished) -> dict[str, tuple[float, float]]:
 STATES = [stream_state("users", 1), stream_state("orders", 1)]
 
 
-def test_rows_one_over_a_limit_cost_no_request(api: LocalTrackApi) -> None:
-    """Each is counted by what it broke and in which column."""
-    done = write(api, [*(record(name, over) for name, _, over, _ in LIMITS.values()), *STATES])
-    assert counts(done) == {"users": (0.0, 5.0), "orders": (0.0, 2.0)}
-    assert api.report()["requests"].get("batch", 0) == 0
+def test_rows_on_a_limit_are_delivered_and_rows_over_it_rejected(api: LocalTrackApi) -> None:
+    """The server counts for itself and refuses nothing; each rejection names what the row broke, and the column."""
+    lines = [record(name, row) for name, on, over, _ in LIMITS.values() for row in (on, over)]
+    # Events have limits for name and size only: any number of attributes, names and values of any size.
+    lines.append(record("orders", {**EVENT, **many(500), "n" * 200: 1, "v": "x" * 5_000}))
+    done = write(api, [*lines, *STATES])
+    assert counts(done) == {"users": (5.0, 5.0), "orders": (3.0, 2.0)}
+    report = api.report()
+    assert (report["accepted"], report["rejected_by_reason"]) == (8, {})
     summary = {line.partition(":")[0]: line for line in done.logs if " rows read" in line}
     for name, _, _, reason in LIMITS.values():
         assert f"{reason}: 1" in summary[f"Stream {name}"]
-
-
-def test_rows_on_a_limit_are_delivered(api: LocalTrackApi) -> None:
-    """The server counts for itself, and finds nothing to refuse."""
-    done = write(api, [*(record(name, on) for name, on, _, _ in LIMITS.values()), *STATES])
-    assert counts(done) == {"users": (5.0, 0.0), "orders": (2.0, 0.0)}
-    report = api.report()
-    assert (report["accepted"], report["rejected_by_reason"]) == (7, {})
-
-
-def test_what_has_no_limit_is_sent(api: LocalTrackApi) -> None:
-    """Events have limits for the name and the entry alone: no count of attributes, no size of a value or a name."""
-    row = {**EVENT, **many(500), "n" * 200: 1, "v": "x" * 5_000}
-    done = write(api, [record("orders", row), *STATES])
-    assert counts(done)["orders"] == (1.0, 0.0)
-    (event,) = api.world.events
-    assert len(event.attributes) == 502
-
-
-@pytest.mark.parametrize(
-    ("kind", "good", "bad"),
-    [
-        ("id", ["ü" * 75], ["ü" * 75 + "x"]),
-        ("cio_id", ["x" * 200], []),
-        ("phone", ["+123456789012345"], ["+1234567890123456", "123", "+", "+12 34", "+٣٤"]),
-    ],
-)
-def test_identifiers_have_limits_too(api: LocalTrackApi, kind: str, good: list[str], bad: list[str]) -> None:
-    """150 bytes of an id, 15 digits of a phone number, and no limit where Customer.io has none."""
-    lines = [record("users", {f"person_{kind}": value}) for value in (*good, *bad)]
-    done = write(api, [*lines, *STATES], identifierType=kind)
-    assert counts(done)["users"] == (len(good), len(bad))
-    assert [person.identifiers[kind] for person in api.world.profiles()] == good
 
 
 def test_requests_are_filled_to_the_last_row_that_fits(api: LocalTrackApi) -> None:
@@ -150,15 +111,3 @@ def test_requests_are_filled_to_the_last_row_that_fits(api: LocalTrackApi) -> No
     assert [event.attributes["_seq"] for event in api.world.events] == [
         10**9 + number for number in range(400)
     ]
-
-
-def test_a_request_may_have_exactly_the_most_bytes_there_may_be(api: LocalTrackApi) -> None:
-    """One row more of one byte more begins another."""
-    # {"batch":[ ]} and the commas between 16 entries take 12 + 15 bytes.
-    entries = [MAX_ENTRY_BYTES] * 15
-    last = MAX_BODY_BYTES - 27 - sum(entries)
-    for size, expected in ((last, [MAX_BODY_BYTES]), (last + 1, [MAX_BODY_BYTES - last - 1, last + 13])):
-        api.reset()
-        lines = [record("orders", event_of(number)) for number in (*entries, size)]
-        write(api, [*lines, *STATES], max_concurrent_requests=1)
-        assert api.requests.body_bytes == expected

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import finished_runs
+from integration_tests.faults.sizes import IS_LONG
 from integration_tests.faults.storms import API_KEY, SITE_ID
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# Set by `make chaos`: the long size, and the file that the figures go to.
-IS_LONG = os.environ.get("FAULT_SUITE") == "long"
+# Set by `make chaos`: the file that the figures go to.
 _FIGURES = os.environ.get("FAULT_FIGURES")
 
 # Credentials, the keys of the bucket, and what the rows of this suite hold: addresses, names of events, padding.

@@ -23,7 +23,7 @@ from integration_tests.faults.storms import config_of, lost_and_doubled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 SEED = 11

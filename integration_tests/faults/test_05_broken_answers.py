@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
-from integration_tests.faults.conftest import IS_LONG
+from integration_tests.faults.sizes import IS_LONG
 from integration_tests.faults.storms import config_of, faults_in, lost_and_doubled, weather
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ import pytest
 from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
 from integration_tests.faults.storms import config_of, lost_and_doubled
+from tools.local_track_api.answers import ENVELOPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("orders", "person_event"))
@@ -27,7 +28,7 @@ def lines(poisonous: set[int]) -> list[bytes]:
     for number in range(ROWS):
         row = {"person_email": f"u{number % 50}@b.c", "event_name": "paid", "_seq": number}
         if number in poisonous:
-            row["_poison_request"] = "message"
+            row["_poison_request"] = ENVELOPES[number % len(ENVELOPES)]
         made.append(record("orders", row))
     return [*made, stream_state("orders", ROWS)]
 

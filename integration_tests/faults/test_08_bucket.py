@@ -26,7 +26,7 @@ from integration_tests.s3_proxy import RESET, proxy_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from integration_tests.s3_proxy import Proxy, Request
     from tools.local_track_api import LocalTrackApi
 

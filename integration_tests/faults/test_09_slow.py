@@ -18,7 +18,7 @@ from integration_tests.faults.storms import config_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"))

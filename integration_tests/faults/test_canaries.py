@@ -24,7 +24,7 @@ from tools.local_track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 SECRET = "c4nary"
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))

@@ -39,7 +39,9 @@ _GIVE_UP_SECONDS = 300
 def main() -> int:
     """Run the demo; returns the exit code."""
     started_at = time.monotonic()
-    signal.signal(signal.SIGTERM, _stop)
+    # SIGINT too: a process that a shell starts in the background inherits it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(_GIVE_UP_SECONDS)
     forget_the_machine()
@@ -172,7 +174,6 @@ def _storage(endpoint: str) -> dict[str, Any]:
 
 
 def _stop(*_: object) -> NoReturn:
-    """As Ctrl-C does."""
     raise KeyboardInterrupt
 
 

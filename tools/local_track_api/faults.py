@@ -1,21 +1,21 @@
-"""Faults on order: rules that say which requests go wrong, and how.
+"""Fault injection: rules that say which requests fail, and how.
 
-A rule is a JSON object. Its conditions must all hold; a rule without any holds for every request of its path. The first
-rule that holds decides, except that `reset_before` is asked first, as it acts before the body is read.
+All conditions of a rule must hold; a rule without any holds for every request of its path. The first rule that holds
+decides, except that `reset_before` is asked first, as it acts before the body is read.
 
 Conditions
     path          "batch" (default) or "region"
-    request       n, or [from, to]: the number of the request on its path, from 1
+    request       n, or [first, last]: the number of the request on its path, from 1
     every         n: every nth request
-    probability   0 to 1, drawn from a generator of the rule's own, started with `seed` (default 0)
+    probability   0 to 1, drawn from the rule's own generator, seeded with `seed` (default 0)
     contains      text that the request's body holds
     times         how often the rule may act at most
 
 Actions, exactly one, or `delay_seconds` alone or with any other
     status        this answer instead of the API's own, with `headers` and `body` (text, or JSON), and with
                   `retry_after`: seconds, or {"http_date": seconds from now}. Nothing is applied, unless `apply` is true
-    errors207     a 207 with this list of errors; entries it names are not applied, all others are. "every entry" makes
-                  one error for each, and applies none
+    errors207     a 207 with this list of errors; entries it names are not applied, all others are. "every entry"
+                  names each of them, and applies none
     garbage       applied; 200 with a body that is not JSON
     truncate      applied; the connection ends before the promised length of the answer
     hang_seconds  not applied; silence, then the connection ends without an answer
@@ -27,20 +27,14 @@ Actions, exactly one, or `delay_seconds` alone or with any other
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from tools.local_track_api.answers import Answer
 from tools.local_track_api.body import encode
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 JsonObject = dict[str, Any]
-
-EVERY_ENTRY = "every entry"
-PATHS = ("batch", "region")
 
 _EXCLUSIVE = (
     "status",
@@ -51,11 +45,6 @@ _EXCLUSIVE = (
     "reset_before",
     "reset_after_apply",
 )
-_WITH_STATUS = ("headers", "body", "retry_after", "apply")
-
-
-class BadRule(Exception):  # noqa: N818 - told to whoever gave the rule, with 400
-    """A rule that can't be meant as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +63,7 @@ class Rule:
     body: Any = ""
     retry_after: int | dict[str, int] | None = None
     apply: bool = False
-    errors207: list[JsonObject] | str | None = None
+    errors207: list[JsonObject] | Literal["every entry"] | None = None
     garbage: bool = False
     truncate: bool = False
     hang_seconds: float | None = None
@@ -82,31 +71,11 @@ class Rule:
     reset_after_apply: bool = False
     delay_seconds: float = 0.0
 
-    @classmethod
-    def from_json(cls, members: object) -> Rule:
-        """Read one rule.
-
-        Raises:
-            BadRule: unknown members, values of another type, no action, or actions that exclude each other.
-        """
-        if not isinstance(members, dict):
-            raise BadRule("a rule must be a JSON object")
-        for name, value in members.items():
-            check = _CHECKS.get(name)
-            if check is None:
-                raise BadRule(f"a rule has no member called {name}; it has {', '.join(_CHECKS)}")
-            if not check(value):
-                raise BadRule(f"{name} does not have a value that it may have")
-        actions = [name for name in _EXCLUSIVE if _is_set(members.get(name))]
-        if len(actions) > 1:
-            raise BadRule(f"one rule can't do all of {', '.join(actions)}")
-        if not actions and "delay_seconds" not in members:
-            raise BadRule("the rule says when, but not what goes wrong")
-        if strays := [name for name in _WITH_STATUS if name in members and "status" not in members]:
-            raise BadRule(f"{', '.join(strays)} belongs to a rule with a status")
-        if members.get("reset_before") and "contains" in members:
-            raise BadRule("reset_before acts before the body is read, so it can't go by what that contains")
-        return cls(**members)
+    def __post_init__(self) -> None:
+        """Refuse a rule that would fail nothing, or in two ways at once."""
+        actions = [name for name in _EXCLUSIVE if _is_set(getattr(self, name))]
+        if len(actions) > 1 or not (actions or self.delay_seconds):
+            raise ValueError(f"a rule has exactly one action or a delay, not {actions}")
 
     @property
     def applies(self) -> bool:
@@ -151,20 +120,6 @@ class FaultPlan:
         """Any other rule that holds for a request."""
         return self._first(path, number, body, reset_before=False)
 
-    def to_json(self) -> list[JsonObject]:
-        """The rules as given, and how often each has acted."""
-        return [
-            {
-                **{
-                    member.name: getattr(rule, member.name)
-                    for member in fields(rule)
-                    if getattr(rule, member.name) != getattr(_PLAIN, member.name)
-                },
-                "fired": fired,
-            }
-            for rule, fired in zip(self.rules, self.fired, strict=True)
-        ]
-
     def _first(self, path: str, number: int, body: bytes, *, reset_before: bool) -> Rule | None:
         for index, rule in enumerate(self.rules):
             if (
@@ -190,66 +145,5 @@ class FaultPlan:
         return rule.probability is None or self._generators[index].random() < rule.probability
 
 
-_PLAIN = Rule()
-
-
 def _is_set(value: object) -> bool:
     return value is not None and value is not False
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 1
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _is_flag(value: object) -> bool:
-    return type(value) is bool
-
-
-def _is_text(value: object) -> bool:
-    return type(value) is str
-
-
-def _is_request(value: object) -> bool:
-    return _is_count(value) or (
-        isinstance(value, list) and len(value) == 2 and all(_is_count(number) for number in value)
-    )
-
-
-def _is_headers(value: object) -> bool:
-    return isinstance(value, dict) and all(_is_text(text) for text in value.values())
-
-
-def _is_retry_after(value: object) -> bool:
-    seconds = value.get("http_date") if isinstance(value, dict) and len(value) == 1 else value
-    return type(seconds) is int and seconds >= 0
-
-
-def _is_errors(value: object) -> bool:
-    return value == EVERY_ENTRY or isinstance(value, list)
-
-
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "path": lambda value: value in PATHS,
-    "request": _is_request,
-    "every": _is_count,
-    "probability": lambda value: _is_seconds(value) and value <= 1.0,
-    "seed": lambda value: type(value) is int,
-    "contains": _is_text,
-    "times": _is_count,
-    "status": lambda value: type(value) is int and 200 <= value <= 599,
-    "headers": _is_headers,
-    "body": lambda _: True,
-    "retry_after": _is_retry_after,
-    "apply": _is_flag,
-    "errors207": _is_errors,
-    "garbage": _is_flag,
-    "truncate": _is_flag,
-    "hang_seconds": _is_seconds,
-    "reset_before": _is_flag,
-    "reset_after_apply": _is_flag,
-    "delay_seconds": _is_seconds,
-}

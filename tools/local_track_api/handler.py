@@ -50,10 +50,6 @@ class TrackHandler(BaseHTTPRequestHandler):
         """A batch, or a control endpoint."""
         self._dispatch()
 
-    def do_DELETE(self) -> None:
-        """A control endpoint."""
-        self._dispatch()
-
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's own name
         """Stay quiet: what happened is in the report."""
 
@@ -66,9 +62,7 @@ class TrackHandler(BaseHTTPRequestHandler):
         elif isinstance(body := self._read_body(), Answer):
             self._send(body)
         elif path.startswith(PREFIX):
-            self._send(control(self.server.service, self.command, self.path, body))
-        elif path in (BATCH_PATH, REGION_PATH):
-            self._send(answer(HTTPStatus.METHOD_NOT_ALLOWED, {"message": "method not allowed"}))
+            self._send(control(self.server.service, self.command, path, body))
         else:
             self._send(answer(HTTPStatus.NOT_FOUND, {"message": "no such path"}))
 

@@ -13,8 +13,8 @@ Violations are collected, never raised.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,10 +31,6 @@ class Violation:
     request: int
     earlier_request: int
     detail: str
-
-    def to_json(self) -> dict[str, Any]:
-        """For the report."""
-        return asdict(self)
 
 
 @dataclass(slots=True)

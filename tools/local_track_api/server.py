@@ -15,7 +15,7 @@ import traceback
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from tools.local_track_api.control import set_faults, set_settings
+from tools.local_track_api.faults import Rule
 from tools.local_track_api.handler import TrackHandler
 from tools.local_track_api.service import TrackService
 
@@ -123,12 +123,12 @@ class LocalTrackApi:
         return self.service.state.order.violations
 
     def inject(self, *rules: dict[str, Any]) -> None:
-        """Put these faults in force, in place of any others; none to end them all. See `faults` for the rules."""
-        set_faults(self.service, list(rules))
+        """Put these faults in force, replacing any others; none to end them all. See `faults` for the rules."""
+        self.service.inject([Rule(**rule) for rule in rules])
 
-    def configure(self, **settings: Any) -> None:
-        """Set `mode`, `latency_seconds`, or both."""
-        set_settings(self.service, settings)
+    def configure(self, *, latency_seconds: float) -> None:
+        """Delay the answer to each batch."""
+        self.service.configure(latency_seconds=latency_seconds)
 
     def new_sync(self) -> None:
         """Let rows come again from an earlier state: sequences start anew."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tools.local_track_api.answers import ENVELOPES, JSON_TYPE, Answer, answer, refusal
 from tools.local_track_api.body import Malformed, SentEntry, parse_batch
@@ -29,9 +29,6 @@ JsonObject = dict[str, Any]
 
 POISON_ATTRIBUTE = "_poison_request"
 REGION_URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
-MODES = ("strict", "count")
-
-_MAX_LISTED = 100
 
 
 @dataclass(slots=True)
@@ -43,7 +40,7 @@ class State:
     order: OrderWatch = field(default_factory=OrderWatch)
     faults: FaultPlan = field(default_factory=lambda: FaultPlan([]))
     failures: list[str] = field(default_factory=list)
-    mode: str = "strict"
+    mode: Literal["strict", "count"] = "strict"
     latency_seconds: float = 0.0
 
 
@@ -89,6 +86,21 @@ class TrackService:
         """Forget everything, faults and settings included."""
         with self.lock:
             self.state = State(World(time.time))
+
+    def configure(
+        self, mode: Literal["strict", "count"] | None = None, latency_seconds: float | None = None
+    ) -> None:
+        """Change the mode, the latency of batch answers, or both; see `control` for the modes."""
+        with self.lock:
+            if mode is not None:
+                self.state.mode = mode
+            if latency_seconds is not None:
+                self.state.latency_seconds = latency_seconds
+
+    def inject(self, rules: list[Rule]) -> None:
+        """Put these fault rules in force, replacing any others."""
+        with self.lock:
+            self.state.faults = FaultPlan(rules)
 
     def begin(self, head: Head) -> Exchange:
         """A request's head has come: count and number it."""
@@ -147,19 +159,13 @@ class TrackService:
                 state.traffic.paused(now, _retry_after(sent, now))
 
     def report(self) -> JsonObject:
-        """All counts, and the violations of order (the first hundred in full)."""
+        """All counts."""
         with self.lock:
             state = self.state
-            violations = state.order.violations
             return {
                 **state.traffic.to_json(),
-                "applied_by_action": dict(state.world.applied),
-                "people": len(state.world.profiles()),
-                "events": len(state.world.events),
-                "objects": len(state.world.objects),
-                "ignored": state.world.ignored.to_json(),
-                "order_violations": len(violations),
-                "order_violations_listed": [violation.to_json() for violation in violations[:_MAX_LISTED]],
+                "ignored": asdict(state.world.ignored),
+                "order_violations": len(state.order.violations),
                 "server_failures": list(state.failures),
             }
 
@@ -181,7 +187,7 @@ class TrackService:
         if (envelope := _poison(entries)) is not None:
             return refusal(400, "invalid", "batch", "an entry spoils the whole request", envelope)
         broken = _errors(entries)
-        errors = broken if rule is None or rule.errors207 is None else _errors_on_order(rule, len(entries))
+        errors = broken if rule is None or rule.errors207 is None else _injected_errors(rule, len(entries))
         reasons = _reasons_by_index([*broken, *errors], len(entries))
         with self.lock:
             self._apply(exchange, [entry for index, entry in enumerate(entries) if index not in reasons])
@@ -189,8 +195,8 @@ class TrackService:
             traffic.entries += len(entries)
             traffic.accepted += len(entries) - len(reasons)
             traffic.rejected.update(reasons.values())
-        on_order = rule is not None and rule.errors207 is not None
-        return answer(207, {"errors": errors}) if errors or on_order else Answer(200, b"{}")
+        is_injected = rule is not None and rule.errors207 is not None
+        return answer(207, {"errors": errors}) if errors or is_injected else Answer(200, b"{}")
 
     def _watch_only(self, exchange: Exchange, body: bytes) -> None:
         """A request that is not applied is under way all the same."""
@@ -232,12 +238,12 @@ def _errors(entries: list[SentEntry]) -> list[JsonObject]:
     ]
 
 
-def _errors_on_order(rule: Rule, entries: int) -> list[Any]:
+def _injected_errors(rule: Rule, entries: int) -> list[Any]:
     """What a rule wants a 207 to say, whatever that is."""
     if isinstance(rule.errors207, list):
         return rule.errors207
     return [
-        {"batch_index": index, "reason": "on_order", "field": "", "message": "refused on order"}
+        {"batch_index": index, "reason": "injected", "field": "", "message": "an injected fault"}
         for index in range(entries)
     ]
 

@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tools.local_track_api.contract import MAX_BODY_BYTES
-
-_HISTOGRAM_STEP_BYTES = 50_000
-
 NO_ANSWER = "no answer"
 
 
@@ -61,24 +57,15 @@ class Traffic:
     def to_json(self) -> dict[str, Any]:
         """For the report."""
         sizes = self.body_bytes
-        mean = sum(sizes) / len(sizes) if sizes else 0.0
-        histogram = Counter(size // _HISTOGRAM_STEP_BYTES * _HISTOGRAM_STEP_BYTES for size in sizes)
         return {
             "requests": dict(self.requests),
             "requests_by_status": dict(sorted(self.statuses.items())),
-            "body_bytes": {
-                "total": sum(sizes),
-                "min": min(sizes, default=0),
-                "max": max(sizes, default=0),
-                "mean": mean,
-                "mean_fullness": mean / MAX_BODY_BYTES,
-                "histogram_by_lower_bound": {str(low): histogram[low] for low in sorted(histogram)},
-            },
+            "body_bytes": {"max": max(sizes, default=0), "mean": sum(sizes) / len(sizes) if sizes else 0.0},
             "entries": self.entries,
             "accepted": self.accepted,
             "rejected_by_reason": dict(self.rejected),
             "requests_during_retry_after": len(self.during_retry_after),
-            "requests_during_retry_after_seconds": self.during_retry_after[:100],
+            "requests_during_retry_after_seconds": self.during_retry_after,
             "max_concurrent_requests": self.max_concurrent_requests,
             "connections": len(self.connections),
             "user_agents": dict(self.user_agents),

@@ -14,8 +14,7 @@ Every action is one method, named in the two tables at the end.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -109,10 +108,6 @@ class Ignored:
     stale_updates: int = 0
     updates_of_nobody: int = 0
 
-    def to_json(self) -> dict[str, int]:
-        """For the report."""
-        return asdict(self)
-
 
 class World:
     """The state of one account. Not thread-safe: one lock of the server guards it."""
@@ -124,7 +119,6 @@ class World:
         self.relationships: dict[tuple[str, ObjectKey], JsonObject] = {}
         self.suppressed: set[str] = set()
         self.ignored = Ignored()
-        self.applied: Counter[str] = Counter()
         self._event_digests: dict[str, int] = {}
         self._wall_clock = wall_clock
 
@@ -144,7 +138,6 @@ class World:
     def apply(self, entry: JsonObject, digest: int) -> None:
         """Apply one valid entry; `digest` stands for its bytes."""
         kind, action = entry["type"], entry["action"]
-        self.applied[f"{kind} {action}"] += 1
         if kind == "object":
             _OBJECT_ACTIONS[action](self, entry)
         elif action in ("event", "page", "screen"):
