@@ -1,6 +1,6 @@
 """The parts of the documentation that are made of the code: `make docs` writes them, and a test sees when they differ.
 
-A part stands between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; pictures are whole files.
+Each part sits between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio.config.spec import connection_specification
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from tools.form_picture import rejected_rows_in_s3, whole_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,17 +53,9 @@ PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "configuration": (PAGE, config_table),
 }
 
-PICTURES: dict[str, Callable[[], str]] = {
-    "docs/integrations/destinations/customerio-form.svg": whole_form,
-    "docs/integrations/destinations/customerio-form-s3.svg": rejected_rows_in_s3,
-}
-
 
 def documents() -> Iterator[tuple[Path, str, str]]:
-    """Each file with a generated part: its path, its text, and its text with the part made anew."""
-    for file, draw in PICTURES.items():
-        path = ROOT / file
-        yield path, path.read_text() if path.exists() else "", draw()
+    """Each file with a generated part: its path, its text, and its text with the part regenerated."""
     for name, (file, make) in PARTS.items():
         path = ROOT / file
         text = path.read_text()

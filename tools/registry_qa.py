@@ -23,7 +23,6 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PROGRAMS = Path(sys.executable).parent
 NAME = "destination-customerio"
-# The page, and the pictures beside it.
 DOCS_FOLDER = "docs/integrations/destinations/"
 EXPECTED = ROOT / "docs" / "qa.md"
 # Port 9 discards; nobody listens there.

@@ -8,7 +8,6 @@ import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -25,7 +24,7 @@ from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import FieldMapping
-from tools.generated_docs import PAGE, PICTURES, documents
+from tools.generated_docs import PAGE, documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,10 +101,6 @@ def test_generated_parts_are_what_the_code_makes_of_them() -> None:
         assert text == made_anew
 
 
-def _parsed(file: str) -> ET.Element:
-    return ET.fromstring((ROOT / file).read_text())  # noqa: S314 - a file of this repository
-
-
 @pytest.mark.parametrize("file", ["README.md", "docs/rejected-rows.md", PAGE])
 def test_the_commands_for_people_are_shown_as_they_are_taken(file: str) -> None:
     """Each command line in a block or in the text has the arguments that the program wants; both commands are there."""
@@ -114,33 +109,6 @@ def test_the_commands_for_people_are_shown_as_they_are_taken(file: str) -> None:
     )
     parsed = [cli._parse(shlex.split(line)) for line in lines]
     assert {"rejected", "replay"} <= {arguments.command for arguments in parsed}
-
-
-@pytest.mark.parametrize("file", PICTURES)
-def test_the_pictures_of_the_form_are_readable(file: str) -> None:
-    """Well-formed, labelled as what they are, no text over the edge, and shown on the page."""
-    picture = _parsed(file)
-    texts = [element for element in picture.iter() if element.tag.endswith("}text")]
-    assert any("Drawn from the connector's spec." in (text.text or "") for text in texts)
-    for text in texts:
-        ends_at = float(text.attrib["x"]) + 0.48 * float(text.attrib["font-size"]) * len(text.text or "")
-        assert ends_at <= float(picture.attrib["width"])
-    page = (ROOT / PAGE).read_text()
-    assert f"]({Path(file).name})" in page
-
-
-def test_the_pictures_hold_every_field_that_is_shown_and_no_hidden_one() -> None:
-    """Of the fields at the top, and of those of the bucket."""
-    schema = connection_specification()["properties"]
-    whole, bucket = ({element.text for element in _parsed(file).iter()} for file in PICTURES)
-    hidden = {field["title"] for field in schema.values() if field.get("airbyte_hidden")}
-    assert whole >= {field["title"] for field in schema.values()} - hidden
-    assert bucket >= {
-        field["title"]
-        for field in schema["object_storage_config"]["oneOf"][1]["properties"].values()
-        if "const" not in field
-    }
-    assert not (whole | bucket) & hidden
 
 
 def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
