@@ -148,7 +148,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(503, "Customer.io did not take a request in"), (401, "Customer.io does not accept the Site ID")],
+    [(503, "Customer.io did not accept a request after"), (401, "Customer.io does not accept the Site ID")],
 )
 def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
     api: LocalTrackApi, bucket: Bucket, status: int, words: str

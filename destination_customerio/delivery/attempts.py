@@ -166,9 +166,9 @@ class Delivery:
 
 def _retries_are_spent(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
     return TransientError(
-        f"Customer.io did not take a request in {attempts} attempts, for which it has {budget_seconds:.0f} s (last: "
-        f"{verdict.reason}). What was written stays written, and the next attempt goes on from there. "
-        "Check the status page of Customer.io, and that nothing between Airbyte and Customer.io breaks connections."
+        f"Customer.io did not accept a request after {attempts} {'attempt' if attempts == 1 else 'attempts'} (retry budget: "
+        f"{budget_seconds:.0f} s). Last failure: {verdict.reason}. Delivered rows are kept; the next attempt resumes from "
+        "the last checkpoint. Check Customer.io's status page and the network between Airbyte and Customer.io."
     )
 
 
