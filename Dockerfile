@@ -1,27 +1,25 @@
-# The connector's image: the base, the locked dependencies, the connector; no build tools, no tests.
+# The connector's image: base, locked dependencies, connector. No build tools, no tests.
 #   make image            or, on another base:   make image BASE_IMAGE=...
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.1.0@sha256:1d1aa21d34e851df4e8a87b391c27724c06e2597608e7161f4d167be853bd7b6
 
-# The dependencies, in an environment without pip. This stage changes only with the lock file.
+# The dependencies, in an environment without pip. This layer changes only with the lock file.
 FROM ${BASE_IMAGE} AS dependencies
 USER root
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-COPY locks/connector.lock /build/
+COPY locks/image.lock /build/
+# --no-deps: the lock file is complete but for locks/image-excludes.txt.
 RUN python -m venv --without-pip /opt/connector \
- && python -m pip --python /opt/connector/bin/python install --no-compile --require-hashes --only-binary :all: -r /build/connector.lock
+ && python -m pip --python /opt/connector/bin/python install --no-compile --no-deps --require-hashes --only-binary :all: -r /build/image.lock
 
-# Of these, the connector loads a part. What goes: libraries that the CDK brings for sources (integration_tests/test_image.py
-# imports the connector as the CDK knows it), tests, and the descriptions of those AWS services that are neither S3 nor a way
-# to sign in to it. Bytecode is made for what a sync loads; the user `airbyte` could not write it later.
-RUN python -m pip --python /opt/connector/bin/python uninstall --yes --quiet --root-user-action ignore \
-      google-cloud-secret-manager grpc-google-iam-v1 grpcio grpcio-status joblib nltk numpy pandas pygments rapidfuzz \
- && cd /opt/connector/lib/python3*/site-packages \
+# Drop the packages' tests, and botocore's API models of every service except S3 and those it signs in with. Compile what a
+# sync imports, because the user `airbyte` can't write bytecode at run time.
+RUN cd /opt/connector/lib/python3*/site-packages \
  && find . -type d -name tests -prune -exec rm -rf {} + \
  && find botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -rf {} + \
  && python -m compileall -q annotated_types boto3 botocore certifi charset_normalizer dateutil idna jmespath pydantic \
       requests s3transfer typing_inspection urllib3 six.py typing_extensions.py
 
-# The connector, installed beside its dependencies but kept apart, so that it makes a layer of its own.
+# The connector's wheel, installed under its own root so that it becomes a layer of its own.
 FROM dependencies AS connector
 COPY locks/build.lock /build/
 RUN python -m venv /build/tools && /build/tools/bin/pip install --require-hashes -r /build/build.lock
@@ -36,7 +34,7 @@ COPY --from=connector /build/root/ /
 
 USER airbyte
 WORKDIR /airbyte/integration_code
-# The platform starts what AIRBYTE_ENTRYPOINT says; `docker run` starts ENTRYPOINT. They are the same.
+# The platform runs AIRBYTE_ENTRYPOINT, `docker run` runs ENTRYPOINT; keep them equal.
 ENV PATH="/opt/connector/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     AIRBYTE_ENTRYPOINT="destination-customerio"
@@ -45,6 +43,6 @@ ENTRYPOINT ["destination-customerio"]
 LABEL io.airbyte.name="airbyte/destination-customerio" \
       io.airbyte.version="0.1.0" \
       org.opencontainers.image.title="destination-customerio" \
-      org.opencontainers.image.description="Airbyte destination that sends warehouse rows to Customer.io, keeps their order, and loses none." \
+      org.opencontainers.image.description="Airbyte destination that sends warehouse rows to Customer.io: in order, at least once, with every rejected row accounted for." \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="MIT"

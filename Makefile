@@ -71,6 +71,7 @@ docs: $(STAMP) ## Write the parts of the documentation that are made of the code
 
 lock: $(STAMP) ## Refresh the pinned versions in locks/
 	$(COMPILE) pyproject.toml --output-file locks/connector.lock
+	$(COMPILE) pyproject.toml --excludes locks/image-excludes.txt --constraints locks/connector.lock --output-file locks/image.lock
 	$(COMPILE) pyproject.toml --group dev --constraints locks/connector.lock --output-file locks/dev.lock
 	$(COMPILE) --group build --constraints locks/dev.lock --output-file locks/build.lock
 	$(COMPILE) --group pyairbyte --output-file locks/pyairbyte.lock

@@ -1,1 +1,1 @@
-"""How fast the connector is, and how little memory it takes: `make bench`, or `python -m benchmarks`."""
+"""Measures the connector's speed and memory: `make bench`, or `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""Runs the benchmarks: all of them, or those that are named."""
+"""Runs all benchmarks, or the ones named."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MAX_MINUTES = 20
 
 
 def measured(name: str, bench: Bench) -> Section:
-    """One measurement, by its name."""
+    """Run one measurement by name."""
     measure: Callable[[Bench], Section] = import_module(f"benchmarks.{name}").measure
     return measure(bench)
 
@@ -66,7 +66,7 @@ def _write_results(sections: Sequence[Section], python: Path, minutes: float) ->
 
 
 def _versions(python: Path) -> list[str]:
-    """What the libraries beside the connector say of their versions."""
+    """The versions of the libraries that the connector is compared with."""
     code = (
         "import sys; from importlib.metadata import version; "
         "print(', '.join(f'{name} {version(name)}' for name in sys.argv[1:]))"
@@ -75,37 +75,31 @@ def _versions(python: Path) -> list[str]:
     return [subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()]
 
 
-def _give_up(number: int, frame: object) -> None:  # noqa: ARG001 - what a signal handler is given
+def _give_up(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler
     raise BenchmarkError(
-        f"Stopped after {_MAX_MINUTES} minutes: the machine is too busy, or too slow, for all of it. What was measured "
-        "stands above; name one measurement after the other to have the rest."
+        f"Stopped after {_MAX_MINUTES} minutes: the machine is too busy or too slow for the whole run. Finished "
+        "measurements are above; run the others by name, one at a time."
     )
 
 
 def main() -> int:
-    """Run; all of them at full length write the results into the repository, anything less is only printed."""
+    """Run the benchmarks; only a complete run writes its results into the repository, anything less is printed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}; all of them by default"
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="few rows, one round: shows only that all of it works"
-    )
-    parser.add_argument(
-        "--compared-python", type=Path, help="a Python that has the libraries of locks/bench.lock"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="few rows, one round: a smoke test")
+    parser.add_argument("--compared-python", type=Path, help="a Python with the packages of locks/bench.lock")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
-        parser.error(f"there is no {', '.join(sorted(unknown))}")
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
     is_whole = not options.names and not options.quick
     if is_whole and options.compared_python is None:
-        parser.error("the whole run needs --compared-python; `make bench` gives it")
+        parser.error("a complete run needs --compared-python; `make bench` passes it")
     if is_whole:
-        # Not only at the end: the place for the goals is there.
+        # Fail now, not after the run, if the document has no place for the goals.
         with_goals(_DOCUMENT.read_text(), [])
     began = time.monotonic()
     signal.signal(signal.SIGALRM, _give_up)
-    # So that the servers end too, and the folder goes.
+    # Exit normally, so that the servers stop and the folder is removed.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     signal.alarm(_MAX_MINUTES * 60)
     try:

@@ -1,4 +1,4 @@
-"""7. Alternatives: the same rows through what one would write oneself."""
+"""7. Alternatives: the same rows through hand-written clients."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import Rows
-from benchmarks.measure import BenchmarkError, Run, Spread, in_turn, ratios, run, walls
+from benchmarks.measure import BenchmarkError, Run, Spread, interleaved, ratios, run, walls
 from benchmarks.report import Goal, Section
-from benchmarks.servers import answered_rows, yes_to_anything
+from benchmarks.servers import accept_everything, answered_rows
 from benchmarks.syncs import DEFAULT_LANES
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LATENCY_SECONDS = 0.02
 _ROWS = 50_000
 _ROUNDS = 3
-# One by one, all 50,000 would take twenty minutes a round; each thousand takes as long as the one before.
+# All 50,000 one by one would take twenty minutes per round; every thousand takes the same time.
 _ROWS_ONE_BY_ONE = 1_000
 # A round number that keeps requests of these rows below 500,000 bytes.
 _ROWS_A_BATCH = 1_200
@@ -32,14 +32,14 @@ _BATCHES = "`async-customerio`: `send_batch`"
 
 
 def measure(bench: Bench) -> Section:
-    """50,000 people to a server that says yes to anything after 20 ms."""
+    """50,000 people to a server that accepts everything after 20 ms."""
     if bench.compared_python is None:
         raise BenchmarkError("The libraries to compare with are not installed; `make bench` installs them.")
     python = str(bench.compared_python)
     part = Rows("people", bench.rows(_ROWS))
     one_by_one = bench.rows(_ROWS_ONE_BY_ONE)
     path = bench.input_file(part)
-    with yes_to_anything(_LATENCY_SECONDS) as url:
+    with accept_everything(_LATENCY_SECONDS) as url:
         identify = [python, "-m", "benchmarks.baselines.identify_rows", url, str(one_by_one)]
         batches = [
             python,
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Section:
             _BATCHES: partial(_batches, batches, path, url, part.rows),
             _IDENTIFY: partial(_one_by_one, identify, path, one_by_one),
         }
-        runs = in_turn(sides, bench.rounds(_ROUNDS))
+        runs = interleaved(sides, bench.rounds(_ROUNDS))
 
     seconds = {
         _OURS: walls(runs[_OURS]),
@@ -65,10 +65,10 @@ def measure(bench: Bench) -> Section:
     rows = [
         [
             "process",
-            "under way at once",
+            "requests in flight",
             f"wall for {part.rows:,} rows, s",
             "rows/s",
-            "times as long as the connector",
+            "time relative to the connector",
         ]
     ]
     for name, found in seconds.items():
@@ -88,14 +88,14 @@ def measure(bench: Bench) -> Section:
         ),
     ]
     text = (
-        f"{part.rows:,} people of about 400 bytes from a file, to a server that says yes to anything after "
-        f"{_LATENCY_SECONDS * 1000:.0f} ms. Each is a process from start to exit; the two others parse their lines with "
-        f"`orjson`, and do nothing that the connector does beside sending. `send_batch` gets {_ROWS_A_BATCH:,} rows a "
-        f"batch, {DEFAULT_LANES} batches at once; without a promise of order, limits, states or rejected rows."
+        f"{part.rows:,} people of about 400 bytes from a file, to a server that accepts everything after "
+        f"{_LATENCY_SECONDS * 1000:.0f} ms. Each is a process from start to exit. The two others parse their lines with "
+        f"`orjson` and only send them. `send_batch` gets {_ROWS_A_BATCH:,} rows per batch, {DEFAULT_LANES} batches at once, "
+        "without ordering, limits, states or rejected rows."
     )
     note = (
-        f"`identify` sends {one_by_one:,} rows a round, and its time is stretched to all {part.rows:,}: the start "
-        "counted once, the rest by the row. Measured whole, it would take longer than all other benchmarks together."
+        f"`identify` sends {one_by_one:,} rows per round, and its time is extrapolated to {part.rows:,}: startup once, the "
+        "rest per row. A full run would take longer than all other benchmarks together."
     )
     return Section("Alternatives", text, rows, goals, [note])
 
@@ -115,14 +115,14 @@ def _batches(command: list[str], path: Path, url: str, rows: int) -> Run:
 def _one_by_one(command: list[str], path: Path, rows: int) -> Run:
     done = run(command, path)
     if json.loads(done.lines[-1])["rows"] != rows:
-        raise BenchmarkError("Not all rows were sent one by one.")
+        raise BenchmarkError("`identify` did not send every row.")
     return done
 
 
 def _check_arrived(url: str, rows: int) -> None:
     arrived = sum(len(numbers) for _, numbers in answered_rows(url))
     if arrived != rows:
-        raise BenchmarkError(f"{arrived:,} of {rows:,} rows arrived.")
+        raise BenchmarkError(f"Only {arrived:,} of {rows:,} rows arrived.")
 
 
 def _extrapolated(done: Run, rows: int) -> float:

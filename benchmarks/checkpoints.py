@@ -1,4 +1,4 @@
-"""5. Checkpoints: what states cost, and how long after the last of its rows a state goes out."""
+"""5. Checkpoints: the cost of states, and the delay between the last of its rows and a state."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import Rows
-from benchmarks.measure import Run, Spread, cpus, in_turn, ratios, walls
+from benchmarks.measure import Run, Spread, cpus, interleaved, ratios, walls
 from benchmarks.report import Section
-from benchmarks.servers import answered_rows, yes_to_anything
+from benchmarks.servers import accept_everything, answered_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,17 +25,17 @@ _ROUNDS = 3
 
 
 def measure(bench: Bench) -> Section:
-    """The same rows with a state every 10, 1,000 and 100,000 of them."""
+    """The same rows with a state every 10, 1,000 and 100,000 rows."""
     count = bench.rows(_ROWS)
     delays: dict[str, list[float]] = {}
-    with yes_to_anything(_LATENCY_SECONDS) as url:
+    with accept_everything(_LATENCY_SECONDS) as url:
         sides = {}
         for interval in _INTERVALS:
             name = f"{interval:,}"
             delays[name] = []
             part = Rows("events", count, state_every=interval)
             sides[name] = partial(_run, bench.sync(url, part), bench.input_file(part), url, delays[name])
-        runs = in_turn(sides, bench.rounds(_ROUNDS))
+        runs = interleaved(sides, bench.rounds(_ROUNDS))
 
     fewest = f"{_INTERVALS[-1]:,}"
     header = [
@@ -43,10 +43,10 @@ def measure(bench: Bench) -> Section:
         "states",
         "wall, s",
         "CPU, s",
-        f"wall to that of every {fewest}",
-        "CPU to that",
+        f"wall relative to every {fewest}",
+        "CPU relative to that",
     ]
-    rows = [[*header, "delay, median, ms", "99 of 100 within, ms", "longest, ms"]]
+    rows = [[*header, "delay, median, ms", "99th percentile, ms", "maximum, ms"]]
     for name, done in runs.items():
         wall, cpu = ratios(walls(done), walls(runs[fewest])), ratios(cpus(done), cpus(runs[fewest]))
         states = sum(b'"STATE"' in line for line in done[0].lines)
@@ -60,14 +60,11 @@ def measure(bench: Bench) -> Section:
         waits = [late[len(late) // 2], late[len(late) * 99 // 100], late[-1]]
         rows.append([name, f"{states:,}", *figures, *(f"{wait * 1000:.1f}" for wait in waits)])
     text = (
-        f"{count:,} events from a file to a server that answers after {_LATENCY_SECONDS * 1000:.0f} ms. The delay of a "
-        "state is from the moment when the server answers for the last of the rows before it, to the moment when its "
-        "line has come out of the connector's stdout."
+        f"{count:,} events from a file to a server that responds after {_LATENCY_SECONDS * 1000:.0f} ms. The delay of a "
+        "state is the time from the server's response for the last of the rows before it until the state appears on the "
+        "connector's stdout."
     )
-    note = (
-        "The input is read as fast as the connector takes it, so a state's delay holds the time for which the "
-        "connector is busy with other rows."
-    )
+    note = "The input is read as fast as the connector accepts it, so a state's delay includes time spent on other rows."
     return Section("Checkpoints", text, rows, notes=[note])
 
 
@@ -80,13 +77,13 @@ def _run(sync: Sync, path: Path, url: str, delays: list[float]) -> Run:
 def state_delays(
     lines: Sequence[bytes], arrived_at: Sequence[float], answered: Sequence[tuple[float, Sequence[int]]]
 ) -> list[float]:
-    """How many seconds each state came after the answer for the last of the rows before it.
+    """Seconds from the response for the last row before each state to that state.
 
-    lines, arrived_at  the connector's messages, and when they came; a state's cursor is the number of the row before it
-    answered           when each request was answered, and the numbers of its rows; all rows from 0 are among them
+    lines, arrived_at  the connector's messages and their arrival times; a state's cursor is the number of the row before it
+    answered           the time of each response and the numbers of its rows; every row from 0 is included
     """
     in_order = sorted((row, at) for at, rows in answered for row in rows)
-    # When a row and all before it were answered for.
+    # The time by which a row and all rows before it had been answered.
     all_answered_at = list(accumulate((at for _, at in in_order), max))
     delays = []
     for line, at in zip(lines, arrived_at, strict=True):

@@ -1,7 +1,7 @@
-"""Airbyte lines for the benchmarks, made on the fly and the same ones every time.
+"""Generates reproducible Airbyte lines for the benchmarks.
 
-A pool of rows is drawn once from a seeded generator; a line is then put together from its number and a row of the pool,
-at a few hundred nanoseconds, so that a generator at the other end of a pipe is never what is measured.
+A pool of rows is drawn once from a seeded generator. A line then combines its number with a row of the pool, in a few
+hundred nanoseconds, so that a generator at the other end of a pipe is never the bottleneck.
 
 `python -m benchmarks.inputs '[{"kind": "people", "rows": 1000}]'` writes the lines to stdout.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 OBJECT_OF_KIND = {"people": "person_identify", "events": "person_event", "large": "person_event"}
 
 _SEED = 20_261_124
-# A prime, so that the pool's turn and that of streams or people do not fall together.
+# Primes, so that the pool's cycle does not align with that of streams or people.
 _POOL_ROWS = {"people": 997, "events": 997, "large": 61}
 _PEOPLE_WITH_EVENTS = 50_000
-# A multiplier without a common factor: the people come in an order that looks like none.
+# Coprime to the number of people, so that they come in a scattered order.
 _SCATTER = 7_368_787
 _EMITTED_AT = 1_764_000_000_000
 _LINES_A_WRITE = 512
@@ -35,14 +35,14 @@ _WORDS = ("alpha", "bravo", "delta", "foxtrot", "india", "kilo", "oscar", "romeo
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What to make.
+    """What to generate.
 
     kind          people (lines of about 400 bytes), events (about 600) or large (events of about 30 KB)
-    rows          how many, over all streams
-    state_every   a STATE after so many rows; each stream gets one at the end in any case
-    streams       the rows go to so many streams in turn
-    reject_every  each so-many-th row names no person, and can't be sent; 0 for none
-    hot_every     each so-many-th row belongs to one and the same person; 0 for none
+    rows          number of rows, over all streams
+    state_every   rows between states; each stream also gets one at the end
+    streams       number of streams, filled round-robin
+    reject_every  every n-th row has no person, and is rejected; 0 for none
+    hot_every     every n-th row belongs to the same person; 0 for none
     """
 
     kind: str
@@ -59,12 +59,12 @@ class Rows:
 
     @property
     def rejected(self) -> int:
-        """How many of the rows can't be sent."""
+        """How many of the rows are rejected."""
         return -(-self.rows // self.reject_every) if self.reject_every else 0
 
 
 def lines(wanted: Rows) -> Iterator[bytes]:
-    """The lines, each with its newline, states among them."""
+    """The lines, states included, each with its newline."""
     pool = _pool(wanted.kind)
     heads = [_head(name) for name in wanted.stream_names]
     for number in range(wanted.rows):
@@ -82,7 +82,7 @@ def lines(wanted: Rows) -> Iterator[bytes]:
 
 
 def command(*parts: Rows) -> list[str]:
-    """The command that writes these lines, part after part, to its stdout."""
+    """The command that writes these lines to its stdout, part by part."""
     return [sys.executable, "-m", "benchmarks.inputs", json.dumps([asdict(part) for part in parts])]
 
 
@@ -108,8 +108,8 @@ def _state(stream: str, number: int) -> bytes:
 
 
 def _pool(kind: str) -> list[bytes]:
-    """Rows without braces, and without what is told of each row alone."""
-    rng = random.Random(f"{_SEED} {kind}")  # noqa: S311 - the same rows every time is the point
+    """Rows without braces and without the per-row columns."""
+    rng = random.Random(f"{_SEED} {kind}")  # noqa: S311 - must be reproducible
     make = {"people": _person_columns, "events": _event_columns, "large": _large_columns}[kind]
     return [orjson.dumps(make(rng))[1:-1] for _ in range(_POOL_ROWS[kind])]
 

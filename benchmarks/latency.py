@@ -1,4 +1,4 @@
-"""2. Latency bound: what concurrency makes of a slow network."""
+"""2. Latency bound: how far concurrency hides a slow network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import Rows
-from benchmarks.measure import Run, Spread, in_turn, ratios, walls
+from benchmarks.measure import Run, Spread, interleaved, ratios, walls
 from benchmarks.report import Goal, Plot, Section
 from benchmarks.servers import track_api
 
@@ -34,11 +34,19 @@ def measure(bench: Bench) -> Section:
         for count in _LANES:
             sync = bench.sync(api.url, part, max_concurrent_requests=count)
             sides[str(count)] = partial(_run, sync, path, api, str(count), bodies)
-        runs = in_turn(sides, bench.rounds(_ROUNDS))
+        runs = interleaved(sides, bench.rounds(_ROUNDS))
     path.unlink()
 
     rows = [
-        ["lanes", "wall, s", "rows/s", "speed-up over one lane", "requests", "bytes a request, mean", "most"]
+        [
+            "lanes",
+            "wall, s",
+            "rows/s",
+            "speed-up over one lane",
+            "requests",
+            "bytes per request, mean",
+            "maximum",
+        ]
     ]
     speed_ups = {lanes: ratios(walls(runs["1"]), walls(done)) for lanes, done in runs.items()}
     rows_per_second = {lanes: part.rows / Spread.of(walls(done)).median for lanes, done in runs.items()}
@@ -74,18 +82,18 @@ def measure(bench: Bench) -> Section:
         ),
     ]
     text = (
-        f"{part.rows:,} events to a server that answers after {_LATENCY_SECONDS * 1000:.0f} ms. Whole processes, start "
-        "and end included, when lanes are not all busy."
+        f"{part.rows:,} events to a server that responds after {_LATENCY_SECONDS * 1000:.0f} ms. Whole processes, including "
+        "start and end, when not all lanes are busy."
     )
     note = (
-        "The last request of each lane carries what is left, so the mean falls a little with the number of lanes, and "
-        "rises with the length of the sync."
+        "The last request of each lane carries the remainder, so the mean falls slightly with the number of lanes and rises "
+        "with the length of the sync."
     )
     return Section("Latency bound", text, rows, goals, [note], [_plot(rows_per_second)])
 
 
 def _run(sync: Sync, path: Path, api: TrackApi, lanes: str, bodies: dict[str, Bodies]) -> Run:
-    api.forget()
+    api.reset()
     done = sync.from_file(path)
     bodies[lanes] = api.bodies()
     return done
@@ -95,9 +103,9 @@ def _plot(rows_per_second: dict[str, float]) -> Plot:
     one = rows_per_second["1"]
     return Plot(
         "throughput.svg",
-        f"Throughput against lanes, {_LATENCY_SECONDS * 1000:.0f} ms per answer",
-        "requests under way at once (lanes)",
+        f"Throughput against lanes, {_LATENCY_SECONDS * 1000:.0f} ms per response",
+        "requests in flight (lanes)",
         "rows per second",
         {"measured": [(float(lanes), speed) for lanes, speed in rows_per_second.items()]},
-        {"as many times one lane": [(float(lanes), one * float(lanes)) for lanes in rows_per_second]},
+        {"linear speed-up": [(float(lanes), one * float(lanes)) for lanes in rows_per_second]},
     )

@@ -1,7 +1,7 @@
-"""Runs a process from start to exit, and says what it took; compares such runs in pairs.
+"""Runs processes from start to exit and measures their time and memory; compares such runs in pairs.
 
-All figures are of whole processes, as the kernel counts them (`wait4`). A comparison runs its sides in turn, A B A B,
-and takes the ratio of each pair: what the machine does meanwhile then strikes both sides alike.
+All figures cover whole processes, as counted by the kernel (`wait4`). Comparisons are interleaved, A B A B, and ratios
+are taken per pair, so that whatever else the machine does affects both sides.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Far beyond any run: a process that gets here hangs.
+# Far longer than any run: a process that gets here hangs.
 _PATIENCE_SECONDS = 300.0
 _BYTES_PER_KIB = 1024
 _SHOWN_BYTES_OF_STDERR = 2_000
-# Neither proxies nor an AWS account of whoever runs this may have a say in what is measured.
+# The measurement must not depend on proxies or AWS settings of the machine.
 _FOREIGN = ("aws_", "http_proxy", "https_proxy", "all_proxy")
 _ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
@@ -33,7 +33,7 @@ _ENVIRONMENT = {
 
 
 class BenchmarkError(Exception):
-    """A figure can't be had; the message says why."""
+    """A measurement failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Run:
     """One process from its start to its exit.
 
     wall_seconds    between the two
-    cpu_seconds     of all its threads, in user and kernel mode
-    peak_rss_bytes  the most memory it held at once; 0 where it is hidden behind what this process held at its start
-    lines           what it wrote to stdout
-    arrived_at      when each of these lines came, by the monotonic clock
+    cpu_seconds     of all its threads, user and system
+    peak_rss_bytes  its peak memory; 0 if unknown, because this process had more when it started the other
+    lines           its stdout
+    arrived_at      the arrival time of each line, by the monotonic clock
     """
 
     wall_seconds: float
@@ -56,7 +56,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of several figures, and the least and the greatest of them."""
+    """Median, minimum and maximum of several figures."""
 
     median: float
     low: float
@@ -64,7 +64,7 @@ class Spread:
 
     @classmethod
     def of(cls, figures: Iterable[float]) -> Spread:
-        """Sum up one figure or more."""
+        """Summarize one or more figures."""
         ordered = sorted(figures)
         return cls(statistics.median(ordered), ordered[0], ordered[-1])
 
@@ -74,26 +74,26 @@ class Spread:
 
 
 def environment() -> dict[str, str]:
-    """What the processes see of this one's environment."""
+    """The environment for the measured processes."""
     own = {name: value for name, value in os.environ.items() if not name.lower().startswith(_FOREIGN)}
     return {**own, **_ENVIRONMENT}
 
 
 def run(command: Sequence[str], stdin: Path | None = None) -> Run:
-    """Run a command to its end, with a file for stdin.
+    """Run a command to completion, with a file as stdin.
 
     Raises:
-        BenchmarkError: it failed, or did not end.
+        BenchmarkError: it failed or hung.
     """
     with Path(stdin or os.devnull).open("rb") as file:
         return _run(command, file)
 
 
 def run_behind(generator: Sequence[str], command: Sequence[str]) -> Run:
-    """Run a command to its end behind a pipe that another process fills, which is not measured.
+    """Run a command to completion, reading from a pipe filled by another process, which is not measured.
 
     Raises:
-        BenchmarkError: one of the two failed, or did not end.
+        BenchmarkError: one of the two failed or hung.
     """
     with subprocess.Popen(generator, stdout=subprocess.PIPE, env=environment()) as source:
         assert source.stdout is not None
@@ -104,8 +104,8 @@ def run_behind(generator: Sequence[str], command: Sequence[str]) -> Run:
     return done
 
 
-def in_turn(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
-    """Run the sides one after the other, so many times: A B A B."""
+def interleaved(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, list[Run]]:
+    """Run the sides interleaved, A B A B, for that many rounds."""
     runs: dict[str, list[Run]] = {side: [] for side in sides}
     for _ in range(rounds):
         for side, start in sides.items():
@@ -114,7 +114,7 @@ def in_turn(sides: Mapping[str, Callable[[], Run]], rounds: int) -> dict[str, li
 
 
 def ratios(figures: Iterable[float], others: Iterable[float]) -> Spread:
-    """The ratios of figures that were measured in pairs."""
+    """The ratios of figures measured in pairs."""
     return Spread.of(figure / other for figure, other in zip(figures, others, strict=True))
 
 
@@ -124,7 +124,7 @@ def walls(runs: Iterable[Run]) -> list[float]:
 
 
 def cpus(runs: Iterable[Run]) -> list[float]:
-    """Seconds of processor time."""
+    """Seconds of CPU time."""
     return [each.cpu_seconds for each in runs]
 
 
@@ -139,13 +139,13 @@ def _run(command: Sequence[str], stdin: IO[bytes]) -> Run:
         try:
             assert process.stdout is not None
             lines, arrived_at = _read(process.stdout)
-            # Not by Popen's own wait: the kernel tells what a process took only once.
+            # Not Popen.wait: the kernel reports a process's resource usage only once.
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             wall_seconds = time.perf_counter() - began
         finally:
             watchdog.cancel()
-            # Does nothing to a process that has ended.
+            # No effect on a process that has exited.
             process.kill()
         if process.returncode != 0:
             stderr.seek(0)
@@ -154,14 +154,14 @@ def _run(command: Sequence[str], stdin: IO[bytes]) -> Run:
                 f"{Path(command[0]).name} ended with {process.returncode}: {b''.join(said).decode(errors='replace')}"
             )
     peak_rss_bytes = usage.ru_maxrss * _BYTES_PER_KIB
-    # What this process held when it started the other, the kernel counts as if it had been the other's.
+    # The kernel counts the memory this process had when it forked as the other's.
     if peak_rss_bytes <= _own_peak_rss_bytes():
         peak_rss_bytes = 0
     return Run(wall_seconds, usage.ru_utime + usage.ru_stime, peak_rss_bytes, lines, arrived_at)
 
 
 def _own_peak_rss_bytes() -> int:
-    # Not of getrusage, which knows nothing better of this process than of the others.
+    # Not getrusage, whose value has the same flaw for this process.
     status = Path("/proc/self/status").read_text()
     return int(dict(line.split(":", 1) for line in status.splitlines())["VmHWM"].split()[0]) * _BYTES_PER_KIB
 

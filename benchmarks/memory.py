@@ -1,4 +1,4 @@
-"""4. Memory: the most that the connector holds at once, as syncs get longer."""
+"""4. Memory: the connector's peak memory as syncs get longer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.inputs import Rows
 from benchmarks.measure import BenchmarkError, Spread
 from benchmarks.report import Goal, Plot, Section
-from benchmarks.servers import bucket_at, forgetful_bucket, track_api
+from benchmarks.servers import bucket_at, discarding_bucket, track_api
 
 if TYPE_CHECKING:
     from benchmarks.syncs import Bench
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LENGTHS = (100_000, 1_000_000, 5_000_000)
 _REJECTED_LENGTHS = (100_000, 500_000, 2_000_000)
 _LARGE_LENGTHS = (3_000, 30_000, 90_000)
-# The longest run once: all of them together take minutes.
+# The longest ones run once, because they take minutes.
 _ROUNDS = (3, 3, 1)
 _SERIES = {
     "1% rejected": (Rows("people", 0, reject_every=100), _LENGTHS),
@@ -29,9 +29,9 @@ _MAX_GROWTH_MB, _MAX_PEAK_MB = 15.0, 220.0
 
 
 def measure(bench: Bench) -> Section:
-    """Each series in its three lengths, with a bucket for what is rejected."""
+    """Each series in three lengths, with a bucket for rejected rows."""
     peaks: dict[str, list[tuple[int, Spread]]] = {}
-    with track_api() as api, forgetful_bucket() as bucket_url:
+    with track_api() as api, discarding_bucket() as bucket_url:
         storage = bucket_at(bucket_url)
         for name, (rows, lengths) in _SERIES.items():
             peaks[name] = []
@@ -40,10 +40,12 @@ def measure(bench: Bench) -> Section:
                 sync = bench.sync(api.url, part, object_storage_config=storage)
                 found = [sync.from_generator().peak_rss_bytes for _ in range(bench.rounds(rounds))]
                 if not all(found):
-                    raise BenchmarkError("The peak of the connector is hidden behind that of this process.")
+                    raise BenchmarkError(
+                        "The connector's peak memory is unknown, because this process used more."
+                    )
                 peaks[name].append((part.rows, Spread.of(each / _BYTES_PER_MB for each in found)))
-                # It keeps the size of each body.
-                api.forget()
+                # Otherwise it keeps the size of each body.
+                api.reset()
 
     header = [
         "rows",
@@ -74,16 +76,16 @@ def measure(bench: Bench) -> Section:
         ),
     ]
     text = (
-        "Peak RSS of the whole process, as the kernel counts it, behind a pipe that another process fills. Rejected "
-        "rows go to a bucket on loopback that takes files and forgets them; small rows are people of about 400 bytes."
+        "Peak RSS of the whole process, as counted by the kernel, reading from a pipe filled by another process. Rejected "
+        "rows go to a bucket on loopback that discards files; small rows are people of about 400 bytes."
     )
     large, rejected = (
         ", ".join(f"{n:,}" for n in lengths) for lengths in (_LARGE_LENGTHS, _REJECTED_LENGTHS)
     )
     notes = [
         f"Rows of 30 KB: {large} of them; 5 million would be 150 GB. The last is 2.7 GB, more than 5 million small ones.",
-        f"100% rejected: {rejected} rows, as each takes several times as long as one that is sent.",
-        "The longest syncs are run once, the others three times.",
+        f"100% rejected: {rejected} rows, because each takes several times as long as one that is sent.",
+        "The longest syncs run once, the others three times.",
     ]
     return Section("Memory", text, table, goals, notes, [_plot(peaks)])
 

@@ -1,6 +1,6 @@
-"""Draws the plots as SVG: `python -m benchmarks.plots FOLDER`, with what is to be drawn as JSON on stdin.
+"""Draws the plots as SVG: `python -m benchmarks.plots FOLDER`, with the plots as JSON on stdin.
 
-A program of its own, as matplotlib is installed beside the libraries to compare with, not beside the connector.
+A separate program, because matplotlib is not installed in the connector's environment.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.ticker import EngFormatter
 
-# Readable on white and on black alike, as the page around may be either.
+# Readable on both light and dark pages.
 _INK = "#7a828e"
 _COLORS = ["#2f81f7", "#e3742f", "#2da44e", "#a371f7", "#d4a72c"]
 
 
 def draw(plot: dict[str, Any], folder: Path) -> None:
-    """Write one plot; the same figures give the same bytes."""
+    """Write one plot; the same figures yield the same bytes."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for color, (name, points) in zip(_COLORS, plot["lines"].items(), strict=False):
         axes.plot(*zip(*points, strict=True), marker="o", color=color, label=name)
@@ -42,7 +42,7 @@ def draw(plot: dict[str, Any], folder: Path) -> None:
 
 
 def main() -> None:
-    """Draw all plots of stdin into the folder."""
+    """Draw all plots from stdin into the folder."""
     mpl.use("svg")
     mpl.rcParams.update(
         {

@@ -1,4 +1,4 @@
-"""8. Reject path: one row in ten can't be sent, and is kept in a bucket."""
+"""8. Reject path: one row in ten is rejected, and stored in a bucket."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.inputs import Rows
-from benchmarks.measure import Spread, cpus, in_turn, ratios, walls
+from benchmarks.measure import Spread, cpus, interleaved, ratios, walls
 from benchmarks.report import Section
 from benchmarks.servers import bucket_at, local_s3, track_api
 
@@ -18,11 +18,11 @@ _ROUNDS = 3
 _REJECT_EVERY = 10
 _NONE = "none rejected"
 _COUNTED = "10% rejected, counted"
-_KEPT = "10% rejected, kept in a bucket"
+_KEPT = "10% rejected, stored in a bucket"
 
 
 def measure(bench: Bench) -> Section:
-    """The same rows, with and without a person to send them for."""
+    """The same rows, with and without a person."""
     sent, rejected = (
         Rows("people", bench.rows(_ROWS)),
         Rows("people", bench.rows(_ROWS), reject_every=_REJECT_EVERY),
@@ -37,16 +37,16 @@ def measure(bench: Bench) -> Section:
                 bench.sync(api.url, rejected, object_storage_config=storage).from_file, rejected_path
             ),
         }
-        runs = in_turn(sides, bench.rounds(_ROUNDS))
+        runs = interleaved(sides, bench.rounds(_ROUNDS))
 
-    rows = [["rows", "wall, s", "CPU, s", "rows/s", f"wall to {_NONE}", f"CPU to {_NONE}"]]
+    rows = [["rows", "wall, s", "CPU, s", "rows/s", f"wall relative to {_NONE}", f"CPU relative to {_NONE}"]]
     for name, done in runs.items():
         wall, cpu = Spread.of(walls(done)), Spread.of(cpus(done))
         shown = ["" if name == _NONE else f"{ratios(of(done), of(runs[_NONE])):.2f}" for of in (walls, cpus)]
         rows.append([name, f"{wall:.2f}", f"{cpu:.2f}", f"{sent.rows / wall.median:,.0f}", *shown])
     text = (
-        f"{sent.rows:,} people of about 400 bytes from a file, every tenth without a person's id where rows are "
-        "rejected; the bucket is moto's S3, files are CSV. Whole processes."
+        f"{sent.rows:,} people of about 400 bytes from a file; where rows are rejected, every tenth has no person. The bucket "
+        "is moto's S3, files are CSV. Whole processes."
     )
-    note = "With a bucket, the start of the process also loads boto3."
+    note = "With a bucket, process startup includes loading boto3."
     return Section("Reject path", text, rows, notes=[note])

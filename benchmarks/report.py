@@ -1,4 +1,4 @@
-"""What a measurement says, and the page of all of them."""
+"""The result of a measurement, and the page of all results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BYTES_PER_GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was wanted, what came out, and by how much it is missed ("" when it is met)."""
+    """A goal, the measured figure, and by how much it is missed ("" if it is met)."""
 
     wanted: str
     figure: str
@@ -27,26 +27,26 @@ class Goal:
 
     @classmethod
     def at_most(cls, wanted: str, limit: float, figure: float, shown: str) -> Goal:
-        """Met when the figure is not over the limit."""
+        """Met if the figure does not exceed the limit."""
         return cls(wanted, shown, "" if figure <= limit else f"{figure / limit - 1:.0%} over")
 
     @classmethod
     def at_least(cls, wanted: str, limit: float, figure: float, shown: str) -> Goal:
-        """Met when the figure is not under the limit."""
+        """Met if the figure is not below the limit."""
         return cls(wanted, shown, "" if figure >= limit else f"{1 - figure / limit:.0%} under")
 
     @property
     def verdict(self) -> str:
-        """For a table."""
+        """The outcome, for a table."""
         return f"**missed, {self.missed_by}**" if self.missed_by else "met"
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Lines to draw: points by the name of the line.
+    """A line chart: points by the name of the line.
 
-    bounds          the same for what the lines are to be seen against
-    is_logarithmic  of the x axis
+    bounds          reference lines, in the same form
+    is_logarithmic  whether the x axis is logarithmic
     """
 
     file: str
@@ -62,9 +62,9 @@ class Plot:
 class Section:
     """One measurement.
 
-    text   what was done, in Markdown
-    table  its header, and its rows
-    notes  what is to be known of the figures
+    text   what was measured, in Markdown
+    table  header and rows
+    notes  caveats
     """
 
     title: str
@@ -76,7 +76,7 @@ class Section:
 
 
 def markdown(section: Section) -> str:
-    """One measurement, with a heading."""
+    """One measurement as Markdown, with a heading."""
     parts = [f"## {section.title}", section.text, _table(section.table)]
     parts += [f"![{plot.title}]({plot.file})" for plot in section.plots]
     parts += ["\n".join(f"- {note}" for note in section.notes)] if section.notes else []
@@ -85,7 +85,7 @@ def markdown(section: Section) -> str:
 
 
 def goals_table(sections: Sequence[Section]) -> str:
-    """All goals, one a line."""
+    """All goals, one per line."""
     rows = [["measurement", "goal", "measured", "verdict"]]
     for section in sections:
         rows += [[section.title, goal.wanted, goal.figure, goal.verdict] for goal in section.goals]
@@ -95,14 +95,14 @@ def goals_table(sections: Sequence[Section]) -> str:
 def page(sections: Sequence[Section], compared: Sequence[str], minutes: float) -> str:
     """The whole page.
 
-    compared  names and versions of the libraries that were compared with
+    compared  names and versions of the libraries compared with
     """
     intro = (
         "# Results of the benchmarks\n\n"
-        "Written by `make bench`; what is measured and how stands in [docs/performance.md](../docs/performance.md). "
-        "The claims are the ratios: each compares processes that ran in turn, in one run of the command. Seconds, rows "
-        "per second and bytes are those of the machine below, and differ on any other. A figure is the median of "
-        "several rounds, with the least and the greatest in brackets."
+        "Written by `make bench`; [docs/performance.md](../docs/performance.md) says what is measured and how. The ratios "
+        "are the claims: each compares interleaved processes in one run of the command. Seconds, rows per second and "
+        "bytes hold for the machine below only. A figure is the median of several rounds, with minimum and maximum in "
+        "parentheses."
     )
     machine = "\n".join(
         f"- {line}" for line in [*_machine(), *compared, f"The whole run took {minutes:.0f} minutes."]
@@ -112,15 +112,15 @@ def page(sections: Sequence[Section], compared: Sequence[str], minutes: float) -
 
 
 def with_goals(document: str, sections: Sequence[Section]) -> str:
-    """A document with the table of goals in its place for it.
+    """A document with the table of goals between its markers.
 
     Raises:
-        LookupError: it has no such place.
+        LookupError: it has no such markers.
     """
     place = re.compile(r"(<!-- goals -->\n).*?(<!-- end: goals -->)", re.DOTALL)
     found = place.search(document)
     if found is None:
-        raise LookupError("the document has no place for the goals")
+        raise LookupError("the document has no markers for the goals")
     return f"{document[: found.end(1)]}{goals_table(sections)}\n{document[found.start(2) :]}"
 
 
@@ -129,7 +129,7 @@ def _sentence(goal: Goal) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
-    """A table whose columns from the given one on stand to the right."""
+    """A table whose columns are right-aligned from the given one on."""
     header, *rest = rows
     rule = ["---:" if column >= numbers_from else "---" for column in range(len(header))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rest))
@@ -145,7 +145,7 @@ def _machine() -> list[str]:
 
 
 def _processor() -> str:
-    """The model, where the system says it."""
+    """The CPU model if known, otherwise the architecture."""
     try:
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     except OSError:

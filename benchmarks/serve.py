@@ -1,8 +1,8 @@
-"""Serves the other ends of the benchmarks: `python -m benchmarks.serve KIND`, until SIGTERM or SIGINT.
+"""Servers for the benchmarks: `python -m benchmarks.serve KIND`, until SIGTERM or SIGINT.
 
-yes     answers 200 to every request, whoever asks for whatever, as late as told
-bucket  as much of S3 as a client needs to get rid of files; keeps none
-moto    the S3 of moto
+yes     responds 200 to every request, after a configurable delay
+bucket  as much of S3 as a client needs to upload files; discards them
+moto    moto's S3
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ _UPLOAD_ENDED = b"<CompleteMultipartUploadResult/>"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """What the servers share: HTTP, without a word."""
+    """HTTP without logging, shared by the servers."""
 
-    # With this version the class also answers `Expect: 100-continue`, for which boto3 would wait a second.
+    # HTTP/1.1 also makes the class respond to `Expect: 100-continue`; boto3 would wait a second for that.
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's own name
-        """Say nothing."""
+        """Log nothing."""
 
     def read(self) -> bytes:
         """The request's body."""
         return self.rfile.read(int(self.headers["Content-Length"]))
 
     def answer(self, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Answer 200, in one piece."""
+        """Respond 200, in one write."""
         all_headers = {"Content-Length": str(len(body)), **(headers or {})}
         head = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items())
         self.wfile.write(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body)
 
 
 class _Server(ThreadingHTTPServer):
-    """Remembers when each batch was answered, until it is asked."""
+    """Records the response time of each batch until asked for it."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -62,12 +62,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class _YesHandler(_Handler):
-    """Says yes, late."""
+    """Accepts everything, after a delay."""
 
     server: _Server
 
     def do_GET(self) -> None:
-        """The account's region, or what was answered since this was last asked."""
+        """The account's region, or the batches answered since the last such request."""
         if self.path == "/_answered":
             answered, self.server.answered = self.server.answered, []
             rows = [(at, [int(number) for number in _ROW_NUMBER.findall(body)]) for at, body in answered]
@@ -76,7 +76,7 @@ class _YesHandler(_Handler):
             self.answer(b'{"region":"us"}')
 
     def do_PUT(self) -> None:
-        """A person, by version 1 of the API."""
+        """A person, as in v1 of the API."""
         self.read()
         time.sleep(self.server.latency_seconds)
         self.answer(b"{}")
@@ -90,7 +90,7 @@ class _YesHandler(_Handler):
 
 
 class _BucketHandler(_Handler):
-    """Takes files, whole or in parts."""
+    """Accepts files, whole or in parts."""
 
     def do_PUT(self) -> None:
         """A file, or a part of one."""
@@ -98,7 +98,7 @@ class _BucketHandler(_Handler):
         self.answer(b"", {"ETag": '"0"'})
 
     def do_POST(self) -> None:
-        """The begin or the end of a file in parts."""
+        """The start or the end of a multipart upload."""
         self.read()
         begins = "uploads" in parse_qs(urlsplit(self.path).query, keep_blank_values=True)
         self.answer(_UPLOAD_BEGUN if begins else _UPLOAD_ENDED)
@@ -115,7 +115,7 @@ def _serve_moto() -> None:
     import boto3
     from moto.server import ThreadedMotoServer
 
-    # It would log each request.
+    # Silence its log line per request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -140,7 +140,7 @@ def _say_and_wait(url: str) -> None:
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT; print one line with the address first."""
+    """Print the address, then serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serve", description=__doc__)
     parser.add_argument("kind", choices=["yes", "bucket", "moto"])
     parser.add_argument("--latency-seconds", type=float, default=0.0)

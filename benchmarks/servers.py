@@ -1,4 +1,4 @@
-"""The servers of the benchmarks, seen from outside: each is a process of its own on loopback, see `serve.py`."""
+"""Clients for the benchmarks' servers, each a separate process on loopback; see `serve.py`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOP_TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Bodies:
-    """The bodies of some batch requests: how many, and their sizes."""
+    """Number and sizes of batch request bodies."""
 
     count: int
     mean_bytes: float
@@ -33,19 +33,19 @@ class Bodies:
 
 @dataclass(frozen=True, slots=True)
 class TrackApi:
-    """The local Track API, as far as a benchmark asks it for something."""
+    """A client of the local Track API's control endpoints."""
 
     url: str
     latency_seconds: float
 
-    def forget(self) -> None:
-        """Count from zero."""
+    def reset(self) -> None:
+        """Reset its counts."""
         _ask(self.url, "POST", "/_control/reset")
         settings = {"mode": "count", "latency_seconds": self.latency_seconds}
         _ask(self.url, "POST", "/_control/settings", json.dumps(settings))
 
     def bodies(self) -> Bodies:
-        """What it was sent since it last forgot."""
+        """The requests since the last reset."""
         report = _ask(self.url, "GET", "/_control/report")
         sizes = report["body_bytes"]
         return Bodies(report["requests"]["batch"], sizes["mean"], sizes["max"])
@@ -53,41 +53,41 @@ class TrackApi:
 
 @contextlib.contextmanager
 def track_api(latency_seconds: float = 0.0) -> Iterator[TrackApi]:
-    """The local Track API, told only to read each batch and to answer, after so long."""
+    """The local Track API, set to only read each batch and respond after the given delay."""
     with _process("tools.local_track_api") as url:
         api = TrackApi(url, latency_seconds)
-        api.forget()
+        api.reset()
         yield api
 
 
 @contextlib.contextmanager
-def yes_to_anything(latency_seconds: float = 0.0) -> Iterator[str]:
-    """A server that answers 200 to every request, whoever asks for whatever; its URL."""
+def accept_everything(latency_seconds: float = 0.0) -> Iterator[str]:
+    """A server that responds 200 to every request; yields its URL."""
     with _process("benchmarks.serve", "yes", "--latency-seconds", str(latency_seconds)) as url:
         yield url
 
 
 def answered_rows(url: str) -> list[tuple[float, list[int]]]:
-    """When each batch was answered, by the monotonic clock, and the numbers of its rows; then it forgets them."""
+    """The response time of each batch since the last call, by the monotonic clock, and the numbers of its rows."""
     return [(at, rows) for at, rows in _ask(url, "GET", "/_answered")]
 
 
 @contextlib.contextmanager
 def local_s3() -> Iterator[str]:
-    """The S3 of moto, with an empty bucket `BUCKET`; its URL."""
+    """A moto S3 server with an empty bucket `BUCKET`; yields its URL."""
     with _process("benchmarks.serve", "moto") as url:
         yield url
 
 
 @contextlib.contextmanager
-def forgetful_bucket() -> Iterator[str]:
-    """An S3 that takes all files and keeps none, so that its own size sets no bound to a sync; its URL."""
+def discarding_bucket() -> Iterator[str]:
+    """An S3 that discards all files, so that a sync can be of any length; yields its URL."""
     with _process("benchmarks.serve", "bucket") as url:
         yield url
 
 
 def bucket_at(url: str) -> dict[str, object]:
-    """The `object_storage_config` for the bucket of a server."""
+    """The `object_storage_config` for a server's bucket."""
     return {
         "storage_type": "S3",
         "s3_bucket_name": BUCKET,

@@ -1,4 +1,4 @@
-"""6. Start: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
+"""6. Startup: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.measure import Spread, cpus, in_turn, ratios, run, walls
+from benchmarks.measure import Spread, cpus, interleaved, ratios, run, walls
 from benchmarks.report import Goal, Section
 from integration_tests.connector import SCRIPT
 
@@ -21,14 +21,14 @@ _BARE = "`python -c pass`"
 
 
 def measure(bench: Bench) -> Section:
-    """Three processes that end at once."""
+    """Three processes that exit immediately."""
     sides = {
         _SPEC: partial(run, [str(SCRIPT), "spec"]),
         _IMPORT: partial(run, [sys.executable, "-c", _IMPORT.strip("`")]),
         _BARE: partial(run, [sys.executable, "-c", "pass"]),
     }
-    runs = in_turn(sides, bench.rounds(_ROUNDS))
-    rows = [["process", "wall, s", "CPU, s", "wall of `spec` to it"]]
+    runs = interleaved(sides, bench.rounds(_ROUNDS))
+    rows = [["process", "wall, s", "CPU, s", "wall of `spec` relative to it"]]
     for name, done in runs.items():
         ratio = "" if name == _SPEC else f"{ratios(walls(runs[_SPEC]), walls(done)):.2f}"
         rows.append([name, f"{Spread.of(walls(done)):.2f}", f"{Spread.of(cpus(done)):.2f}", ratio])
@@ -42,5 +42,5 @@ def measure(bench: Bench) -> Section:
         f"{more:+.2f} s",
     )
     return Section(
-        "Start", "Each is a process from start to exit, its files in the page cache.", rows, [goal]
+        "Startup", "Each is a process from start to exit, with its files in the page cache.", rows, [goal]
     )

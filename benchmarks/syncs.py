@@ -1,4 +1,4 @@
-"""The connector's `write` as the benchmarks start it, and the check that it has done all of its work."""
+"""Runs the connector's `write` for the benchmarks, and checks that it acknowledged every row."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# How many requests are under way at once unless the configuration says otherwise.
+# The default of max_concurrent_requests.
 DEFAULT_LANES = 8
 
 
 class Bench:
-    """What all measurements are given.
+    """Shared by all measurements.
 
-    folder           for the files of inputs and configurations; its owner removes it
-    is_quick         few rows and one round: shows that a measurement works, measures nothing
-    compared_python  has the libraries that the connector is compared with; None where they are not installed
+    folder           for input and configuration files; its owner removes it
+    is_quick         few rows and one round: a smoke test
+    compared_python  a Python with the libraries compared with; None if they are not installed
     """
 
     def __init__(self, folder: Path, *, is_quick: bool = False, compared_python: Path | None = None) -> None:
@@ -33,22 +33,22 @@ class Bench:
         self._files = 0
 
     def rows(self, count: int) -> int:
-        """So many rows, or few when it is quick."""
+        """That many rows, or few in a quick run."""
         return max(200, count // 1_000) if self.is_quick else count
 
     def rounds(self, count: int) -> int:
-        """So many rounds, or one when it is quick."""
+        """That many rounds, or one in a quick run."""
         return 1 if self.is_quick else count
 
     def input_file(self, *parts: Rows) -> Path:
-        """A new file with these lines; to be unlinked by the caller when it is large."""
+        """A new file with these lines; the caller should unlink a large one."""
         path = self._new_path("input.jsonl")
         with path.open("wb") as file:
             subprocess.run(command(*parts), stdout=file, env=environment(), check=True)
         return path
 
     def sync(self, url: str, *parts: Rows, **config: Any) -> Sync:
-        """A sync of these rows, which come one part after the other, to the server at `url`."""
+        """A sync of these rows, part by part, to the server at `url`."""
         streams = [stream(name, OBJECT_OF_KIND[part.kind]) for part in parts for name in part.stream_names]
         paths = []
         for name, content in (("config", config_for(url, **config)), ("catalog", catalog_of(*streams))):
@@ -63,25 +63,25 @@ class Bench:
 
 
 class Sync:
-    """One `write`, to be run as often as wanted; `command` starts it."""
+    """A repeatable `write`; `command` starts it."""
 
     def __init__(self, command_line: Sequence[str], parts: Sequence[Rows]) -> None:
         self.command = command_line
         self._parts = parts
 
     def from_file(self, path: Path) -> Run:
-        """Run it with its rows in a file.
+        """Run it with its rows from a file.
 
         Raises:
-            BenchmarkError: it failed, or did not acknowledge each row.
+            BenchmarkError: it failed, or did not acknowledge every row.
         """
         return self._checked(run(self.command, path))
 
     def from_generator(self) -> Run:
-        """Run it behind a pipe, with a process that makes its rows at the other end.
+        """Run it with its rows from a pipe filled by a generator process.
 
         Raises:
-            BenchmarkError: it failed, or did not acknowledge each row.
+            BenchmarkError: it failed, or did not acknowledge every row.
         """
         return self._checked(run_behind(command(*self._parts), self.command))
 
@@ -93,7 +93,7 @@ class Sync:
         expected = sum(part.rows for part in self._parts) - expected_rejected
         if (delivered, rejected) != (expected, expected_rejected):
             raise BenchmarkError(
-                f"The sync acknowledged {delivered:,.0f} rows and {rejected:,.0f} rejected ones, but was given "
-                f"{expected:,} and {expected_rejected:,}."
+                f"The sync acknowledged {delivered:,.0f} delivered and {rejected:,.0f} rejected rows, expected {expected:,} "
+                f"and {expected_rejected:,}."
             )
         return done

@@ -1,7 +1,7 @@
-"""Where the microseconds of a row go: `make profile` samples a CPU-bound write, and prints two tables.
+"""Where the time per row goes: `make profile` samples a CPU-bound write and prints two tables.
 
-The thread that all rows pass is sampled by py-spy from outside, so that no function is slowed more than another. A
-function's own time includes the C functions that it calls: that of `parse_ordinary` is mostly `orjson.loads`.
+py-spy samples the thread that all rows pass through from outside, so that no function is slowed more than another. A
+function's own time includes the C functions it calls: that of `parse_ordinary` is mostly `orjson.loads`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _ROWS_OF_EACH = 300_000
 _SAMPLES_PER_SECOND = 250
 _SHOWN = 25
 _COORDINATOR = "MainThread"
-# What is not in a frame of the coordinator's `run` is the start of the process and its end.
+# Samples outside the coordinator's `run` belong to the start and end of the process.
 _WORK = "Pipeline.run"
 _FRAME = re.compile(r"(?P<function>.+) \((?P<file>[^:]+)(?::(?P<line>\d+))?\)")
 
 
 class Frame(NamedTuple):
-    """Where a thread was."""
+    """The position of a thread."""
 
     function: str
     file: str
@@ -42,7 +42,7 @@ class Frame(NamedTuple):
 
 
 def innermost_frames(raw: Iterable[str]) -> Counter[Frame]:
-    """How often the coordinator was seen in each place, of py-spy's lines: frames from the outermost in, and a count."""
+    """Counts the coordinator's innermost frames in py-spy's lines, each a stack (outermost first) and a count."""
     seen: Counter[Frame] = Counter()
     for line in raw:
         stack, _, count = line.rpartition(" ")
@@ -52,21 +52,21 @@ def innermost_frames(raw: Iterable[str]) -> Counter[Frame]:
 
 
 def table(what: str, seen: Counter[str], rows: int) -> str:
-    """The places where most time went, as Markdown: microseconds of a row, and the share."""
-    lines = [f"| {what} | µs a row | share |", "|---|---:|---:|"]
+    """The places with the most time, as Markdown: microseconds per row and share."""
+    lines = [f"| {what} | µs per row | share |", "|---|---:|---:|"]
     total = seen.total()
     shown = seen.most_common(_SHOWN)
     rest = total - sum(count for _, count in shown)
-    for place, count in [*shown, ("all others", rest), ("together", total)]:
+    for place, count in [*shown, ("all others", rest), ("total", total)]:
         microseconds = count / _SAMPLES_PER_SECOND / rows * 1e6
         lines.append(f"| {place} | {microseconds:.2f} | {count / total:.1%} |")
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Sample one write of people and events from a file, to a server that only reads and answers."""
+    """Sample one write of people and events from a file, to a server that only reads and responds."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.where_time_goes", description=__doc__)
-    parser.add_argument("py_spy", type=Path, help="the program py-spy")
+    parser.add_argument("py_spy", type=Path, help="path of py-spy")
     options = parser.parse_args()
     with TemporaryDirectory(prefix="benchmarks-") as folder, track_api() as api:
         bench = Bench(Path(folder))

@@ -1,8 +1,8 @@
-"""The connector as the CDK knows it: spec, check, discover and write, with the CDK's messages in and out.
+"""The connector as a CDK `Destination`: spec, check, discover and write on the CDK's message objects.
 
-The CDK's own command loop is not used: it knows no `discover`, drops what it does not know of a state, logs the lines
-that it can't decode, and does not flush. `run.py` is the command line; `write` here, for programs that bring messages,
-feeds the same sync as the command line does.
+The CDK's own command loop is not used: it has no `discover`, drops unknown state fields, logs undecodable lines with
+their content, and does not flush. `cli.py` is the command line; `write` here runs the same sync for programs that pass
+message objects.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class DestinationCustomerIO(Destination):
     """Sends the rows of Airbyte streams to Customer.io's Track API."""
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:  # noqa: ARG002 - the CDK's signature
-        """The form that a person fills in."""
+        """The configuration schema."""
         return ConnectorSpecificationSerializer.load(specification())
 
     def check(
@@ -58,7 +58,7 @@ class DestinationCustomerIO(Destination):
         logger: logging.Logger,  # noqa: ARG002 - the CDK's signature
         config: Mapping[str, Any],
     ) -> AirbyteConnectionStatus:
-        """Whether the credentials, the region and the bucket work; if not, what to do."""
+        """Test the credentials, the region and the bucket; a failure says what to do."""
         try:
             check_connection(parse_config(config, os.environ))
         except SyncError as error:
@@ -66,10 +66,10 @@ class DestinationCustomerIO(Destination):
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """The destination catalog: what rows can become. The CDK has no model that keeps all of it.
+        """The destination catalog, as a dict because the CDK's model drops parts of it.
 
         Raises:
-            ConfigError: the configuration is wrong.
+            ConfigError: the configuration is invalid.
         """
         return destination_catalog(IDENTIFIER_KINDS[parse_config(config, os.environ).identifier_type])
 
@@ -79,13 +79,12 @@ class DestinationCustomerIO(Destination):
         configured_catalog: ConfiguredAirbyteCatalog,
         input_messages: Iterable[AirbyteMessage],
     ) -> Iterator[AirbyteMessage]:
-        """Write rows; yields the states that became true, and log messages.
+        """Write rows; yields acknowledged states and log messages.
 
-        The CDK's models have forgotten what they do not know of a message by the time it comes here; the command line
-        keeps everything.
+        The CDK's models drop unknown fields before a message gets here; the command line keeps them.
 
         Raises:
-            SyncError: the sync failed; the states yielded before are true.
+            SyncError: the sync failed; states already yielded are acknowledged.
         """
         checked = parse_config(config, os.environ)
         streams = parse_catalog(orjson.dumps(ConfiguredAirbyteCatalogSerializer.dump(configured_catalog)))
@@ -107,9 +106,9 @@ class DestinationCustomerIO(Destination):
 
 
 class _SyncInThreads:
-    """A sync whose messages come from one thread and whose coordinator is another.
+    """A sync with one thread that feeds messages and one that runs the coordinator.
 
-    failures  what the two met, in order; all of it is there when the answers' file is closed
+    failures  exceptions of both threads, in order; complete once the output file is closed
     """
 
     def __init__(self) -> None:
@@ -118,27 +117,27 @@ class _SyncInThreads:
         self._ended = threading.Event()
 
     def feed(self, messages: Iterable[AirbyteMessage]) -> None:
-        """Post messages until there are no more, or the sync has ended."""
+        """Post messages until none are left or the sync has ended."""
         try:
             for message in messages:
                 self._inbox.wait_for_slot()
                 if self._ended.is_set():
                     return
                 self._inbox.post(Lines(orjson.dumps(AirbyteMessageSerializer.dump(message))))
-        except Exception as error:  # noqa: BLE001 - it is the caller's own, and raised there
+        except Exception as error:  # noqa: BLE001 - the caller's own exception, re-raised by `write`
             self.failures.append(error)
         self._inbox.post(EndOfInput())
 
     def stop(self) -> None:
-        """Take nothing more, where the caller has stopped to listen; what has ended already is not changed by it."""
+        """Stop the sync if the caller stopped iterating; no effect after its end."""
         self._inbox.post(Stop(signal.SIGTERM))
 
     def work(self, file: BinaryIO, config: Config, streams: Sequence[Stream]) -> None:
-        """Run the coordinator, which writes to `file` and closes it."""
+        """Run the coordinator; writes messages to `file` and closes it."""
         with contextlib.suppress(BrokenPipeError), file:
             try:
                 prepare_sync(config, streams, self._inbox, Output(file)).run()
-            except Exception as error:  # noqa: BLE001 - raised by whoever reads the answers to their end
+            except Exception as error:  # noqa: BLE001 - re-raised by `write`
                 self.failures.append(error)
             finally:
                 self._ended.set()

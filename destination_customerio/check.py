@@ -1,4 +1,4 @@
-"""`check`: whether the credentials, the region and the bucket work."""
+"""`check`: tests the credentials, the region and the bucket."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def check_connection(config: Config) -> None:
-    """Ask the account for its region, and try the bucket, when one is configured.
+    """Look up the account's region, and test the bucket if one is configured.
 
     Raises:
-        SyncError: something does not work; the message says what to do.
+        SyncError: one of them does not work; the message says what to do.
     """
     resolve_track_url(config, time.sleep, time.time)
     if isinstance(config.object_storage_config, S3Storage):

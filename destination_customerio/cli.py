@@ -1,7 +1,7 @@
-"""The console script: commands, exit codes, signals, and stdout for protocol messages alone.
+"""The console script: commands, exit codes and signals; stdout carries protocol messages only.
 
-The CDK is not imported here: that alone takes over a second, at the start of every sync. `destination.py` is the
-connector as the CDK knows it, over the same parts.
+The CDK is not imported here, because that alone takes over a second at the start of every sync. `cdk.py` is the same
+connector as a CDK `Destination`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run() -> NoReturn:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + the signal that stopped it."""
+    """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + signal number."""
     parsed = _parse(arguments)
     _on_signal(_exit)
     if parsed.command in ("rejected", "replay"):
@@ -54,11 +54,11 @@ def main(arguments: Sequence[str]) -> int:
         try:
             return _run_command(parsed, output)
         except OutputClosed:
-            # Nobody is left to be told. What was acknowledged is true; the rest will be sent again.
+            # No reader is left. What was acknowledged is true; the rest will be sent again.
             return 1
         except SyncError as error:
             return _fail(output, error)
-        except Exception as error:  # noqa: BLE001 - a bug still owes the platform its one trace
+        except Exception as error:  # noqa: BLE001 - even after a bug, the platform gets exactly one trace
             return _fail(output, unexpected(error))
 
 
@@ -111,43 +111,39 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.set_defaults(dry_run=False)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("spec", help="print what the configuration looks like")
-    check = commands.add_parser("check", help="try the credentials, the region and the bucket")
-    discover = commands.add_parser("discover", help="print what rows can become in Customer.io")
+    commands.add_parser("spec", help="print the configuration schema")
+    check = commands.add_parser("check", help="test the credentials, the region and the bucket")
+    discover = commands.add_parser("discover", help="print the destination objects and their columns")
     write = commands.add_parser("write", help="send the records on stdin to Customer.io")
-    rejected = commands.add_parser(
-        "rejected", help="for people: what lies in the bucket of rejected rows, and why"
-    )
-    replay = commands.add_parser("replay", help="for people: send rejected rows again")
+    rejected = commands.add_parser("rejected", help="summarize the rejected rows in the bucket")
+    replay = commands.add_parser("replay", help="resend rejected rows from the bucket")
     for command in (check, discover, write, rejected, replay):
-        command.add_argument("--config", type=Path, required=True, help="the configuration, a JSON file")
+        command.add_argument("--config", type=Path, required=True, help="configuration (JSON file)")
     for command in (write, replay):
         command.add_argument(
-            "--catalog", type=Path, required=True, help="the configured Airbyte catalog, a JSON file"
+            "--catalog", type=Path, required=True, help="configured Airbyte catalog (JSON file)"
         )
     for command in (rejected, replay):
         command.add_argument(
-            "--sync-id", type=int, metavar="N", help="only rows of this sync (Airbyte's job)"
+            "--sync-id", type=int, metavar="N", help="only rows of this sync (Airbyte job id)"
         )
-        command.add_argument(
-            "--stream", metavar="S", help="only rows of this stream: its name, or namespace.name"
-        )
+        command.add_argument("--stream", metavar="S", help="only rows of this stream: NAME or NAMESPACE.NAME")
         command.add_argument(
             "--since",
             type=_since,
             metavar="DATE",
-            help="only rows that the source gave at this date or time (ISO 8601, UTC) or later",
+            help="only rows extracted at or after this date or time (ISO 8601; UTC unless it has an offset)",
         )
-    rejected.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    rejected.add_argument("--json", action="store_true", help="print a JSON document")
     replay.add_argument(
         "--dry-run",
         action="store_true",
-        help="send nothing and change nothing: say what would be sent, and what the connector itself would reject again",
+        help="send and change nothing; report what would be sent and what the connector itself would reject again",
     )
     write.add_argument(
         "--dry-run",
         action="store_true",
-        help="do everything but send: say how many rows would go in how many requests, and what would be rejected",
+        help="send nothing; report how many rows and requests would be sent, and what would be rejected",
     )
     return parser.parse_args(arguments)
 
@@ -162,7 +158,7 @@ def _since(text: str) -> int:
 
 
 def _on_signal(act: Callable[[int], object]) -> None:
-    """What to do when the platform, or a person, asks the process to end."""
+    """Handle SIGTERM and SIGINT."""
 
     def handle(number: int, _: object) -> None:
         act(number)
@@ -181,7 +177,7 @@ def _exit_code(signal_number: int) -> int:
 
 @contextlib.contextmanager
 def _claimed_stdout() -> Iterator[BinaryIO]:
-    """Stdout for protocol messages alone: whatever else is printed by anything ends up on stderr."""
+    """Reserve stdout for protocol messages: anything else that is printed goes to stderr."""
     file = os.fdopen(os.dup(_STDOUT), "wb")
     os.dup2(_STDERR, _STDOUT)
     try:

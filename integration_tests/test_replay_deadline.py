@@ -17,7 +17,7 @@ from integration_tests.s3_proxy import Request, proxy_to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(ORDERS)

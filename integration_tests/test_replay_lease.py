@@ -17,7 +17,7 @@ from integration_tests.rejected_rows import LEASE_KEY
 from integration_tests.s3_proxy import Request, proxy_to
 
 if TYPE_CHECKING:
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 
 def put(bucket: Bucket, content: bytes) -> None:

@@ -147,7 +147,7 @@ def test_a_mapping_that_is_wrong_in_itself_fails_every_command(api: LocalTrackAp
     else:
         assert (done.exit_code, done.error["failure_type"]) == (1, "config_error")
         message = done.error["message"]
-    assert "stream users is mapped to people, which is no destination object" in message
+    assert "stream users is mapped to people, which is not a destination object" in message
 
 
 def test_what_changes_nothing_is_told_and_the_sync_goes_on(api: LocalTrackApi) -> None:

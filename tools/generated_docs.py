@@ -1,4 +1,4 @@
-"""The parts of the documentation that are made of the code: `make docs` writes them, and a test sees when they differ.
+"""Generates parts of the documentation from the code: `make docs` writes them, and a test fails when they are stale.
 
 Each part sits between `<!-- generated: NAME -->` and `<!-- end: NAME -->`.
 """
@@ -22,9 +22,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def objects_table() -> str:
-    """The destination objects, one a line."""
+    """The destination objects, one per line."""
     lines = [
-        "| object | sync mode | named columns (required ones bold) | what a row does |",
+        "| object | sync mode | columns (required in bold) | what a row does |",
         "|---|---|---|---|",
     ]
     for row in DESTINATION_OBJECTS.values():
@@ -34,11 +34,11 @@ def objects_table() -> str:
 
 
 def config_table() -> str:
-    """Every field of the configuration as the form shows it, in the form's order; hidden ones are marked."""
+    """Every field of the configuration, in the form's order; hidden ones are marked."""
     rows = [
         "| Field | Key | Default | What it does |",
         "| :--- | :--- | :--- | :--- |",
-        # A field that two options of a choice share comes with each of them.
+        # Options of a choice can share a field.
         *dict.fromkeys(_fields("", connection_specification())),
     ]
     return "\n".join(rows)
@@ -46,7 +46,7 @@ def config_table() -> str:
 
 PAGE = "docs/integrations/destinations/customerio.md"
 
-# Which part stands in which file, and what makes it.
+# Each part's file, and what generates it.
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
     "objects": ("README.md", objects_table),
     "destination objects": (PAGE, objects_table),
@@ -62,7 +62,7 @@ def documents() -> Iterator[tuple[Path, str, str]]:
         pattern = rf"(<!-- generated: {name} -->\n).*?(\n<!-- end: {name} -->)"
         found = re.search(pattern, text, re.DOTALL)
         if found is None:
-            raise LookupError(f"{file} has no place for the generated part {name}")
+            raise LookupError(f"{file} has no markers for the generated part {name}")
         yield path, text, text[: found.end(1)] + make() + text[found.start(2) :]
 
 
@@ -74,10 +74,10 @@ def _columns(row: DestinationObject) -> Iterator[str]:
 
 
 def _fields(prefix: str, node: dict[str, Any]) -> Iterator[str]:
-    """The rows of an object's fields, each followed by those of what it holds."""
+    """One table row per field, each followed by the rows of its nested fields."""
     required = node.get("required", [])
     for key, field in sorted(node["properties"].items(), key=lambda item: item[1]["order"]):
-        # The key that tells the options of a choice apart is named by the choice itself.
+        # The discriminator of a choice is shown with the choice itself.
         if "const" in field:
             continue
         name = f"{prefix}{key}"
@@ -85,10 +85,10 @@ def _fields(prefix: str, node: dict[str, Any]) -> Iterator[str]:
         default = "required" if key in required else _default(field.get("default"))
         texts = [field["description"], *_choices(field, options)]
         if field.get("airbyte_secret"):
-            texts.append("Kept secret.")
+            texts.append("Secret.")
         if field.get("airbyte_hidden"):
-            texts.append("Not shown in the form.")
-        # Airbyte's pages are MDX, in which bare braces are code.
+            texts.append("Hidden in the form.")
+        # Airbyte's docs are MDX, where bare braces are code.
         what = re.sub(r"\{[\w:]+\}", r"`\g<0>`", " ".join(texts)).replace("|", "\\|")
         cells = (field["title"], f"`{name}`", default, what)
         yield f"| {' | '.join(cells)} |"

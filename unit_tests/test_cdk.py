@@ -1,4 +1,4 @@
-"""The connector as the CDK knows it."""
+"""The connector as a CDK `Destination`."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def api() -> Iterator[LocalTrackApi]:
 
 
 def message(line: bytes) -> AirbyteMessage:
-    """A message of the CDK's."""
+    """A line as a CDK message."""
     return AirbyteMessageSerializer.load(json.loads(line))
 
 
 def write(config: dict[str, Any], messages: Iterable[AirbyteMessage]) -> Iterator[AirbyteMessage]:
-    """What `write` yields."""
+    """The messages that `write` yields."""
     return iter(DestinationCustomerIO().write(config, CATALOG, messages))
 
 
@@ -52,14 +52,14 @@ ROW = record("person_identify", {"person_email": "a@b.c"})
 STATE = stream_state("person_identify", 1)
 
 
-def test_the_cdks_models_lose_nothing_of_the_specification() -> None:
-    """Whoever asks the class gets what the command line prints."""
+def test_spec_equals_that_of_the_command_line() -> None:
+    """The CDK's model drops nothing of the specification."""
     spec = DestinationCustomerIO().spec(LOGGER)
     assert ConnectorSpecificationSerializer.dump(spec) == specification()
 
 
-def test_check_answers_with_a_status(api: LocalTrackApi) -> None:
-    """And never with an exception, whatever is wrong."""
+def test_check_returns_a_status(api: LocalTrackApi) -> None:
+    """A failure is a status with a message, not an exception."""
     destination = DestinationCustomerIO()
     assert destination.check(LOGGER, config_for(api.url)).status is Status.SUCCEEDED
     failed = destination.check(LOGGER, {})
@@ -68,7 +68,7 @@ def test_check_answers_with_a_status(api: LocalTrackApi) -> None:
 
 
 def test_discover_needs_a_valid_configuration(api: LocalTrackApi) -> None:
-    """It follows the identifier that is configured."""
+    """The catalog depends on the configured identifier."""
     destination = DestinationCustomerIO()
     catalog = destination.discover(config_for(api.url, identifierType="id"))
     assert "person_id" in catalog["operations"][0]["json_schema"]["properties"]
@@ -77,7 +77,7 @@ def test_discover_needs_a_valid_configuration(api: LocalTrackApi) -> None:
 
 
 def test_write_takes_messages_and_yields_states(api: LocalTrackApi) -> None:
-    """The same sync as from the command line."""
+    """It runs the same sync as the command line."""
     answers = list(write(config_for(api.url), [message(ROW), message(STATE)]))
     (state,) = (answer.state for answer in answers if answer.type is Type.STATE)
     assert state is not None
@@ -86,8 +86,8 @@ def test_write_takes_messages_and_yields_states(api: LocalTrackApi) -> None:
     assert len(api.world.profiles()) == 1
 
 
-def test_what_the_messages_raise_comes_back_to_the_caller(api: LocalTrackApi) -> None:
-    """What was given before is written all the same."""
+def test_an_exception_of_the_input_is_raised_to_the_caller(api: LocalTrackApi) -> None:
+    """Rows before it are still written."""
 
     def broken() -> Iterator[AirbyteMessage]:
         yield message(ROW)
@@ -100,21 +100,21 @@ def test_what_the_messages_raise_comes_back_to_the_caller(api: LocalTrackApi) ->
     assert len(api.world.profiles()) == 1
 
 
-def test_a_failed_sync_raises_after_the_states_that_are_true(api: LocalTrackApi) -> None:
-    """Its kind says what to do next."""
+def test_a_failed_sync_raises_its_error(api: LocalTrackApi) -> None:
+    """The error's type says whether a retry can help."""
     api.inject({"status": 503})
     with pytest.raises(TransientError):
         list(write(config_for(api.url, retry_timeout_seconds=1), [message(ROW), message(STATE)]))
 
 
 class EndlessRows:
-    """Rows for ever, and word of when nobody takes them any more."""
+    """An endless input; `released` is set once it is closed."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
 
     def __iter__(self) -> Iterator[AirbyteMessage]:
-        """Rows without an end."""
+        """Yield rows forever."""
         try:
             while True:
                 yield message(ROW)
@@ -122,8 +122,8 @@ class EndlessRows:
             self.released.set()
 
 
-def test_a_caller_that_stops_listening_hangs_nothing(api: LocalTrackApi) -> None:
-    """The sync ends, and takes no further message."""
+def test_the_sync_ends_when_the_caller_stops_iterating(api: LocalTrackApi) -> None:
+    """It takes no further message."""
     rows = EndlessRows()
     answers = write(config_for(api.url), rows)
     assert next(answers).type is Type.LOG
@@ -131,8 +131,8 @@ def test_a_caller_that_stops_listening_hangs_nothing(api: LocalTrackApi) -> None
     assert rows.released.wait(PATIENCE_SECONDS)
 
 
-def test_a_sync_that_fails_takes_no_further_message(api: LocalTrackApi) -> None:
-    """Before its first row or later: the messages are let go, however many there are."""
+def test_a_failed_sync_takes_no_further_message(api: LocalTrackApi) -> None:
+    """It closes the input whether it fails before its first row or later."""
     rows = EndlessRows()
     with pytest.raises(ConfigError, match="site"):
         list(write(config_for(api.url, credentials={"siteId": "wrong", "apiKey": "wrong"}), rows))

@@ -1,1 +1,1 @@
-"""What the connector is compared with: programs of their own, run as whole processes, as it is."""
+"""Programs that the connector is compared with, each run as a whole process."""

@@ -1,4 +1,4 @@
-"""Parses each line of stdin, and does nothing with it: the least that any Python program has to do."""
+"""Parses each line of stdin and discards it: the minimum for any Python program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 
 
 def main() -> None:
-    """Print how many lines there were."""
+    """Print the number of lines."""
     lines = 0
     for line in sys.stdin.buffer:
         orjson.loads(line)

@@ -1,4 +1,4 @@
-"""Reads stdin with the CDK's own reader, and drops the messages: a destination of the CDK that does nothing at all."""
+"""Reads stdin with the CDK's own reader and discards the messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Nothing(Destination):
-    """Has no commands of its own; only the reader that it inherits is used."""
+    """A CDK destination of which only the inherited reader is used."""
 
     def check(self, logger: object, config: Mapping[str, Any]) -> Any:
         """Never called."""
@@ -25,8 +25,8 @@ class Nothing(Destination):
 
 
 def main() -> None:
-    """Print how many messages there were."""
-    # As the CDK opens stdin for a write.
+    """Print the number of messages."""
+    # Opened as the CDK does for a write.
     stdin = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8")
     print(sum(1 for _ in Nothing()._parse_input_stream(stdin)))
 

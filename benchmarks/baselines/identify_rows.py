@@ -1,6 +1,6 @@
-"""What a user would write first: the `customerio` library's `identify`, row by row.
+"""The obvious hand-written sync: the `customerio` library's `identify`, row by row.
 
-Arguments: the server's URL, how many rows to send. Prints how many it sent, and the seconds that took.
+Arguments: the server's URL, the number of rows to send. Prints how many it sent, and the seconds it took.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     """Send the first rows of stdin."""
     url, limit = sys.argv[1], int(sys.argv[2])
     client = CustomerIO("site", "key")
-    # The library builds https:// URLs alone, and the benchmark's server has no certificate.
+    # The library only builds https:// URLs, and the benchmark's server has no certificate.
     client.base_url = f"{url}/api/v1"
     sent = 0
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""The rows on stdin, as a program that knows no Airbyte library would read them."""
+"""Reads rows from stdin without any Airbyte library."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The configuration and the form that `spec` shows."""
+"""The configuration, and the form that `spec` describes."""

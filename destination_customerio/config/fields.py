@@ -1,4 +1,4 @@
-"""What all models of the configuration share: how texts, secrets, empty fields and URLs are read."""
+"""Shared by all configuration models: how texts, secrets, empty fields and URLs are parsed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-# Keys are pasted from web pages, often with a space or a line break at the end.
+# Keys are pasted from web pages, often with a trailing space or line break.
 Text = Annotated[str, BeforeValidator(_trimmed)]
 Secret = Annotated[SecretStr, BeforeValidator(_trimmed)]
 
@@ -23,31 +23,31 @@ HIDDEN = {"airbyte_hidden": True}
 
 
 class Model(BaseModel):
-    """A part of the configuration; unknown keys are left alone, and null means not given."""
+    """A part of the configuration. Unknown keys are ignored; null means not set."""
 
-    # A validation error of pydantic quotes its input unless told not to.
+    # Without hide_input_in_errors, pydantic's validation errors quote their input.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, raw: object) -> object:
-        # Forms and tools write null for a field that was left empty.
+        # Forms and tools write null for an empty field.
         return (
             {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
         )
 
 
 def checked_url(url: str, *, http_allowed: bool) -> str:
-    """A URL that requests can be sent to; credentials in clear text never leave this machine by accident."""
+    """A URL to send requests to; plain http would send credentials in clear text, so by default only loopback may use it."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
         _ = parts.port
     except ValueError:
-        raise ValueError("this is not a URL") from None
-    # Looked for in the text, as an empty query or user name would not show in the parts.
+        raise ValueError("not a URL") from None
+    # Checked in the text: urlsplit drops an empty query or user name.
     if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#\\ "):
-        raise ValueError("give a URL such as https://example.com, without a user name, `?` or `#`")
+        raise ValueError("must be a URL such as https://example.com, without a user name, `?` or `#`")
     if parts.scheme == "http" and not http_allowed and host not in _LOOPBACK:
-        raise ValueError("plain http is only for a server on this machine; use https")
-    return parts.geturl()  # with the scheme in small letters, as it is looked at again
+        raise ValueError("plain http is only allowed for a server on this machine; use https")
+    return parts.geturl()  # normalizes the scheme to lower case, which callers rely on

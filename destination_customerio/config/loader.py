@@ -1,4 +1,4 @@
-"""Reads the configuration file, and says in sentences what is wrong with it."""
+"""Loads the configuration file and reports every invalid setting in plain sentences."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-# pydantic's error types, in words. Anything else keeps pydantic's own message, which never holds the value.
+# pydantic's error types in plain words. Any other type keeps pydantic's message, which never contains the value.
 _WORDS = {
     "missing": "is missing",
     "string_too_short": "is empty",
     "too_short": "is empty",
-    "string_type": "must be text",
+    "string_type": "must be a string",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "tuple_type": "must be a list",
@@ -37,42 +37,42 @@ _NOTHING_WRITTEN = "Nothing was written."
 
 
 def read_config(path: Path, environment: Mapping[str, str]) -> Config:
-    """Read and check a configuration file.
+    """Read and validate a configuration file.
 
     Raises:
-        ConfigError: it can't be read, is no JSON object, or breaks a rule; all broken rules are named.
+        ConfigError: it can't be read, is not a JSON object, or is invalid; the message lists every problem.
     """
     return parse_config(read_raw_config(path), environment)
 
 
 def read_raw_config(path: Path) -> JsonObject:
-    """Read a configuration file without checking what it says.
+    """Read a configuration file without validating it.
 
     Raises:
-        ConfigError: it can't be read, or is no JSON object.
+        ConfigError: it can't be read, or is not a JSON object.
     """
     try:
         text = path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"The configuration file could not be read ({type(error).__name__}). {_NOTHING_WRITTEN} "
-            "Check the path given with --config, and that the container can read it."
+            "Check the path passed to --config, and that the container can read the file."
         ) from None
     raw = parse_object(text)
     if raw is None:
         raise ConfigError(
-            f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file given with --config."
+            f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file passed to --config."
         )
     return raw
 
 
 def parse_config(raw: Mapping[str, Any], environment: Mapping[str, str]) -> Config:
-    """Check a configuration; see `read_config`. `environment` tells whether this is Airbyte Cloud."""
+    """Validate a configuration; see `read_config`. `environment` says whether this is Airbyte Cloud."""
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_problem(details) for details in error.errors(include_url=False))
-        raise ConfigError(f"The configuration has to be changed: {problems}. {_NOTHING_WRITTEN}") from None
+        raise ConfigError(f"Invalid configuration: {problems}. {_NOTHING_WRITTEN}") from None
     if environment.get("DEPLOYMENT_MODE", "").upper() == "CLOUD":
         _check_for_cloud(config)
     return config
@@ -81,20 +81,20 @@ def parse_config(raw: Mapping[str, Any], environment: Mapping[str, str]) -> Conf
 def _check_for_cloud(config: Config) -> None:
     if config.track_api_url not in ("", US_TRACK_URL, EU_TRACK_URL):
         raise ConfigError(
-            "track_api_url names a host that is not Customer.io's, which Airbyte Cloud does not allow. "
+            "Invalid configuration: track_api_url is not a Customer.io host, which Airbyte Cloud does not allow. "
             f"{_NOTHING_WRITTEN} Remove track_api_url from the configuration."
         )
     storage = config.object_storage_config
     if isinstance(storage, S3Storage) and urlsplit(storage.s3_endpoint).scheme == "http":
         raise ConfigError(
-            "object_storage_config.s3_endpoint is a plain http URL, which Airbyte Cloud does not allow: rows and keys would "
-            f"travel in clear text. {_NOTHING_WRITTEN} Use an https:// endpoint."
+            "Invalid configuration: object_storage_config.s3_endpoint is a plain http URL, which Airbyte Cloud does not allow: "
+            f"rows and keys would travel in clear text. {_NOTHING_WRITTEN} Use an https:// endpoint."
         )
 
 
 def _problem(details: ErrorDetails) -> str:
-    """One broken rule: the key as the file spells it, and what is wrong with it."""
-    # Inside one of several options pydantic puts the option's tag into the path; the file has no such key.
+    """One problem: the key as spelled in the file, and what is wrong with it."""
+    # Inside a union, pydantic adds the option's tag to the path; the file has no such key.
     tags = {"S3", "None", "CSV", "JSONL", "GZIP", "No Compression", "column", "constant"}
     key = ".".join(str(part) for part in details["loc"] if part not in tags) or "the configuration"
     kind = details["type"]

@@ -1,8 +1,8 @@
-"""The configuration: what a person fills in, checked once at the border.
+"""The configuration, validated once at startup.
 
-The models are the one source of the form that `spec` shows (`spec.py`) and of what the connector reads. Keys and values
-are those of Airbyte's earlier Customer.io connector, so that its connections go on working; what that one did not
-have is optional. Unknown keys are left alone.
+These models are the single source for the form that `spec` describes (`spec.py`) and for what the connector reads. Keys
+and values are those of Airbyte's earlier Customer.io connector, so that existing connections keep working; everything
+else is optional. Unknown keys are ignored.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Credentials(Model):
         min_length=1,
         title="Site ID",
         description=(
-            "The Site ID of your Customer.io workspace. In Customer.io, open Settings > Account Settings > API "
-            "Credentials > Tracking API Keys."
+            "The Site ID of your Customer.io workspace. You will find it in Customer.io under Settings > Account Settings "
+            "> API Credentials > Tracking API Keys."
         ),
         json_schema_extra={**SECRET, "order": 0},
     )
@@ -38,7 +38,7 @@ class Credentials(Model):
         alias="apiKey",
         min_length=1,
         title="API Key",
-        description="The API Key that stands beside the Site ID, in the same place. An App API key does not work here.",
+        description="The API Key in the same row as the Site ID. An App API key does not work.",
         json_schema_extra={**SECRET, "order": 1},
     )
 
@@ -58,8 +58,8 @@ class Config(Model):
         alias="identifierType",
         title="Identify people by",
         description=(
-            "What your rows name people by: the email address, your own id, Customer.io's cio_id, or the phone number. "
-            "The column is person_email, person_id, person_cio_id or person_phone accordingly."
+            "How your rows identify people: by email address, your own id, Customer.io's cio_id, or phone number. "
+            "The column is person_email, person_id, person_cio_id or person_phone respectively."
         ),
         json_schema_extra={"order": 1, "examples": ["email"]},
     )
@@ -67,8 +67,8 @@ class Config(Model):
         default="auto",
         title="Region",
         description=(
-            "Where your Customer.io account keeps its data. Automatic asks your account and then sends all rows to its "
-            "own region. Choose US or EU to fail when the account turns out to be elsewhere."
+            "The data region of your Customer.io account. auto looks it up and sends all rows to that region. us or eu "
+            "fails the sync if the account is in the other region."
         ),
         json_schema_extra={"order": 2, "examples": ["auto"]},
     )
@@ -76,26 +76,27 @@ class Config(Model):
         default=NoStorage(storage_type="None"),
         title="Rejected rows",
         description=(
-            "Where rows that can't be sent to Customer.io are kept, with the reason, so that you can mend and resend them."
+            "The dead-letter queue: where to store rows that can't be sent to Customer.io, each with the reason, so that "
+            "you can fix and resend them."
         ),
         json_schema_extra={"order": 3},
     )
     event_id_strategy: Literal["retry_safe", "from_row", "none"] = Field(
         default="retry_safe",
-        title="Event ids",
+        title="Event IDs",
         description=(
-            "The id of events whose row brings none (event_id). retry_safe gives each row a fresh id, so that a request "
-            "sent twice counts once. from_row makes the id of the row's content, so that a sync run twice counts once, "
-            "and two rows that are equal in all columns too. none sends no id."
+            "The id of events whose row has no event_id. retry_safe generates a new id per row, so that a retried request "
+            "never duplicates an event. from_row derives the id from the row's content, so that a repeated sync does not "
+            "either; rows that are identical in every column then count as one event. none sends no id."
         ),
         json_schema_extra={"order": 4, "examples": ["retry_safe"]},
     )
     convert_timestamps: bool = Field(
         default=False,
-        title="Send dates as unix time",
+        title="Send dates as Unix time",
         description=(
-            "Turns the values of columns that are dates or times in the source's schema into unix seconds, the form in "
-            "which Customer.io's segments and campaigns compare dates."
+            "Converts columns that the source's schema types as date or date-time to Unix seconds, the format in which "
+            "Customer.io's segments and campaigns compare dates."
         ),
         json_schema_extra={"order": 5, "examples": [False]},
     )
@@ -103,10 +104,10 @@ class Config(Model):
         default=False,
         title="Allow deleting, suppressing and merging",
         description=(
-            "Rows of some objects remove what can't be brought back: they delete people, objects, devices or "
-            "relationships, suppress people (Customer.io then refuses to take them back), or merge two people into one. "
-            "While this is off, a sync with such a stream fails before its first row. Turn it on only when you have "
-            "checked which rows the stream holds: a wrong query can empty your workspace."
+            "Some destination objects change data irreversibly: they delete people, objects, devices or relationships, "
+            "suppress people (delete them and block them from being added again), or merge two people. While this is "
+            "off, a sync that maps a stream to such an object fails before its first row. Turn it on only after checking "
+            "the stream's rows: a wrong query can empty your workspace."
         ),
         json_schema_extra={"order": 6, "examples": [False]},
     )
@@ -114,16 +115,15 @@ class Config(Model):
         default=(),
         title="Stream mappings",
         description=(
-            "Which destination object a stream goes to, and which columns are renamed. Needed only where the connection "
-            "itself can't say so: in PyAirbyte, and on platforms without data activation. Where the connection maps a "
-            "stream to another object, that wins."
+            "Maps streams to destination objects and renames columns. Only needed where the connection can't do it: with "
+            "PyAirbyte, and on Airbyte without data activation. A mapping in the connection takes precedence."
         ),
         json_schema_extra={"order": 7},
     )
     track_api_url: Text = Field(
         default="",
         title="Track API URL",
-        description="Another base URL for the Track API, for tests against a local server.",
+        description="Base URL to use in place of the Track API's, for testing against a local server.",
         json_schema_extra={**HIDDEN, "order": 8, "examples": ["http://localhost:8080"]},
     )
     max_concurrent_requests: int = Field(
@@ -131,14 +131,14 @@ class Config(Model):
         ge=1,
         le=64,
         title="Concurrent requests",
-        description="How many requests may be under way at once. Rows of one person are never under way in two.",
+        description="Maximum number of requests in flight. Rows of one person are never in flight in two requests at once.",
         json_schema_extra={**HIDDEN, "order": 9, "examples": [8]},
     )
     retry_timeout_seconds: int = Field(
         default=900,
         ge=1,
         title="Retry timeout in seconds",
-        description="How long one request is tried again before the sync fails, to be resumed by Airbyte.",
+        description="How long to retry a request before failing the sync, which Airbyte then resumes.",
         json_schema_extra={**HIDDEN, "order": 10, "examples": [900]},
     )
 

@@ -1,4 +1,4 @@
-"""The connector's specification: the configuration's models as the flat form that Airbyte's UI draws."""
+"""The connector's specification: the configuration models as the flat JSON schema that Airbyte's UI renders."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from destination_customerio.config.model import Config
 
 DOCUMENTATION_URL = "https://docs.airbyte.com/integrations/destinations/customerio"
 
-# What pydantic writes beside what the UI reads.
+# Emitted by pydantic, not understood by the UI.
 _NOT_FOR_THE_UI = frozenset({"$defs", "discriminator", "format", "writeOnly"})
 
 
 def specification() -> dict[str, Any]:
-    """The `spec` message's content, as the protocol's ConnectorSpecification."""
+    """The content of the `spec` message, a ConnectorSpecification of the protocol."""
     return {
         "documentationUrl": DOCUMENTATION_URL,
         "connectionSpecification": {
@@ -28,7 +28,7 @@ def specification() -> dict[str, Any]:
 
 
 def connection_specification() -> dict[str, Any]:
-    """The configuration's JSON schema without references and combinations other than the UI's own `oneOf`."""
+    """The configuration's JSON schema without references or combinators except `oneOf`, which the UI supports."""
     schema = Config.model_json_schema(by_alias=True)
     flat: dict[str, Any] = _flat(schema, schema.get("$defs", {}))
     return flat
@@ -41,7 +41,7 @@ def _flat(node: Any, definitions: dict[str, Any]) -> Any:
         return node
     if reference := node.get("$ref"):
         target = definitions[reference.rpartition("/")[2]]
-        # What stands beside a reference belongs to the field and wins over the model's own.
+        # Keys beside a reference belong to the field and override the model's.
         node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
     flat = {
         key: {name: _flat(field, definitions) for name, field in value.items()}

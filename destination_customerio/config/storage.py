@@ -1,4 +1,4 @@
-"""The configuration of where rejected rows go: nowhere, or to a bucket in files of a format."""
+"""The configuration of the dead-letter queue: no storage, or files in a bucket."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Flattening = Literal["No flattening", "Root level flattening"]
 class CsvFormat(Model):
     """Rejected rows as CSV files."""
 
-    model_config = ConfigDict(title="CSV: a table, for spreadsheets")
+    model_config = ConfigDict(title="CSV")
 
     format_type: Literal["CSV"] = Field(
-        title="Format", description="The format of the files.", json_schema_extra={"order": 0}
+        title="Format", description="The file format.", json_schema_extra={"order": 0}
     )
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
         description=(
-            "No flattening keeps the rejected row as JSON in one column, _airbyte_data. Root level flattening gives "
-            "each of the row's columns a column of its own."
+            "No flattening stores the row as JSON in one column, _airbyte_data. Root level flattening stores each of the "
+            "row's columns in its own column."
         ),
         json_schema_extra={"order": 1},
     )
@@ -33,24 +33,24 @@ class CsvFormat(Model):
 class JsonlFormat(Model):
     """Rejected rows as JSON Lines files."""
 
-    model_config = ConfigDict(title="JSON Lines: one JSON object a row, for programs")
+    model_config = ConfigDict(title="JSON Lines")
 
     format_type: Literal["JSONL"] = Field(
-        title="Format", description="The format of the files.", json_schema_extra={"order": 0}
+        title="Format", description="The file format.", json_schema_extra={"order": 0}
     )
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
         description=(
-            "No flattening keeps the rejected row as one object, _airbyte_data. Root level flattening puts the row's "
-            "columns beside Airbyte's own."
+            "No flattening stores the row as one object, _airbyte_data. Root level flattening stores the row's columns "
+            "next to Airbyte's own."
         ),
         json_schema_extra={"order": 1},
     )
 
 
 class NoCompression(Model):
-    """Files as they are."""
+    """Uncompressed files."""
 
     model_config = ConfigDict(title="No compression")
 
@@ -74,77 +74,77 @@ class GzipCompression(Model):
 
 
 class NoStorage(Model):
-    """Rejected rows are counted, and kept nowhere."""
+    """Rejected rows are counted but not stored."""
 
-    model_config = ConfigDict(title="None: count the rejected rows, keep none")
+    model_config = ConfigDict(title="None: count rejected rows, don't store them")
 
     storage_type: Literal["None"] = Field(
-        title="Storage type", description="Where rejected rows go.", json_schema_extra={"order": 0}
+        title="Storage type", description="Where to store rejected rows.", json_schema_extra={"order": 0}
     )
 
 
 class S3Storage(Model):
-    """Rejected rows go to a bucket."""
+    """Rejected rows are stored in a bucket."""
 
-    model_config = ConfigDict(title="S3: keep the rejected rows in a bucket")
+    model_config = ConfigDict(title="S3: store rejected rows in a bucket")
 
     storage_type: Literal["S3"] = Field(
-        title="Storage type", description="Where rejected rows go.", json_schema_extra={"order": 0}
+        title="Storage type", description="Where to store rejected rows.", json_schema_extra={"order": 0}
     )
     s3_bucket_name: Text = Field(
         min_length=1,
         title="Bucket name",
-        description="The bucket for the rejected rows.",
+        description="The bucket for rejected rows.",
         json_schema_extra={"order": 1, "examples": ["acme-airbyte-rejected"]},
     )
     s3_bucket_region: Text = Field(
         title="Bucket region",
-        description="The AWS region of the bucket. Other S3-compatible stores mostly take any; us-east-1 is usual.",
+        description="The AWS region of the bucket. Most other S3-compatible stores accept any; us-east-1 is the usual choice.",
         json_schema_extra={"order": 2, "examples": ["us-east-1", "eu-central-1"]},
     )
     bucket_path: Text = Field(
         min_length=1,
         title="Bucket path",
-        description="The folder in the bucket under which the rejected rows of each sync are put.",
+        description="The prefix in the bucket under which rejected rows are stored.",
         json_schema_extra={"order": 3, "examples": ["customerio/rejected"]},
     )
     access_key_id: Secret = Field(
         default=SecretStr(""),
         title="Access key ID",
         description=(
-            "The access key of a user who may list the bucket, and read, write and delete objects in it. Leave it empty "
-            "to use the role below, or what the machine that runs the connector may do."
+            "The access key of a user allowed to list the bucket and to read, write and delete objects in it. Leave empty "
+            "to use the role below or the default credentials of the environment."
         ),
         json_schema_extra={**SECRET, "order": 4},
     )
     secret_access_key: Secret = Field(
         default=SecretStr(""),
         title="Secret access key",
-        description="The secret that belongs to the access key ID.",
+        description="The secret for the access key ID.",
         json_schema_extra={**SECRET, "order": 5},
     )
     role_arn: Text = Field(
         default="",
         title="Role ARN",
-        description="The ARN of an AWS role to assume for the bucket, when there is no access key.",
+        description="The ARN of an AWS role to assume if no access key is set.",
         json_schema_extra={"order": 6, "examples": ["arn:aws:iam::123456789012:role/airbyte-rejected"]},
     )
     s3_endpoint: Text = Field(
         default="",
         title="Endpoint",
-        description="The URL of an S3-compatible store, such as MinIO or Cloudflare R2. Leave it empty for AWS.",
+        description="The URL of an S3-compatible store, such as MinIO or Cloudflare R2. Leave empty for AWS.",
         json_schema_extra={"order": 7, "examples": ["https://minio.example.com:9000"]},
     )
     format: Annotated[CsvFormat | JsonlFormat, Field(discriminator="format_type")] = Field(
         default=CsvFormat(format_type="CSV"),
         title="Output format",
-        description="How the files of rejected rows are written.",
+        description="The format of the files of rejected rows.",
         json_schema_extra={"order": 8},
     )
     compression: Annotated[NoCompression | GzipCompression, Field(discriminator="compression_type")] = Field(
         default=NoCompression(compression_type="No Compression"),
         title="Compression",
-        description="Whether the files are compressed.",
+        description="Whether to compress the files.",
         json_schema_extra={"order": 9},
     )
     path_format: Text = Field(
@@ -152,8 +152,8 @@ class S3Storage(Model):
         title="Path format",
         description=(
             "Folders below the bucket path. Variables: {namespace}, {stream_name}, {sync_id}, {year}, {month}, {day}, "
-            "{hour}, {minute}, {second}, {millisecond}, {epoch}, {uuid}. Airbyte's link to the rejected rows of a "
-            "sync works only when it starts with {sync_id}/."
+            "{hour}, {minute}, {second}, {millisecond}, {epoch}, {uuid}. Airbyte's link to a sync's rejected rows only "
+            "works if this starts with {sync_id}/."
         ),
         json_schema_extra={"order": 10, "examples": ["{sync_id}/{namespace}/{stream_name}/"]},
     )
@@ -161,7 +161,7 @@ class S3Storage(Model):
         default="{date}_{timestamp}_{part_number}{format_extension}",
         title="File name format",
         description=(
-            "The name of each file. Variables: {date}, {date:yyyy_MM} and the like, {timestamp}, {part_number}, "
+            "The name of each file. Variables: {date}, {date:yyyy_MM} (or another pattern), {timestamp}, {part_number}, "
             "{sync_id}, {format_extension}."
         ),
         json_schema_extra={"order": 11, "examples": ["{date}_{timestamp}_{part_number}{format_extension}"]},
@@ -180,12 +180,12 @@ class S3Storage(Model):
     @field_validator("s3_endpoint", mode="after")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        # Other connectors take a bare host here; people copy that.
+        # Other connectors accept a bare host here; people copy that.
         url = value if not value or "://" in value else f"https://{value}"
         return checked_url(url, http_allowed=True) if url else ""
 
     @model_validator(mode="after")
     def _whole_key(self) -> S3Storage:
         if bool(self.access_key_id.get_secret_value()) != bool(self.secret_access_key.get_secret_value()):
-            raise ValueError("give both the access key ID and the secret access key, or neither")
+            raise ValueError("set both the access key ID and the secret access key, or neither")
         return self

@@ -1,7 +1,7 @@
-"""The configuration of stream mappings: for platforms and clients whose catalog says nothing of destination objects.
+"""The configuration of stream mappings, for platforms and clients whose catalog names no destination objects.
 
-A column of a mapping comes from the row (`source`) or is the same in all rows (`value`). Airbyte's form draws a choice
-only by a constant, so both have a `kind`; whoever writes the configuration by hand may leave it out.
+A mapped column is either copied from the row (`source`) or constant (`value`). Airbyte's form needs a constant to tell
+options apart, so both have a `kind`; it is optional in configurations written by hand.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _DESTINATION = Field(
 
 
 class ColumnMapping(Model):
-    """A destination column that comes from the row."""
+    """A destination column copied from the row."""
 
-    model_config = ConfigDict(title="A column of the row")
+    model_config = ConfigDict(title="Column of the row")
 
     kind: Literal["column"] = Field(
         default="column",
         title="Kind",
-        description="Where the value comes from. It may be left out.",
+        description="Where the value comes from. Optional.",
         json_schema_extra={"order": 0},
     )
-    # Not trimmed: it is spelt exactly as the row spells it.
+    # Not trimmed: it must match the column of the row exactly.
     source: str = Field(
         min_length=1,
         title="Source column",
         description=(
-            "The column as the source calls it. A name with dots that is no column reaches into objects: address.city."
+            "The column's name in the source. A dotted name that is not a column is a path into objects: address.city."
         ),
         json_schema_extra={"order": 1, "examples": ["email", "address.city"]},
     )
@@ -53,27 +53,27 @@ class ColumnMapping(Model):
 
 
 class ConstantMapping(Model):
-    """A destination column that is the same in all rows."""
+    """A destination column with the same value in all rows."""
 
-    model_config = ConfigDict(title="The same text in every row")
+    model_config = ConfigDict(title="Constant")
 
     kind: Literal["constant"] = Field(
         default="constant",
         title="Kind",
-        description="Where the value comes from. It may be left out.",
+        description="Where the value comes from. Optional.",
         json_schema_extra={"order": 0},
     )
     value: str = Field(
         min_length=1,
-        title="Text",
-        description="The text that every row gets in this column, such as an event's name.",
+        title="Value",
+        description="The value of this column in every row, such as an event name.",
         json_schema_extra={"order": 1, "examples": ["order_paid"]},
     )
     destination: Text = _DESTINATION
 
 
 def _kind_of(item: object) -> str | None:
-    """Which kind an item is of; None when it does not tell, or tells both."""
+    """The kind of an item; None if it is ambiguous."""
     if not isinstance(item, dict):
         return getattr(item, "kind", None)
     if item.get("kind") is not None:
@@ -87,28 +87,28 @@ FieldMapping = Annotated[
     Discriminator(
         _kind_of,
         custom_error_type="column_or_constant",
-        custom_error_message="needs either source, the name of a column, or value, a text for all rows",
+        custom_error_message="needs either source (a column) or value (a constant)",
     ),
 ]
 
 
 class StreamMapping(Model):
-    """Where the rows of one stream go, and under which names."""
+    """Maps one stream to a destination object, and its columns to destination columns."""
 
     model_config = ConfigDict(title="Stream mapping")
 
     stream_name: Text = Field(
         min_length=1,
         title="Stream",
-        description="The name of the stream, as the source calls it.",
+        description="The stream's name in the source.",
         json_schema_extra={"order": 0, "examples": ["users"]},
     )
     namespace: Text = Field(
         default="",
         title="Namespace",
         description=(
-            "The stream's namespace, such as the database schema. Left empty, the mapping is for the stream in every "
-            "namespace that has no mapping of its own."
+            "The stream's namespace, such as the database schema. If empty, the mapping applies to the stream in every "
+            "namespace without a mapping of its own."
         ),
         json_schema_extra={"order": 1, "examples": ["public"]},
     )
@@ -120,28 +120,28 @@ class StreamMapping(Model):
     field_mappings: tuple[FieldMapping, ...] = Field(
         default=(),
         title="Columns",
-        description="The columns that are called otherwise in Customer.io, and those that are the same in all rows.",
+        description="Columns to rename, and columns with a constant value.",
         json_schema_extra={"order": 3},
     )
     unmapped_fields: Literal["attributes", "drop"] = Field(
         default="attributes",
         title="Other columns",
         description=(
-            "What becomes of columns that are neither mapped nor called like one of the destination object's own: they "
-            "pass as attributes, or they are not sent."
+            "What to do with columns that are neither mapped nor columns of the destination object: send them as "
+            "attributes, or drop them."
         ),
         json_schema_extra={"order": 4, "examples": ["attributes"]},
     )
 
     def __str__(self) -> str:
-        """The name a person knows the stream by."""
+        """The stream's name with its namespace, for messages."""
         return f"{self.namespace}.{self.stream_name}" if self.namespace else self.stream_name
 
     @model_validator(mode="after")
     def _known_object(self) -> StreamMapping:
         if self.destination_object_name not in DESTINATION_OBJECTS:
             raise ValueError(
-                f"stream {self} is mapped to {self.destination_object_name or 'nothing'}, which is no destination object; "
+                f"stream {self} is mapped to {self.destination_object_name or 'nothing'}, which is not a destination object; "
                 f"choose one of {', '.join(DESTINATION_OBJECTS)}"
             )
         return self
@@ -149,21 +149,21 @@ class StreamMapping(Model):
     @model_validator(mode="after")
     def _each_destination_once(self) -> StreamMapping:
         if twice := _twice(column.destination for column in self.field_mappings):
-            raise ValueError(
-                f"stream {self} has two mappings to the column {' and to '.join(twice)}; keep one of them"
-            )
+            raise ValueError(f"stream {self} has more than one mapping to {', '.join(twice)}; keep one")
         return self
 
 
 def each_stream_once(mappings: tuple[StreamMapping, ...]) -> tuple[StreamMapping, ...]:
-    """The mappings as they are.
+    """Return the mappings unchanged.
 
     Raises:
-        ValueError: two are for one stream.
+        ValueError: a stream is mapped more than once.
     """
     names = {(mapping.namespace, mapping.stream_name): str(mapping) for mapping in mappings}
     if twice := _twice((mapping.namespace, mapping.stream_name) for mapping in mappings):
-        raise ValueError(f"stream {', '.join(names[key] for key in twice)} is mapped twice; keep one of them")
+        raise ValueError(
+            f"stream {', '.join(names[key] for key in twice)} is mapped more than once; keep one mapping"
+        )
     return mappings
 
 

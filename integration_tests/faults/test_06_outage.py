@@ -42,7 +42,7 @@ def test_an_outage_ends_the_sync_with_what_is_true(api: LocalTrackApi, figures: 
     seconds = time.monotonic() - started_at
     assert done.exit_code == 1
     assert done.error["failure_type"] == "transient_error"
-    assert "the next attempt goes on from there" in done.error["message"]
+    assert "the next attempt resumes from the last checkpoint" in done.error["message"]
     assert cursors(done.states) == [16]
     assert len(api.world.events) >= 16
     # The budget, and thirty seconds for what was under way: the promise itself, not a speed.

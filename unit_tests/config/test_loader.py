@@ -1,4 +1,4 @@
-"""A configuration file that is wrong is answered with a sentence for each thing to mend."""
+"""An invalid configuration is reported in one message that lists every problem."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-
 CLOUD = {"DEPLOYMENT_MODE": "cloud"}
 
 
-def complaint(raw: dict[str, Any], environment: dict[str, str] | None = None) -> str:
-    """The message that a configuration meets."""
+def config_error(raw: dict[str, Any], environment: dict[str, str] | None = None) -> str:
+    """The message of the error that a configuration raises."""
     with pytest.raises(ConfigError) as caught:
         parse_config(raw, environment or {})
     return str(caught.value)
 
 
-def test_a_valid_file_is_read(tmp_path: Path) -> None:
-    """From the path given with --config."""
+def test_a_valid_file_is_loaded(tmp_path: Path) -> None:
+    """A configuration is read from the path passed to --config."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**VALID, "max_concurrent_requests": 3}))
     assert read_config(path, {}).max_concurrent_requests == 3
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"text"', b"\xff", b"null"])
-def test_a_file_that_is_no_object_is_an_error_that_quotes_nothing(tmp_path: Path, text: bytes) -> None:
-    """The message says which file is meant."""
+def test_a_file_that_is_not_a_json_object_is_an_error(tmp_path: Path, text: bytes) -> None:
+    """The message says so without quoting the file."""
     path = tmp_path / "config.json"
     path.write_bytes(text)
     with pytest.raises(ConfigError, match="is not a JSON object"):
@@ -42,8 +42,8 @@ def test_a_file_that_is_no_object_is_an_error_that_quotes_nothing(tmp_path: Path
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    """It says what to check."""
-    with pytest.raises(ConfigError, match="Check the path given with --config"):
+    """The message says what to check."""
+    with pytest.raises(ConfigError, match="Check the path passed to --config"):
         read_config(tmp_path / "none.json", {})
 
 
@@ -53,7 +53,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ({}, "credentials is missing"),
         ({"credentials": "x"}, "credentials must be an object"),
         ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.siteId is empty"),
-        ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.apiKey must be text"),
+        ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.apiKey must be a string"),
         ({**VALID, "credentials": {"siteId": "x", "apiKey": None}}, "credentials.apiKey is missing"),
         ({**VALID, "region": "asia"}, "region must be one of 'auto', 'us' or 'eu'"),
         ({**VALID, "max_concurrent_requests": 0}, "max_concurrent_requests must be at least 1"),
@@ -63,9 +63,9 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ({**VALID, "convert_timestamps": "perhaps"}, "convert_timestamps must be true or false"),
         (
             {**VALID, "track_api_url": "http://example.com"},
-            "track_api_url: plain http is only for a server on",
+            "track_api_url: plain http is only allowed for a server",
         ),
-        ({**VALID, "track_api_url": "example.com"}, "track_api_url: give a URL such as"),
+        ({**VALID, "track_api_url": "example.com"}, "track_api_url: must be a URL such as"),
         (
             {**VALID, "object_storage_config": {**S3, "bucket_path": ""}},
             "object_storage_config.bucket_path is empty",
@@ -79,26 +79,27 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ),
         (
             {**VALID, "object_storage_config": {**S3, "access_key_id": "a"}},
-            "object_storage_config: give both the access key ID and the secret access key, or neither",
+            "object_storage_config: set both the access key ID and the secret access key, or neither",
         ),
     ],
 )
-def test_each_broken_rule_is_a_sentence_with_the_files_own_key(raw: dict[str, Any], expected: str) -> None:
-    """Spelled as in the file, so that it can be found there."""
-    message = complaint(raw)
+def test_each_problem_names_the_key_as_spelled_in_the_file(raw: dict[str, Any], expected: str) -> None:
+    """Users search the file for the key in the message."""
+    message = config_error(raw)
+    assert message.startswith("Invalid configuration: ")
     assert expected in message
     assert "Nothing was written." in message
 
 
-def test_all_broken_rules_are_named_at_once() -> None:
-    """Nobody has to mend a file three times."""
-    message = complaint({"region": "x", "identifierType": "y"})
+def test_all_problems_are_reported_at_once() -> None:
+    """Nobody should have to fix a file three times."""
+    message = config_error({"region": "x", "identifierType": "y"})
     assert all(key in message for key in ("credentials", "region", "identifierType"))
 
 
-def test_no_complaint_quotes_a_value() -> None:
-    """The message ends up in logs and in the platform's database."""
-    message = complaint(
+def test_no_message_quotes_a_value() -> None:
+    """Messages end up in logs and in the platform's database."""
+    message = config_error(
         {
             "credentials": {"siteId": ["s3cr3t"], "apiKey": {"s3cr3t": "s3cr3t"}},
             "region": "s3cr3t",
@@ -110,18 +111,20 @@ def test_no_complaint_quotes_a_value() -> None:
     assert "s3cr3t" not in message
 
 
-def test_the_cloud_allows_customer_ios_hosts_alone() -> None:
-    """Anywhere else, another host is the user's own affair."""
+def test_airbyte_cloud_allows_only_customer_io_hosts() -> None:
+    """Self-managed platforms may use any other host."""
     for url in ("https://track.customer.io", "https://track-eu.customer.io/", "", None):
         parse_config({**VALID, "track_api_url": url}, CLOUD)
     for url in ("https://track.example.com", "http://127.0.0.1:80", "https://track.customer.io:8443"):
-        assert "track_api_url names a host" in complaint({**VALID, "track_api_url": url}, CLOUD)
+        assert "track_api_url is not a Customer.io host" in config_error(
+            {**VALID, "track_api_url": url}, CLOUD
+        )
         parse_config({**VALID, "track_api_url": url}, {"DEPLOYMENT_MODE": "OSS"})
 
 
-def test_the_cloud_allows_no_bucket_in_clear_text() -> None:
-    """However the scheme is spelled."""
+def test_airbyte_cloud_allows_no_bucket_over_plain_http() -> None:
+    """The case of the scheme does not matter."""
     for endpoint in ("http://minio:9000", "HTTP://minio:9000"):
         raw = {**VALID, "object_storage_config": {**S3, "s3_endpoint": endpoint}}
-        assert "s3_endpoint is a plain http URL" in complaint(raw, {"DEPLOYMENT_MODE": "CLOUD"})
+        assert "s3_endpoint is a plain http URL" in config_error(raw, {"DEPLOYMENT_MODE": "CLOUD"})
         parse_config(raw, {})

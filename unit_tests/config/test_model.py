@@ -1,4 +1,4 @@
-"""Configurations that users have are accepted unchanged, and the form's rules hold."""
+"""Existing configurations are accepted unchanged, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-
 
 
 def config(**settings: Any) -> Config:
-    """A configuration with credentials and these settings."""
+    """A configuration with valid credentials and these settings."""
     return Config.model_validate({"credentials": CREDENTIALS, **settings})
 
 
 def storage(**settings: Any) -> S3Storage:
-    """The bucket of a configuration with these settings of it."""
+    """The S3 storage of a configuration with these settings."""
     found = config(object_storage_config={**S3, **settings}).object_storage_config
     assert isinstance(found, S3Storage)
     return found
 
 
 def problem(**settings: Any) -> str:
-    """What is wrong with these settings."""
+    """The validation error that these settings raise."""
     with pytest.raises(ValidationError) as caught:
         config(**settings)
     return str(caught.value)
 
 
-def test_credentials_suffice() -> None:
-    """Everything else has the contract's default."""
+def test_only_credentials_are_required() -> None:
+    """Everything else has a default."""
     found = config()
     assert found.credentials.site_id.get_secret_value() == "site"
     assert found.credentials.api_key.get_secret_value() == "key"
@@ -55,8 +55,8 @@ def test_credentials_suffice() -> None:
     assert found.retry_timeout_seconds == 900
 
 
-def test_a_bucket_has_the_contracts_defaults() -> None:
-    """CSV without flattening or compression, under the path that the platform links to."""
+def test_s3_defaults() -> None:
+    """The defaults are CSV without flattening or compression, under the path that the platform links to."""
     found = storage()
     assert found.format == CsvFormat(format_type="CSV", flattening="No flattening")
     assert found.compression == NoCompression(compression_type="No Compression")
@@ -65,8 +65,8 @@ def test_a_bucket_has_the_contracts_defaults() -> None:
     assert (found.role_arn, found.s3_endpoint) == ("", "")
 
 
-def test_every_option_of_a_bucket_is_read() -> None:
-    """As the reference connector's form writes them."""
+def test_every_s3_option_is_parsed() -> None:
+    """Options are spelled as in the form of airbyte/destination-customer-io."""
     found = storage(
         format={"format_type": "JSONL", "flattening": "Root level flattening"},
         compression={"compression_type": "GZIP"},
@@ -75,42 +75,42 @@ def test_every_option_of_a_bucket_is_read() -> None:
     assert found.compression == GzipCompression(compression_type="GZIP")
 
 
-def test_null_and_empty_are_the_default() -> None:
-    """Forms and tools write either for a field that nobody filled in."""
+def test_null_and_empty_mean_the_default() -> None:
+    """Forms and tools write either for a field left empty."""
     assert config(**dict.fromkeys(("identifierType", "object_storage_config", "track_api_url"))) == config()
     assert storage(**dict.fromkeys(("access_key_id", "role_arn", "format", "path_format"))) == storage()
     assert storage(path_format="", file_name_format=" ", s3_endpoint="") == storage()
 
 
-def test_pasted_spaces_are_dropped() -> None:
-    """Keys are copied from web pages."""
+def test_surrounding_whitespace_is_trimmed() -> None:
+    """Keys are pasted from web pages."""
     found = Config.model_validate({"credentials": {"siteId": " site\n", "apiKey": "\tkey "}})
     assert found == config()
 
 
-def test_unknown_keys_are_left_alone() -> None:
-    """A configuration may come from another version."""
+def test_unknown_keys_are_ignored() -> None:
+    """A configuration may be from another version."""
     assert config(unknown={"a": 1}) == config()
 
 
 @pytest.mark.parametrize("credentials", [None, {}, {"siteId": "s"}, {"siteId": "s", "apiKey": "  "}, "s:k"])
 def test_both_credentials_are_required(credentials: Any) -> None:
-    """Neither missing nor blank."""
+    """Neither may be missing or blank."""
     with pytest.raises(ValidationError):
         Config.model_validate({"credentials": credentials})
 
 
 @pytest.mark.parametrize("missing", ["s3_bucket_name", "s3_bucket_region", "bucket_path"])
-def test_a_bucket_needs_its_required_keys(missing: str) -> None:
-    """All three of them."""
+def test_s3_requires_bucket_region_and_path(missing: str) -> None:
+    """Each missing key is named."""
     assert missing in problem(
         object_storage_config={key: value for key, value in S3.items() if key != missing}
     )
 
 
 @pytest.mark.parametrize("number", [1, 8, 64])
-def test_up_to_64_requests_may_be_under_way(number: int) -> None:
-    """And at least one."""
+def test_max_concurrent_requests_may_be_1_to_64(number: int) -> None:
+    """Both bounds are allowed."""
     assert config(max_concurrent_requests=number).max_concurrent_requests == number
 
 
@@ -132,8 +132,8 @@ def test_up_to_64_requests_may_be_under_way(number: int) -> None:
         {"object_storage_config": {**S3, "format": {"format_type": "Avro"}}},
     ],
 )
-def test_what_the_form_does_not_offer_is_refused(settings: dict[str, Any]) -> None:
-    """At the border, and not in the middle of a sync."""
+def test_invalid_settings_are_refused(settings: dict[str, Any]) -> None:
+    """They fail on load, not in the middle of a sync."""
     problem(**settings)
 
 
@@ -148,8 +148,8 @@ def test_what_the_form_does_not_offer_is_refused(settings: dict[str, Any]) -> No
         (" http://[::1]:8080 ", "http://[::1]:8080"),
     ],
 )
-def test_another_track_api_may_be_named(url: str, base: str) -> None:
-    """By https anywhere, by http on this machine."""
+def test_the_track_api_url_can_be_overridden(url: str, base: str) -> None:
+    """Any host may be used over https, only loopback over plain http."""
     assert config(track_api_url=url).track_api_url == base
 
 
@@ -177,10 +177,10 @@ def test_another_track_api_may_be_named(url: str, base: str) -> None:
         "file:///etc/passwd",
     ],
 )
-def test_urls_that_would_carry_credentials_astray_are_refused(url: str) -> None:
-    """In clear text, to a host hidden behind a user name, or to nowhere; the URL itself is not repeated."""
-    told = problem(track_api_url=url)
-    assert url == "https://" or url not in told
+def test_urls_that_would_leak_credentials_are_refused(url: str) -> None:
+    """Refused are plain http, a host hidden behind a user name, and what is not a URL; the message does not quote the URL."""
+    message = problem(track_api_url=url)
+    assert url == "https://" or url not in message
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_urls_that_would_carry_credentials_astray_are_refused(url: str) -> None:
     ],
 )
 def test_an_s3_endpoint_may_be_a_bare_host(endpoint: str, url: str) -> None:
-    """As other connectors take it; the scheme comes out in small letters, as it is looked at again."""
+    """Other connectors accept that; the scheme is normalized to lower case."""
     assert storage(s3_endpoint=endpoint).s3_endpoint == url
 
 
 def test_no_error_quotes_its_input() -> None:
-    """What is wrong with a key is said without showing the key."""
+    """A wrong credential never ends up in a message."""
     for settings in (
         {"credentials": {"siteId": ["s3cr3t"], "apiKey": {"s3cr3t": 1}}},
         {"object_storage_config": {**S3, "secret_access_key": 10**9, "access_key_id": ["s3cr3t"]}},
@@ -206,7 +206,7 @@ def test_no_error_quotes_its_input() -> None:
         assert "s3cr3t" not in problem(**settings)
 
 
-def test_secrets_are_not_in_the_models_text() -> None:
+def test_secrets_are_not_in_the_models_repr() -> None:
     """A configuration may be printed by mistake."""
     text = repr(
         config(object_storage_config={**S3, "access_key_id": "s3cr3t", "secret_access_key": "s3cr3t"})

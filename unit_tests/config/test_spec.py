@@ -1,4 +1,4 @@
-"""`spec` is flat, complete, and agrees with what the connector accepts."""
+"""`spec` is flat, complete, and matches what the connector accepts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object of a document, defaults left out."""
+    """Every JSON object in a document, except in defaults."""
     if isinstance(node, dict):
         yield node
         for key, value in node.items():
@@ -33,7 +33,7 @@ def objects(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every field of the form with its path, those of all options included."""
+    """Every field of the form with its path, including the fields of all options."""
     for name, field in schema.get("properties", {}).items():
         yield f"{path}{name}", field
         yield from fields(field, f"{path}{name}.")
@@ -43,13 +43,13 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
         yield from fields(schema["items"], path)
 
 
-def test_spec_is_the_golden_one() -> None:
-    """To the letter: a change of the form is a change for every user, and is made on purpose."""
+def test_spec_equals_the_golden_file() -> None:
+    """A change to the form affects every user, so it must be deliberate."""
     assert json.dumps(specification(), indent=2) + "\n" == GOLDEN.read_text()
 
 
-def test_what_the_destination_says_of_itself() -> None:
-    """As the contract has it: append only, incremental, no normalization, no dbt."""
+def test_declared_capabilities() -> None:
+    """The connector declares append and incremental, no normalization, no dbt."""
     spec = specification()
     assert spec["supported_destination_sync_modes"] == ["append"]
     assert spec["supportsIncremental"] is True
@@ -58,20 +58,20 @@ def test_what_the_destination_says_of_itself() -> None:
 
 
 def test_the_form_is_flat() -> None:
-    """Airbyte's UI follows no reference and knows no combination but `oneOf`."""
+    """Airbyte's UI resolves no references and supports no combinator but `oneOf`."""
     for node in objects(connection_specification()):
         assert not {"$ref", "$defs", "allOf", "anyOf"} & set(node)
 
 
-def test_every_object_leaves_room_for_unknown_keys() -> None:
+def test_every_object_allows_unknown_keys() -> None:
     """Configurations of other versions stay valid."""
     for node in objects(connection_specification()):
         if "properties" in node and isinstance(node.get("type"), str):
             assert node["additionalProperties"] is True
 
 
-def test_every_field_is_titled_described_and_in_its_place() -> None:
-    """So that a marketer can fill it in, and the order is not left to chance."""
+def test_every_field_has_a_title_a_description_and_an_order() -> None:
+    """The form must be usable without the docs."""
     for path, field in fields(connection_specification()):
         assert field["title"], path
         assert len(field["description"]) > 10, path
@@ -83,16 +83,16 @@ def test_every_field_is_titled_described_and_in_its_place() -> None:
             assert orders == list(range(len(orders)))
 
 
-def test_every_option_has_a_name_and_a_constant() -> None:
-    """The UI shows the one and writes the other."""
+def test_every_option_has_a_title_and_a_constant() -> None:
+    """The UI shows the title and stores the constant."""
     for node in objects(connection_specification()):
         for option in node.get("oneOf", []):
             assert option["title"]
             assert [name for name, inner in option["properties"].items() if "const" in inner]
 
 
-def test_secrets_are_secret_and_only_experts_see_the_hidden() -> None:
-    """Exactly these: a secret shown or a setting gone would both be found by users first."""
+def test_exactly_these_fields_are_secret_or_hidden() -> None:
+    """A secret shown in clear or a setting gone from the form would be found by users first."""
     found = dict(fields(connection_specification()))
     assert {path for path, field in found.items() if field.get("airbyte_secret")} == {
         "credentials.siteId",
@@ -108,7 +108,7 @@ def test_secrets_are_secret_and_only_experts_see_the_hidden() -> None:
 
 
 def test_examples_and_defaults_are_accepted() -> None:
-    """Whoever copies one from the form gets on."""
+    """Every example and default of the form is a valid value."""
     schema = connection_specification()
     for name, field in schema["properties"].items():
         for value in [*field.get("examples", []), *([field["default"]] if "default" in field else [])]:
@@ -155,11 +155,11 @@ def test_examples_and_defaults_are_accepted() -> None:
                 {"stream_name": "orders", "destination_object_name": "person_event"},
             ]
         },
-        {"somebody_elses": 1},
+        {"unknown": 1},
     ],
 )
-def test_configurations_that_users_have_fit_the_form(config: dict[str, Any]) -> None:
-    """What the connector accepts is valid by the schema too, which the platform checks."""
+def test_existing_configurations_are_valid_against_the_schema(config: dict[str, Any]) -> None:
+    """The platform validates configurations against the schema, so it must accept what the connector accepts."""
     whole = {"credentials": CREDENTIALS, **config}
     jsonschema.validate(whole, connection_specification())
     parse_config(whole, {})

@@ -1,4 +1,4 @@
-"""Stream mappings are read in the short form that people write and in the form's own; what can't work is refused."""
+"""Stream mappings are parsed with and without `kind`, and invalid ones are refused."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ USERS = {"stream_name": "users", "destination_object_name": "person_identify"}
 
 
 def mappings(*raw: Any) -> tuple[StreamMapping, ...]:
-    """The mappings of a configuration."""
+    """The parsed stream mappings of a configuration."""
     credentials = {"siteId": "site", "apiKey": "key"}
     return parse_config({"credentials": credentials, "stream_mappings": list(raw)}, {}).stream_mappings
 
 
 def problem(*raw: Any) -> str:
-    """What is wrong with these mappings."""
+    """The message of the error that these mappings raise."""
     with pytest.raises(ConfigError) as caught:
         mappings(*raw)
     message = str(caught.value)
@@ -29,66 +29,66 @@ def problem(*raw: Any) -> str:
 
 
 def columns(*items: Any) -> dict[str, Any]:
-    """A mapping with these columns."""
+    """A stream mapping with these field mappings."""
     return {**USERS, "field_mappings": list(items)}
 
 
-def test_the_short_form_and_the_forms_own_are_read_alike() -> None:
-    """`kind` is for the form, which can't draw a choice without it."""
+def test_kind_is_optional() -> None:
+    """Only Airbyte's form needs `kind`, to tell the options apart."""
     short = columns(
         {"source": "email", "destination": "person_email"}, {"value": "web", "destination": "origin"}
     )
-    drawn = columns(
+    explicit = columns(
         {"kind": "column", "source": "email", "destination": "person_email"},
         {"kind": "constant", "value": "web", "destination": "origin"},
     )
-    (read,) = mappings(short)
-    assert mappings(drawn) == (read,)
-    assert read.field_mappings == (
+    (parsed,) = mappings(short)
+    assert mappings(explicit) == (parsed,)
+    assert parsed.field_mappings == (
         ColumnMapping(source="email", destination="person_email"),
         ConstantMapping(value="web", destination="origin"),
     )
 
 
 def test_defaults_and_empty_fields() -> None:
-    """A mapping may name the object alone; nulls and empty texts are what forms write for nothing."""
-    (read,) = mappings({**USERS, "namespace": None, "field_mappings": None, "unmapped_fields": None})
-    assert (read.namespace, read.field_mappings, read.unmapped_fields) == ("", (), "attributes")
-    (read,) = mappings(columns({"source": "a", "value": None, "destination": "b"}))
-    assert read.field_mappings == (ColumnMapping(source="a", destination="b"),)
+    """Only the stream and the object are required; null and empty mean not set."""
+    (parsed,) = mappings({**USERS, "namespace": None, "field_mappings": None, "unmapped_fields": None})
+    assert (parsed.namespace, parsed.field_mappings, parsed.unmapped_fields) == ("", (), "attributes")
+    (parsed,) = mappings(columns({"source": "a", "value": None, "destination": "b"}))
+    assert parsed.field_mappings == (ColumnMapping(source="a", destination="b"),)
 
 
-def test_a_source_is_spelt_as_the_row_spells_it() -> None:
-    """Spaces at the ends of a column's name belong to it; those of a destination come from pasting."""
-    (read,) = mappings(columns({"source": " e mail ", "destination": " person_email\n"}))
-    assert read.field_mappings == (ColumnMapping(source=" e mail ", destination="person_email"),)
+def test_a_source_column_is_not_trimmed() -> None:
+    """Whitespace is part of a source column's name; in a destination it comes from pasting."""
+    (parsed,) = mappings(columns({"source": " e mail ", "destination": " person_email\n"}))
+    assert parsed.field_mappings == (ColumnMapping(source=" e mail ", destination="person_email"),)
 
 
-def test_an_unknown_object_is_refused_with_the_valid_ones() -> None:
-    """With the stream's name, before the first row."""
+def test_an_unknown_object_is_refused() -> None:
+    """The message names the stream and lists the valid objects."""
     message = problem({**USERS, "namespace": "shop", "destination_object_name": "person"})
-    assert "stream shop.users is mapped to person, which is no destination object" in message
+    assert "stream shop.users is mapped to person, which is not a destination object" in message
     assert "person_identify, person_event" in message
 
 
-def test_one_destination_is_mapped_once() -> None:
-    """A constant takes part in this too."""
+def test_a_destination_column_is_mapped_at_most_once() -> None:
+    """Constants count too."""
     message = problem(
         columns(
             {"source": "email", "destination": "person_email"},
             {"value": "ada@example.com", "destination": "person_email"},
         )
     )
-    assert "stream users has two mappings to the column person_email" in message
+    assert "stream users has more than one mapping to person_email" in message
 
 
-def test_one_stream_is_mapped_once() -> None:
-    """In each namespace, and once for all others."""
-    assert "stream users is mapped twice" in problem(USERS, {**USERS, "namespace": ""})
-    assert "stream a.users is mapped twice" in problem(
+def test_a_stream_is_mapped_at_most_once() -> None:
+    """That is, once per namespace and once for all other namespaces."""
+    assert "stream users is mapped more than once" in problem(USERS, {**USERS, "namespace": ""})
+    assert "stream a.users is mapped more than once" in problem(
         {**USERS, "namespace": "a"}, {**USERS, "namespace": "a"}
     )
-    # A dot in a name is not the dot between namespace and name.
+    # A dot in a name is not the separator between namespace and name.
     assert len(mappings(USERS, {**USERS, "namespace": "a"}, {**USERS, "stream_name": "a.users"})) == 3
 
 
@@ -102,17 +102,17 @@ def test_one_stream_is_mapped_once() -> None:
         ({"source": "a"}, "field_mappings.0.destination is missing"),
         ({"source": "a", "destination": " "}, "field_mappings.0.destination is empty"),
         ({"source": "", "destination": "a"}, "field_mappings.0.source is empty"),
-        ({"value": 1, "destination": "a"}, "field_mappings.0.value must be text"),
+        ({"value": 1, "destination": "a"}, "field_mappings.0.value must be a string"),
         ({"kind": "constant", "source": "a", "destination": "c"}, "field_mappings.0.value is missing"),
     ],
 )
-def test_a_column_is_either_a_source_or_a_text(item: Any, words: str) -> None:
-    """The key at fault is named as the file spells it."""
+def test_a_field_mapping_is_either_a_source_or_a_constant(item: Any, words: str) -> None:
+    """The message names the key as spelled in the file."""
     assert words in problem(columns(item))
 
 
-def test_lists_and_choices_are_named_in_words() -> None:
-    """No word of pydantic's own."""
+def test_messages_for_lists_and_choices_are_in_plain_words() -> None:
+    """None of them uses pydantic's wording."""
     assert "stream_mappings.0.field_mappings must be a list" in problem({**USERS, "field_mappings": "email"})
     assert "stream_mappings.0 must be an object" in problem("users")
     assert "stream_mappings.0.unmapped_fields must be one of" in problem({**USERS, "unmapped_fields": "keep"})

@@ -1,4 +1,4 @@
-"""The benchmarks' inputs are what they say, their statistics are right, and each measurement still runs."""
+"""The benchmarks' inputs and statistics are correct, and every measurement runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from benchmarks.__main__ import NAMES
 from benchmarks.checkpoints import state_delays
 from benchmarks.inputs import Rows, command, lines
-from benchmarks.measure import BenchmarkError, Run, Spread, in_turn, ratios, run, run_behind
+from benchmarks.measure import BenchmarkError, Run, Spread, interleaved, ratios, run, run_behind
 from benchmarks.report import Goal, Section, goals_table, with_goals
 from benchmarks.servers import track_api
 from benchmarks.syncs import Bench
@@ -33,22 +33,22 @@ def records(wanted: Rows) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("kind", "about_bytes"), [("people", 400), ("events", 600), ("large", 30_000)])
-def test_lines_have_about_the_size_that_the_results_speak_of(kind: str, about_bytes: int) -> None:
-    """A figure per row means little without the row's size."""
+def test_lines_have_about_the_documented_size(kind: str, about_bytes: int) -> None:
+    """Figures per row depend on the row's size, which the results state."""
     sizes = [len(line) for line in lines(Rows(kind, 500)) if b'"RECORD"' in line]
     assert len(sizes) == 500
     assert abs(sum(sizes) / len(sizes) - about_bytes) < about_bytes * 0.05
 
 
-def test_the_same_rows_come_every_time() -> None:
-    """Two runs of the command measure the same work, in whatever process the rows are made."""
+def test_inputs_are_reproducible() -> None:
+    """Every process generates the same rows, so that every run measures the same work."""
     wanted = Rows("events", 300, streams=3)
     made = subprocess.run(command(wanted, Rows("people", 5)), capture_output=True, check=True).stdout  # noqa: S603 - our own
     assert made == b"".join([*lines(wanted), *lines(Rows("people", 5))])
 
 
-def test_states_come_after_so_many_rows_and_once_a_stream_at_the_end() -> None:
-    """A state's cursor is the number of the row before it, which the delays are counted by."""
+def test_states_follow_every_n_rows_and_the_end_of_each_stream() -> None:
+    """A state's cursor is the number of the row before it, from which delays are computed."""
     found = messages(Rows("events", 25, state_every=10, streams=2))
     cursors = [
         (number, message["state"]["stream"]["stream_state"]["cursor"])
@@ -63,43 +63,43 @@ def test_states_come_after_so_many_rows_and_once_a_stream_at_the_end() -> None:
 
 
 @pytest.mark.parametrize(("every", "expected"), [(0, 0), (1, 105), (10, 11), (100, 2)])
-def test_so_many_rows_name_no_person(every: int, expected: int) -> None:
-    """What is expected to be rejected is what the lines hold."""
+def test_every_nth_row_has_no_person(every: int, expected: int) -> None:
+    """The expected number of rejected rows matches the lines."""
     wanted = Rows("people", 105, reject_every=every)
     without = [record for record in records(wanted) if record["data"]["person_email"] is None]
     assert (len(without), wanted.rejected) == (expected, expected)
 
 
 def test_half_of_the_rows_can_belong_to_one_person() -> None:
-    """And the others to many."""
+    """The other half is spread over many people."""
     emails = [record["data"]["person_email"] for record in records(Rows("events", 1_000, hot_every=2))]
     assert emails.count("busy@example.com") == 500
     assert len(set(emails)) > 450
 
 
-def test_rows_go_to_their_streams_in_turn() -> None:
-    """The catalog names the streams that the rows go to."""
+def test_rows_are_distributed_over_the_streams_round_robin() -> None:
+    """The streams are those in the catalog."""
     wanted = Rows("people", 10, streams=3)
     assert [record["stream"] for record in records(wanted)[:4]] == [*wanted.stream_names, "people_0"]
 
 
-def test_a_ratio_is_taken_pair_by_pair() -> None:
-    """A slow minute of the machine strikes both sides of a pair, and falls out of its ratio."""
+def test_ratios_are_taken_per_pair() -> None:
+    """A slow moment of the machine affects both sides of a pair and cancels out in its ratio."""
     spread = ratios([2.0, 20.0, 3.0], [1.0, 10.0, 1.0])
     assert (spread.median, spread.low, spread.high) == (2.0, 2.0, 3.0)
     assert f"{spread:.1f}" == "2.0 (2.0 to 3.0)"
     assert f"{Spread.of([4.0]):.1f}" == "4.0"
 
 
-def test_sides_run_in_turn() -> None:
-    """A B A B, never A A B B."""
+def test_sides_are_interleaved() -> None:
+    """They run A B A B, not A A B B."""
     order: list[str] = []
 
     def start(name: str) -> Run:
         order.append(name)
         return Run(1.0, 1.0, 0, [name.encode()], [0.0])
 
-    runs = in_turn({name: partial(start, name) for name in "ab"}, 2)
+    runs = interleaved({name: partial(start, name) for name in "ab"}, 2)
     assert order == ["a", "b", "a", "b"]
     assert {name: [done.lines for done in found] for name, found in runs.items()} == {
         "a": [[b"a"], [b"a"]],
@@ -107,28 +107,28 @@ def test_sides_run_in_turn() -> None:
     }
 
 
-def test_a_run_counts_what_its_process_took() -> None:
-    """Time of the processor and the peak of memory are those of the process alone."""
+def test_a_run_measures_its_own_process() -> None:
+    """CPU time and peak memory are those of the measured process alone."""
     code = "x = bytearray(150_000_000); sum(range(3_000_000)); print('one'); print('two')"
     done = run([sys.executable, "-c", code])
     assert done.lines == [b"one\n", b"two\n"]
     assert done.arrived_at == sorted(done.arrived_at)
-    # Unknown where this process itself has held more.
+    # Unknown if this process itself has used more.
     assert done.peak_rss_bytes == 0 or done.peak_rss_bytes > 150_000_000
     assert done.cpu_seconds > 0
     assert done.wall_seconds > 0
 
 
-def test_a_process_that_fails_gives_no_figure() -> None:
-    """Its last words are told instead; and so when it is the one that makes the rows."""
+def test_a_failed_process_yields_no_figure() -> None:
+    """The error contains the end of its output; a failed generator is an error too."""
     with pytest.raises(BenchmarkError, match="ended with 3: no room"):
         run([sys.executable, "-c", "import sys; sys.stderr.write('no room'); sys.exit(3)"])
     with pytest.raises(BenchmarkError, match="makes the rows"):
         run_behind([sys.executable, "-c", "import sys; sys.exit(1)"], [sys.executable, "-c", "pass"])
 
 
-def test_a_state_is_late_by_the_last_of_the_rows_before_it() -> None:
-    """Whichever lane carried that row, and whatever was answered for later rows in the meantime."""
+def test_a_states_delay_counts_from_the_last_response_for_the_rows_before_it() -> None:
+    """Neither the lane of that row nor responses for later rows matter."""
     answered = [(10.0, [0, 3]), (12.0, [1, 4]), (11.0, [2, 5])]
     state = '{"type":"STATE","state":{"stream":{"stream_state":{"cursor":%d}}}}'
     written = [b'{"type":"LOG"}', (state % 0).encode(), (state % 2).encode(), (state % 5).encode()]
@@ -144,45 +144,45 @@ def test_a_state_is_late_by_the_last_of_the_rows_before_it() -> None:
         (Goal.at_least("", 50.0, 40.0, ""), "**missed, 20% under**"),
     ],
 )
-def test_a_goal_that_is_missed_says_by_how_much(goal: Goal, verdict: str) -> None:
-    """And one that is just met is met."""
+def test_a_missed_goal_shows_by_how_much(goal: Goal, verdict: str) -> None:
+    """A goal that is met exactly counts as met."""
     assert goal.verdict == verdict
 
 
 @pytest.mark.parametrize("old", ["", "old\n"])
-def test_the_goals_are_written_into_their_place(old: str) -> None:
-    """What stands around them stays."""
+def test_the_goals_are_written_between_their_markers(old: str) -> None:
+    """The text around them is preserved."""
     sections = [Section("Start", "", [["a"]], [Goal.at_most("at most 2 s", 2.0, 1.0, "1 s")])]
     written = with_goals(f"before\n<!-- goals -->\n{old}<!-- end: goals -->\nafter\n", sections)
     assert written == f"before\n<!-- goals -->\n{goals_table(sections)}\n<!-- end: goals -->\nafter\n"
     assert "| Start | at most 2 s | 1 s | met |" in written
 
 
-def test_the_page_about_performance_has_a_place_for_the_goals() -> None:
-    """Or a whole run would end before it began."""
+def test_the_performance_page_has_markers_for_the_goals() -> None:
+    """A complete run needs them."""
     assert "| measurement | goal | measured | verdict |" in with_goals(DOCUMENT.read_text(), [])
 
 
-def test_a_sync_that_loses_rows_gives_no_figure(tmp_path: Path) -> None:
-    """A benchmark is no shorter for leaving work out."""
+def test_a_sync_that_loses_rows_yields_no_figure(tmp_path: Path) -> None:
+    """A sync can't look fast by dropping rows."""
     expected = Rows("people", 20)
     with track_api() as api:
         sync = Bench(tmp_path).sync(api.url, expected)
         sync.from_file(Bench(tmp_path).input_file(expected))
-        with pytest.raises(BenchmarkError, match="19 rows and 0 rejected ones, but was given 20 and 0"):
+        with pytest.raises(BenchmarkError, match="19 delivered and 0 rejected rows, expected 20 and 0"):
             sync.from_file(Bench(tmp_path).input_file(Rows("people", 19)))
 
 
-def test_the_measurements_run_in_their_quick_size() -> None:
-    """All but the one that needs other libraries; nothing is written into the repository."""
+def test_every_measurement_runs_in_quick_mode() -> None:
+    """Except the one that needs other libraries."""
     names = [name for name in NAMES if name != "alternatives"]
     done = benchmarks("--quick", *names)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("## ") == len(names)
 
 
-def test_what_is_not_installed_is_not_compared_with() -> None:
-    """The command says what to do."""
+def test_a_comparison_without_the_other_libraries_fails() -> None:
+    """The message says how to install them."""
     done = benchmarks("--quick", "alternatives")
     assert (done.returncode, "`make bench` installs them" in done.stderr) == (1, True)
 

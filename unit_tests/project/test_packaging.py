@@ -56,8 +56,8 @@ def pinned_versions(lock_file: Path, python: str) -> dict[str, str]:
 def declared(lock_file: Path) -> list[Requirement]:
     """What pyproject.toml asks for in the environment of a lock file."""
     name = lock_file.stem
-    texts = _group(name) if name != "connector" else []
-    if name in ("connector", "dev"):
+    texts = _group(name) if name not in ("connector", "image") else []
+    if name in ("connector", "image", "dev"):
         texts += PYPROJECT["project"]["dependencies"]
     if name in ("build", "dev"):
         texts += PYPROJECT["build-system"]["requires"]
@@ -137,11 +137,23 @@ def test_lock_files_satisfy_what_is_declared(lock_file: Path, python: str) -> No
 
 
 @pytest.mark.parametrize("python", SUPPORTED_PYTHONS)
-@pytest.mark.parametrize("name", ["connector", "build"])
+@pytest.mark.parametrize("name", ["connector", "image", "build"])
 def test_tests_run_with_the_versions_that_are_shipped(name: str, python: str) -> None:
     """Whatever the runtime and build locks pin, the development lock pins to the same version."""
     shipped, tested = (pinned_versions(ROOT / f"locks/{lock}.lock", python) for lock in (name, "dev"))
     assert shipped.items() <= tested.items()
+
+
+@pytest.mark.parametrize("python", SUPPORTED_PYTHONS)
+def test_the_image_leaves_out_the_excluded_packages(python: str) -> None:
+    """`make lock` was run after the last change of the list, and each package on it would otherwise be installed."""
+    listed = (ROOT / "locks/image-excludes.txt").read_text().splitlines()
+    excluded = {line for line in listed if not line.startswith("#")}
+    connector, image = (
+        pinned_versions(ROOT / f"locks/{name}.lock", python) for name in ("connector", "image")
+    )
+    assert excluded <= connector.keys()
+    assert not excluded & image.keys()
 
 
 def test_classifiers_and_requires_python_name_the_same_pythons() -> None:

@@ -1,4 +1,4 @@
-"""The README is true: its examples are run, its tables are compared with the code."""
+"""The README's examples and tables match the code."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ _SETTINGS = AssemblySettings(
 
 
 @pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README))
-def test_a_row_of_the_readme_becomes_the_entry_beside_it(object_name: str, row: str, entry: str) -> None:
-    """The examples of "How rows map" are what the connector does."""
+def test_example_rows_become_the_entries_shown(object_name: str, row: str, entry: str) -> None:
+    """Each example row under "Mapping" is assembled into the entry that follows it."""
     assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
     _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert json.loads(encoded) == json.loads(entry)
 
 
 @pytest.mark.parametrize(("stream_name", "mapping", "row", "entry"), _MAPPING.findall(README))
-def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
+def test_the_example_of_a_stream_mapping_becomes_the_entry_shown(
     stream_name: str, mapping: str, row: str, entry: str
 ) -> None:
-    """The example of "Without data activation" is what the connector does."""
+    """The row under "Stream mappings" is assembled, with the mapping, into the entry that follows it."""
     read = StreamMapping.model_validate_json(mapping)
     target = DESTINATION_OBJECTS[read.destination_object_name]
     renaming = Rename(read, target, _SETTINGS.identifier_kind)
@@ -72,8 +72,8 @@ def test_a_mapped_row_of_the_readme_becomes_the_entry_below_it(
         (ROOT / "examples/pyairbyte_sync.py").read_text(),
     ],
 )
-def test_the_mappings_of_python_examples_fit_the_form_and_are_accepted(code: str) -> None:
-    """They are read from the code, as PyAirbyte is not installed for most tests."""
+def test_the_stream_mappings_of_python_examples_are_valid(code: str) -> None:
+    """They are parsed from the source, because PyAirbyte is not installed for most tests."""
     (mappings,) = _stream_mappings(code)
     config = {
         "credentials": {"siteId": "site", "apiKey": "key"},
@@ -83,14 +83,14 @@ def test_the_mappings_of_python_examples_fit_the_form_and_are_accepted(code: str
     assert parse_config(config, {}).stream_mappings
 
 
-def test_the_table_of_stream_mappings_names_all_keys_and_no_others() -> None:
-    """Each key of a mapping stands in the table."""
+def test_the_table_of_stream_mappings_lists_every_key() -> None:
+    """It lists the keys of the form, in order, and no others."""
     items = connection_specification()["properties"]["stream_mappings"]["items"]
-    assert _first_cells("## Without data activation") == list(items["properties"])
+    assert _first_cells("### Stream mappings") == list(items["properties"])
 
 
 def test_the_readme_has_examples_to_run() -> None:
-    """The two objects that everybody uses are shown, and one mapping."""
+    """The tests above would pass if their patterns matched nothing."""
     assert len(_MAPPING.findall(README)) == 1
     assert {example[0] for example in _EXAMPLE.findall(README)} == {"person_identify", "person_event"}
 
@@ -102,8 +102,8 @@ def test_generated_parts_are_what_the_code_makes_of_them() -> None:
 
 
 @pytest.mark.parametrize("file", ["README.md", "docs/rejected-rows.md", PAGE])
-def test_the_commands_for_people_are_shown_as_they_are_taken(file: str) -> None:
-    """Each command line in a block or in the text has the arguments that the program wants; both commands are there."""
+def test_documented_command_lines_parse(file: str) -> None:
+    """Each command line, in a block or in the text, is valid, and both `rejected` and `replay` are shown."""
     lines = re.findall(
         r"(?:^\$ |`)destination-customerio ([^`#\n]+)", (ROOT / file).read_text(), re.MULTILINE
     )
@@ -122,7 +122,7 @@ def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
 
 
 def test_documented_defaults_are_the_defaults() -> None:
-    """The simple defaults of the table are those of the specification."""
+    """Plain defaults in the table equal those of the specification."""
     properties: dict[str, Any] = connection_specification()["properties"]
     for key in (
         "identifierType",
@@ -137,17 +137,17 @@ def test_documented_defaults_are_the_defaults() -> None:
         assert properties[key]["default"] is False
 
 
-def test_each_message_of_the_troubleshooting_table_is_one_the_connector_says() -> None:
-    """Whoever looks a message up by its beginning finds it as the code spells it."""
+def test_each_message_of_the_troubleshooting_table_is_in_the_code() -> None:
+    """Users look messages up by their first words."""
     code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").rglob("*.py"))
-    messages = _first_cells("## When something fails")
+    messages = _first_cells("## Troubleshooting")
     assert len(messages) > 5
     for message in messages:
         assert message in code
 
 
 def _first_cells(heading: str) -> list[str]:
-    """The code words in the first cells of the tables below a heading, up to the next heading of its level."""
+    """The code spans in the first cells of the tables below a heading, up to the next heading of its level."""
     level = heading.split(maxsplit=1)[0]
     section = re.split(rf"\n#{{1,{len(level)}}} ", README.split(heading, 1)[1])[0]
     cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
@@ -155,7 +155,7 @@ def _first_cells(heading: str) -> list[str]:
 
 
 def _stream_mappings(code: str) -> Iterator[Any]:
-    """The lists that Python code gives the name `stream_mappings` or puts under that key."""
+    """The lists that Python code assigns to the name or key `stream_mappings`."""
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Dict):
             named = [

@@ -15,13 +15,13 @@ from destination_customerio.mapping.notices import IgnoredColumns, MailAttribute
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
     RequestCounts,
-    counted,
     notice_line,
     progress_line,
     start_lines,
     summary_lines,
 )
 from destination_customerio.sync.stream_sync import StreamSync
+from destination_customerio.wording import counted
 
 SETTINGS = AssemblySettings(
     identifier_kind=IDENTIFIER_KINDS["email"],
