@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from destination_customerio.errors import Rejection
 from destination_customerio.redaction import countable, masked, printable, without_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def record(data: Any) -> bytes:
@@ -39,14 +42,65 @@ def test_values_are_taken_out_and_words_stay(words: str, data: Any, told: str) -
     assert without_values(words, [record(data)]) == told
 
 
-values = st.text(min_size=3, max_size=40).filter(lambda value: len(value.strip()) >= 3 and "…" not in value)
+# Characters whose case folding changes their number, or that a case conversion makes another letter, come up often.
+characters = st.characters() | st.sampled_from('ßẞİıŉſﬁﬃǆΐΣςσµᾳ"\\/\n\ud83d')
+values = st.text(characters, min_size=3, max_size=40).filter(
+    lambda value: len(value.strip()) >= 3 and "…" not in value
+)
+context = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('ßİſﬁ"\\\n'), max_size=20)
+cases: list[Callable[[str], str]] = [str, str.upper, str.lower, str.title, str.casefold, str.swapcase]
+spellings: list[Callable[[str], str]] = [
+    str,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+]
 
 
-@given(values, st.text(max_size=20), st.text(max_size=20))
-def test_a_quoted_value_never_gets_through(value: str, before: str, after: str) -> None:
-    """Wherever it stands in the words."""
-    told = without_values(f"{before}{value}{after}", [record({"x": value})])
-    assert value.strip() not in told
+@given(
+    values,
+    context,
+    context,
+    st.sampled_from(cases),
+    st.sampled_from(spellings),
+    st.sampled_from([str, str.upper]),
+)
+def test_a_quoted_value_never_gets_through(
+    value: str,
+    before: str,
+    after: str,
+    case: Callable[[str], str],
+    spelling: Callable[[str], str],
+    then: Callable[[str], str],
+) -> None:
+    """In whatever case the server quotes it, plain or as JSON spells it, and wherever in its words."""
+    quoted = case(value.strip())
+    cleared = without_values(then(spelling(f"{before}{quoted}{after}")), [record({"x": value})])
+    assert then(spelling(quoted)) not in cleared
+    assert value.strip().casefold() not in cleared.casefold()
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("Hauptstraße 7", "HAUPTSTRASSE 7"),
+        ("HAUPTSTRASSE 7", "hauptstraße 7"),
+        ("İstanbul", "i̇stanbul"),
+        ("\u0131sparta", "ISPARTA"),
+        ("ŉabc", "\u02bcNABC"),
+        ("ﬁve", "FIVE"),
+        ("Grüße", "GR\\u00dcSSE"),
+        ("ab\ud800cd", "ab\ufffdcd"),
+    ],
+)
+def test_a_value_is_recognized_when_a_change_of_case_changes_its_length(value: str, quoted: str) -> None:
+    """Exactly the characters that quote it are cut, also behind others that fold to more characters."""
+    assert without_values(f"ßﬁ: {quoted} is taken", [record({"x": value})]) == "ßﬁ: … is taken"
+    assert countable(Rejection("invalid", f"ß {quoted}", ""), record({"x": value})) == ("invalid", "")
+
+
+def test_values_that_overlap_are_cut_as_one() -> None:
+    """What is left of one beside the other is no less a part of the row."""
+    assert without_values("<abcdef>", [record({"a": "abcd", "b": "cdef"})]) == "<…>"
 
 
 def test_long_words_are_cut() -> None:
