@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.errors import SyncError
     from destination_customerio.ledger import Epoch
 
 MEMORY_BYTES_PER_FILE = 64 * 1024
@@ -51,9 +52,16 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class FileUploaded:
-    """Posted to the coordinator's inbox: the bucket has taken a file."""
+    """Posted to the coordinator's inbox: the bucket has accepted a file."""
 
     file: SpooledFile
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFailed:
+    """Posted to the coordinator's inbox: no further file can be uploaded."""
+
+    error: SyncError
 
 
 class Uploader:
@@ -63,7 +71,7 @@ class Uploader:
         SyncError: no client can be made for the bucket.
     """
 
-    def __init__(self, storage: S3Storage, post: Callable[[object], None]) -> None:
+    def __init__(self, storage: S3Storage, post: Callable[[FileUploaded | UploadFailed], None]) -> None:
         self._storage = storage
         # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states
         # wait for it, and its memory comes on top of all that is under way.
@@ -96,8 +104,8 @@ class Uploader:
     def _run(self) -> None:
         try:
             self._upload_all()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must hear of it
-            self._post(explain(error, self._storage))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must not wait for it
+            self._post(UploadFailed(explain(error, self._storage)))
 
     def _upload_all(self) -> None:
         while file := self._files.get():

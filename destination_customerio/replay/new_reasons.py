@@ -8,16 +8,16 @@ from array import array
 from collections import Counter
 from typing import IO, TYPE_CHECKING
 
+from destination_customerio.dead_letters.spool import Backlog
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.redaction import countable
 from destination_customerio.sync.stream_sync import count_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from destination_customerio.airbyte.catalog import Stream
-    from destination_customerio.dead_letters.spool import StoredFile
-    from destination_customerio.dead_letters.uploader import FileUploaded
+    from destination_customerio.dead_letters.uploader import SpooledFile
     from destination_customerio.ledger import Epoch
 
 # What the message of a replayed row begins with: its place in its file.
@@ -32,9 +32,7 @@ class ReturnedRows:
     kinds  how many rows, by reason and field as they may be shown
     """
 
-    pending = 0
-    is_full = False
-    stored: Sequence[StoredFile] = ()
+    backlog = Backlog(0, is_full=False)
 
     def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes]) -> None:
         self._settle = settle
@@ -70,15 +68,9 @@ class ReturnedRows:
         self._spool.seek(start)
         return Rejection(*json.loads(self._spool.readline()))
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`; there are no files."""
 
-    def seal(self, opened_before: float = math.inf) -> None:
-        """See `DeadLetters`; there are no files."""
-
-    def oldest_opened_at(self) -> float | None:
+    def seal(self, opened_before: float = math.inf) -> float | None:  # noqa: ARG002
         """See `DeadLetters`; there are no files."""
         return None
-
-    def close(self) -> None:
-        """See `DeadLetters`; the reasons are still needed."""

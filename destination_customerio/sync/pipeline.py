@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from destination_customerio.airbyte.stdin import EndOfInput, Failed, LaneEnded, Lines, Stop
-from destination_customerio.dead_letters.spool import FileUploaded
+from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
 from destination_customerio.delivery.attempts import Delivered, Retrying
 from destination_customerio.delivery.partitioner import HashedPlacement, JoiningPlacement
 from destination_customerio.errors import ProtocolError, Rejection, SyncError
@@ -65,6 +65,7 @@ class Pipeline:
     """Runs one sync from the first line of stdin to the last state on stdout.
 
     delivered_word  what the log calls rows that the sender has taken
+    on_end          called when the run ends, whatever ended it
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Pipeline:
         clock: Callable[[], float],
         limits: Limits | None = None,
         delivered_word: str = "delivered",
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._by_track: dict[Track, StreamSync] = {sync.track: sync for sync in streams}
         self._ledger = ledger
@@ -89,6 +91,8 @@ class Pipeline:
         self._output = output
         self._clock = clock
         self._limits = limits or Limits()
+        self._on_end = on_end
+        self._oldest_dead_letters_opened_at: float | None = None
 
         self._placement: Placement = (
             JoiningPlacement(sender.lanes, self._fence)
@@ -129,7 +133,7 @@ class Pipeline:
         finally:
             # Whatever ended it, a deadline or a reader that is gone included: nothing more may be sent.
             self._sender.give_up()
-            self._dead_letters.close()
+            self._on_end()
         self._progress.summarize()
         if self._error is not None:
             raise self._error
@@ -162,16 +166,16 @@ class Pipeline:
                 self._settle(event)
             case Retrying(reason):
                 self._requests.retries[reason] += 1
-            case FileUploaded():
-                self._dead_letters.handle(event)
+            case FileUploaded(file):
+                self._dead_letters.uploaded(file)
+            case UploadFailed(error):
+                self._fail_dead_letters(error)
             case EndOfInput():
                 self._reading = False
             case LaneEnded():
                 self._running_lanes -= 1
             case Failed(error):
                 self._fail(error)
-            case SyncError():
-                self._fail_dead_letters(event)
             case Stop(signal_number):
                 self._stop(signal_number)
 
@@ -266,7 +270,9 @@ class Pipeline:
         else:
             self._send_open_batches(self._now - self._limits.linger_seconds)
         if self._ledger.waiting_states:
-            self._dead_letters.seal(self._now - self._dead_letter_linger())
+            self._oldest_dead_letters_opened_at = self._dead_letters.seal(
+                self._now - self._dead_letter_linger()
+            )
         if self._now >= self._progress.due_at:
             self._progress.say(self._now)
 
@@ -287,13 +293,13 @@ class Pipeline:
         waiting_state_bytes = self._intake.state_bytes_read - self._state_bytes_emitted
         overhead = self._ledger.waiting_states * _STATE_OVERHEAD_BYTES
         weight = self._batcher.weight + self._in_flight_weight + waiting_state_bytes + overhead
-        return weight < self._limits.max_weight_bytes and not self._dead_letters.is_full
+        return weight < self._limits.max_weight_bytes and not self._dead_letters.backlog.is_full
 
     def _seconds_to_next_timer(self) -> float:
         due = [self._progress.due_at, self._deadline]
         if (opened_at := self._batcher.oldest_opened_at()) is not None:
             due.append(opened_at + self._limits.linger_seconds)
-        if self._ledger.waiting_states and (opened_at := self._dead_letters.oldest_opened_at()) is not None:
+        if self._ledger.waiting_states and (opened_at := self._oldest_dead_letters_opened_at) is not None:
             due.append(opened_at + self._dead_letter_linger())
         # Never zero: the clock may be a hair short of the time that is waited for.
         return max(0.001, min(due) - self._clock())
@@ -304,4 +310,4 @@ class Pipeline:
         if self._clock() >= self._deadline:
             return True
         sent = not self._running_lanes if self._gave_up else not self._in_flight
-        return sent and (self._dead_letters_failed or not self._dead_letters.pending)
+        return sent and (self._dead_letters_failed or not self._dead_letters.backlog.rows)

@@ -43,13 +43,23 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     """
     syncs = stream_syncs(config, streams, output.warn)
     ledger = Ledger()
-    dead_letters = _dead_letters(config, ledger, inbox)
+    dead_letters, close_dead_letters = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
     for line in log_lines.start_lines(config, track_url, syncs):
         output.info(line)
 
     sender = make_sender(config, track_url, inbox)
-    return Pipeline(syncs, ledger, Batcher(sender.lanes), sender, dead_letters, inbox, output, time.monotonic)
+    return Pipeline(
+        syncs,
+        ledger,
+        Batcher(sender.lanes),
+        sender,
+        dead_letters,
+        inbox,
+        output,
+        time.monotonic,
+        on_end=close_dead_letters,
+    )
 
 
 def make_sender(
@@ -135,8 +145,9 @@ def stream_syncs(
     return syncs
 
 
-def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> DeadLetters:
+def _dead_letters(config: Config, ledger: Ledger, inbox: Inbox) -> tuple[DeadLetters, Callable[[], None]]:
     storage = config.object_storage_config
     if isinstance(storage, S3Storage):
-        return BucketDeadLetters(storage, inbox.post, ledger.settle_rejected, time.monotonic, time.time)
-    return CountedDeadLetters(ledger.settle_rejected)
+        bucket = BucketDeadLetters(storage, inbox.post, ledger.settle_rejected, time.monotonic, time.time)
+        return bucket, bucket.close
+    return CountedDeadLetters(ledger.settle_rejected), lambda: None

@@ -18,7 +18,8 @@ import orjson
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.airbyte.output import Output
 from destination_customerio.airbyte.stdin import EndOfInput, Failed, Inbox, LaneEnded, Lines, Stop
-from destination_customerio.dead_letters.spool import CountedDeadLetters, FileUploaded
+from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
+from destination_customerio.dead_letters.uploader import FileUploaded, SpooledFile, UploadFailed
 from destination_customerio.delivery.attempts import Circumstances, Delivery
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.throttle import Pace, RefusalCount
@@ -208,7 +209,6 @@ class NoBucket(CountedDeadLetters):
 class ToldBucket:
     """Dead letters in one open file at a time, stored when told to."""
 
-    stored = ()
     max_sealed = math.inf
     disk_is_full = False
     loses_rows = False
@@ -222,15 +222,10 @@ class ToldBucket:
         self._clock = clock
 
     @property
-    def is_full(self) -> bool:
-        """See `DeadLetters`."""
-        return len(self.sealed) > self.max_sealed
-
-    @property
-    def pending(self) -> int:
+    def backlog(self) -> Backlog:
         """See `DeadLetters`."""
         files = [*self.sealed, *([self._open] if self._open else [])]
-        return sum(len(file.rows) for file in files)
+        return Backlog(sum(len(file.rows) for file in files), len(self.sealed) > self.max_sealed)
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:  # noqa: ARG002
         """See `DeadLetters`."""
@@ -242,26 +237,20 @@ class ToldBucket:
             self._open = _LetterFile(self._clock())
         self._open.rows.append((_row_of(line), epoch))
 
-    def handle(self, event: FileUploaded) -> None:
+    def uploaded(self, file: SpooledFile) -> None:
         """See `DeadLetters`."""
-        file = cast("_LetterFile", event.file)
-        assert file is self.sealed.popleft()
-        self.kept |= {row for row, _ in file.rows}
-        for epoch, rows in Counter(epoch for _, epoch in file.rows).items():
+        stored = self.sealed.popleft()
+        assert cast("Any", file) is stored
+        self.kept |= {row for row, _ in stored.rows}
+        for epoch, rows in Counter(epoch for _, epoch in stored.rows).items():
             self._ledger.settle(epoch, rejected=rows)
 
-    def seal(self, opened_before: float = math.inf) -> None:
+    def seal(self, opened_before: float = math.inf) -> float | None:
         """See `DeadLetters`."""
         if self._open and self._open.opened_at <= opened_before:
             self.sealed.append(self._open)
             self._open = None
-
-    def oldest_opened_at(self) -> float | None:
-        """See `DeadLetters`."""
         return self._open.opened_at if self._open else None
-
-    def close(self) -> None:
-        """See `DeadLetters`."""
 
     def store(self, number: int = 0) -> None:
         """The bucket has taken a sealed file."""
@@ -360,7 +349,7 @@ class Simulation:
 
     def fail_upload(self) -> None:
         """A file of dead letters can't be stored, nor any after it."""
-        self.inbox.post(TransientError("the bucket is gone"))
+        self.inbox.post(UploadFailed(TransientError("the bucket is gone")))
 
     def work(self, steps: int = 1) -> None:
         """Let the coordinator handle so many events."""

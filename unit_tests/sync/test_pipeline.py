@@ -252,7 +252,7 @@ def test_a_bucket_that_is_behind_stops_the_input() -> None:
     simulation.catch_up()
     simulation.clock.now += 3
     simulation.catch_up()
-    assert simulation.bucket.is_full
+    assert simulation.bucket.backlog.is_full
     simulation.row("users", "b")
     simulation.catch_up()
     assert simulation.inbox.free_slots == 2
