@@ -17,8 +17,9 @@ import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.check import check_storage
-from destination_customerio.dead_letters.spool import MAX_FILE_BYTES, BucketDeadLetters, FileUploaded
-from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
+from destination_customerio.dead_letters.spool import BucketDeadLetters, SpoolLimits
+from destination_customerio.dead_letters.uploader import FileUploaded, SpooledFile, UploadFailed
+from destination_customerio.errors import ConfigError, Rejection, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
 from integration_tests.buckets import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from integration_tests.s3_proxy import Proxy, Request, proxy_to
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from destination_customerio.config.storage import S3Storage
-    from integration_tests.buckets import Bucket
+    from integration_tests.conftest import Bucket
 
 USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)
 ORDERS = Stream("orders", sync_id=42)
@@ -46,12 +47,13 @@ def line(number: int, padding: str = "", stream: Stream = USERS) -> bytes:
 class Sync:
     """Rejects rows as a sync does, and waits until they are in the bucket."""
 
-    def __init__(self, storage: S3Storage, max_file_bytes: int = MAX_FILE_BYTES) -> None:
-        self.inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+    def __init__(self, storage: S3Storage, limits: SpoolLimits | None = None) -> None:
+        self.inbox: queue.SimpleQueue[FileUploaded | UploadFailed] = queue.SimpleQueue()
         self.settled: Counter[Epoch] = Counter()
+        self.stored: list[SpooledFile] = []
         self.epoch = Epoch(StreamQueue("users"))
         self.letters = BucketDeadLetters(
-            storage, self.inbox.put, self._settle, time.monotonic, time.time, max_file_bytes
+            storage, self.inbox.put, self._settle, time.monotonic, time.time, limits
         )
 
     def _settle(self, epoch: Epoch, count: int) -> None:
@@ -70,15 +72,24 @@ class Sync:
         """
         try:
             self.letters.seal()
-            while self.letters.pending:
-                event = self.inbox.get(timeout=60)
-                if isinstance(event, SyncError):
-                    raise event
-                assert isinstance(event, FileUploaded)
-                self.letters.handle(event)
+            while self.letters.backlog.rows:
+                self.handle_event()
         finally:
             self.letters.close()
-        return [file.key for file in self.letters.stored]
+        return [file.key for file in self.stored]
+
+    def handle_event(self) -> None:
+        """Settle the next file.
+
+        Raises:
+            SyncError: its upload failed.
+        """
+        match self.inbox.get(timeout=60):
+            case FileUploaded(file):
+                self.letters.uploaded(file)
+                self.stored.append(file)
+            case UploadFailed(error):
+                raise error
 
 
 @pytest.fixture
@@ -226,7 +237,7 @@ def test_a_gz_file_comes_down_as_a_gz_file(bucket: Bucket) -> None:
 
 def test_files_roll_and_streams_have_their_own(bucket: Bucket) -> None:
     """No file is over the limit, none is empty, and no row is missing."""
-    sync = Sync(bucket.storage(format={"format_type": "JSONL"}), max_file_bytes=3_000)
+    sync = Sync(bucket.storage(format={"format_type": "JSONL"}), limits=SpoolLimits(max_file_bytes=3_000))
     sync.reject(*range(10), padding="x" * 500)
     sync.reject(*range(3), stream=ORDERS)
     keys = sync.finish()
@@ -238,9 +249,7 @@ def test_files_roll_and_streams_have_their_own(bucket: Bucket) -> None:
     assert all(0 < len(content) <= 3_000 for content in contents)
     rows = [json.loads(row) for content in contents for row in content.splitlines()]
     assert [row["_airbyte_data"]["n"] for row in rows] == list(range(10))
-    assert [(file.key, file.rows) for file in sync.letters.stored if file.stream is ORDERS] == [
-        (orders[0], 3)
-    ]
+    assert [(file.key, file.rows) for file in sync.stored if file.stream is ORDERS] == [(orders[0], 3)]
 
 
 def test_a_large_file_goes_up_in_parts(bucket: Bucket, proxy: Proxy) -> None:
@@ -281,9 +290,7 @@ def test_permission_that_is_lost_in_the_middle_fails_the_sync(bucket: Bucket, pr
     sync = Sync(bucket.storage(s3_endpoint=proxy.url))
     sync.reject(1, 2)
     sync.letters.seal()
-    event = sync.inbox.get(timeout=60)
-    assert isinstance(event, FileUploaded)
-    sync.letters.handle(event)
+    sync.handle_event()
     proxy.refuse = lambda _: "AccessDenied"
     sync.reject(3)
     with pytest.raises(ConfigError, match=r"access to the bucket .* was denied") as caught:

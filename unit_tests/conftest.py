@@ -79,4 +79,4 @@ def coordinator() -> Iterator[Coordinator]:
     """A coordinator that closes what it opened."""
     made = Coordinator()
     yield made
-    made.dead_letters.close()
+    made.close()

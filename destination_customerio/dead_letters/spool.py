@@ -1,25 +1,26 @@
-"""Dead letters: what becomes of rejected rows.
+"""Dead letters: what happens to rejected rows.
 
-With a bucket, each stream's rows are spooled into an open file, which is sealed when it is full, old, or in the way, and
-uploaded by one thread. Only a row whose file the bucket has taken is settled (`on_durable`); that is what lets states
-go. Without a bucket a row is settled as soon as it is counted.
+With a bucket, each stream's rows are spooled into an open file, which is sealed when it is full, old, or the largest of
+too many, and uploaded by one thread. A row is settled (`on_durable`) only when the bucket has accepted its file, which is
+what lets states go. Without a bucket a row is settled as soon as it is counted.
 
 The coordinator's thread owns everything here except the queue of sealed files. The uploader posts into the coordinator's
-inbox: `FileUploaded` for each file, or one `SyncError`, after which it uploads nothing more. So a failure settles
+inbox: `FileUploaded` for each file, or one `UploadFailed`, after which it uploads nothing more. So a failure settles
 nothing, whatever was spooled.
 
 Bounds, whatever the number of streams and the rate of rejection:
 
 - memory: a file starts in memory and moves to an unnamed temporary file beyond 64 KiB. Compression, which needs a quarter
   of a megabyte for each open stream, is left to the uploader, one file at a time, off the coordinator's thread; so
-  files roll at 200 MiB as they are before it.
-- disk: when the open files hold too much together, or are too many, the largest is sealed; when too much waits for the
-  uploader, `is_full` asks the coordinator to take no further input.
+  files roll by their uncompressed size.
+- disk: when the open files together are too large, or too many, the largest is sealed; when too much waits for the
+  uploader, the backlog is full, and the coordinator takes no further input.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
@@ -30,10 +31,8 @@ from destination_customerio.dead_letters.row_format import RowEncoder, row_encod
 from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.dead_letters.uploader import (
     MEMORY_BYTES_PER_FILE,
-    FileUploaded,
     SpooledFile,
     Uploader,
-    UploadFailed,
     discard,
     open_temporary,
 )
@@ -43,37 +42,26 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
     from destination_customerio.errors import Rejection
     from destination_customerio.ledger import Epoch
 
     OnDurable = Callable[[Epoch, int], None]
 
-__all__ = [
-    "MAX_FILE_BYTES",
-    "BucketDeadLetters",
-    "CountedDeadLetters",
-    "DeadLetters",
-    "FileUploaded",
-]
-
-MAX_FILE_BYTES = 200 * 1024 * 1024
-_MAX_OPEN_BYTES = 400 * 1024 * 1024
-_MAX_WAITING_BYTES = 400 * 1024 * 1024
-# Temporary files cost a descriptor each, of which a process often has 1,024.
-_MAX_OPEN_FILES_ON_DISK = 128
-_MAX_OPEN_FILES = 2_000
-_MAX_WAITING_FILES = 128
-
 
 class Backlog(NamedTuple):
-    """Rows added and not settled, and whether so much waits for the uploader that no further input should be taken."""
+    """Rows on their way into the bucket.
+
+    rows     added and not settled yet
+    is_full  whether so much waits for the uploader that no further input should be taken
+    """
 
     rows: int
     is_full: bool
 
 
 class DeadLetters(Protocol):
-    """Takes over rejected rows. All methods are for the coordinator's thread."""
+    """Takes over rejected rows. Not thread-safe; owned by the coordinator thread."""
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
         """Take over one rejected row: `line` is its RECORD message as it came, `epoch` its ticket of the ledger.
@@ -84,13 +72,13 @@ class DeadLetters(Protocol):
         ...
 
     def uploaded(self, file: SpooledFile) -> None:
-        """Settle the rows of a file that the bucket has stored, once."""
+        """Settle the rows of a file that the bucket has accepted; a second call for the same file does nothing."""
         ...
 
     def seal(self, opened_before: float = math.inf) -> float | None:
         """Hand the open files to the uploader, or only those opened at or before a time of the clock.
 
-        Returns when the oldest file that stays open was opened.
+        Returns when the oldest file that stays open was opened; None when none does.
         """
         ...
 
@@ -101,7 +89,7 @@ class DeadLetters(Protocol):
 
 
 class CountedDeadLetters:
-    """No bucket: a rejected row is settled by being counted."""
+    """Dead letters without a bucket: a rejected row is settled by being counted."""
 
     backlog = Backlog(0, is_full=False)
 
@@ -120,20 +108,37 @@ class CountedDeadLetters:
         return None
 
 
-class BucketDeadLetters:
-    """Rejected rows as files in the bucket.
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """What may be spooled on this machine.
 
-    post             puts an event into the coordinator's inbox, from another thread: FileUploaded, or a SyncError when
-                     an upload failed for good
-    on_durable       settles rows of an epoch: (epoch, count)
-    clock            seconds, monotonic, for the age of files
-    wall_clock       seconds since 1970, for the names of files
-    max_file_bytes   where files roll, uncompressed; only a single row can be longer
-    max_open_bytes   what the open files may hold together
-    open_spool       opens a temporary file
+    max_file_bytes          where files roll, uncompressed; only a single row can be longer
+    max_open_bytes          what the open files may hold together
+    max_open_files          how many files may be open
+    max_open_files_on_disk  how many of them may be on disk: each costs a descriptor, of which a process often has 1,024
+    max_waiting_bytes       what may wait for the uploader before the backlog is full
+    max_waiting_files       how many files may
+    """
+
+    max_file_bytes: int = 200 << 20
+    max_open_bytes: int = 400 << 20
+    max_open_files: int = 2_000
+    max_open_files_on_disk: int = 128
+    max_waiting_bytes: int = 400 << 20
+    max_waiting_files: int = 128
+
+
+class BucketDeadLetters:
+    """Dead letters as files in the bucket.
+
+    post        posts an event into the coordinator's inbox; called from another thread
+    on_durable  settles rows of an epoch: (epoch, count)
+    clock       seconds, monotonic, for the age of files
+    wall_clock  seconds since 1970, for the names of files
+    open_spool  opens a temporary file
 
     Raises:
-        ConfigError: the formats of paths and names do not work out.
+        ConfigError: a format of paths or names is invalid.
         SyncError: no client can be made for the bucket.
     """
 
@@ -144,18 +149,14 @@ class BucketDeadLetters:
         on_durable: OnDurable,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
-        max_file_bytes: int = MAX_FILE_BYTES,
-        max_open_bytes: int = _MAX_OPEN_BYTES,
-        max_waiting_bytes: int = _MAX_WAITING_BYTES,
-        open_spool: Callable[[], IO[bytes]] | None = None,
+        limits: SpoolLimits | None = None,
+        open_spool: Callable[[], IO[bytes]] = open_temporary,
     ) -> None:
         self._storage = storage
         self._on_durable = on_durable
         self._clock = clock
-        self._max_file_bytes = max_file_bytes
-        self._max_open_bytes = max_open_bytes
-        self._max_waiting_bytes = max_waiting_bytes
-        self._open_spool = open_spool or open_temporary
+        self._limits = limits or SpoolLimits()
+        self._open_spool = open_spool
         started_at = datetime.fromtimestamp(wall_clock(), UTC)
         self._keys = DeadLetterKeys(storage, started_at, uuid4())
         self._started_at = epoch_milliseconds(started_at)
@@ -167,21 +168,24 @@ class BucketDeadLetters:
         self._open_on_disk = 0
         self._waiting: set[SpooledFile] = set()
         self._waiting_bytes = 0
-        self._pending = 0
+        self._unsettled_rows = 0
 
     @property
     def backlog(self) -> Backlog:
-        """See `DeadLetters`. Only sealed files count as full, so what fills it is always on its way out."""
-        is_full = self._waiting_bytes > self._max_waiting_bytes or len(self._waiting) > _MAX_WAITING_FILES
-        return Backlog(self._pending, is_full=is_full)
+        """See `DeadLetters`. Only sealed files can fill it, as only they are on their way out."""
+        limits = self._limits
+        is_full = (
+            self._waiting_bytes > limits.max_waiting_bytes or len(self._waiting) > limits.max_waiting_files
+        )
+        return Backlog(self._unsettled_rows, is_full)
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
         """See `DeadLetters`."""
         encoder = self._encoders.get(stream) or self._new_encoder(stream)
         row = encoder.encode(line, rejection, str(uuid4()))
-        self._pending += 1
+        self._unsettled_rows += 1
         file = self._open.get(stream)
-        if file and file.size + len(row) > self._max_file_bytes:
+        if file and file.size + len(row) > self._limits.max_file_bytes:
             self._seal(file)
             file = None
         try:
@@ -189,7 +193,7 @@ class BucketDeadLetters:
                 file = self._new_file(stream, encoder.header)
             self._append(file, row)
         except OSError as error:
-            # The row may lie in its file by half; that file must never be uploaded.
+            # The file may hold half of the row, so it must never be uploaded.
             if broken := self._open.pop(stream, None):
                 self._forget_open(broken)
                 discard(broken)
@@ -205,20 +209,20 @@ class BucketDeadLetters:
             return
         self._waiting.remove(file)
         self._waiting_bytes -= file.size
-        self._pending -= file.rows
+        self._unsettled_rows -= file.rows
         for epoch, count in file.epochs.items():
             self._on_durable(epoch, count)
 
     def seal(self, opened_before: float = math.inf) -> float | None:
         """See `DeadLetters`."""
-        while file := next(iter(self._open.values()), None):
+        for file in list(self._open.values()):
             if file.opened_at > opened_before:
                 return file.opened_at
             self._seal(file)
         return None
 
     def close(self) -> None:
-        """See `DeadLetters`. An upload under way gets one second; the process need not wait for it."""
+        """Stop the uploader and drop what is not uploaded. An upload in progress gets one second."""
         self._uploader.stop()
         for file in self._open.values():
             discard(file)
@@ -242,10 +246,11 @@ class BucketDeadLetters:
         self._open_on_disk += (file.size > MEMORY_BYTES_PER_FILE) - was_on_disk
 
     def _holds_too_much(self) -> bool:
+        limits = self._limits
         return (
-            self._open_bytes > self._max_open_bytes
-            or self._open_on_disk > _MAX_OPEN_FILES_ON_DISK
-            or len(self._open) > _MAX_OPEN_FILES
+            self._open_bytes > limits.max_open_bytes
+            or self._open_on_disk > limits.max_open_files_on_disk
+            or len(self._open) > limits.max_open_files
         )
 
     def _forget_open(self, file: SpooledFile) -> None:

@@ -52,14 +52,14 @@ class SpooledFile:
 
 @dataclass(frozen=True, slots=True)
 class FileUploaded:
-    """Posted to the coordinator's inbox: the bucket has taken a file."""
+    """Posted to the coordinator's inbox: the bucket has accepted a file."""
 
     file: SpooledFile
 
 
 @dataclass(frozen=True, slots=True)
 class UploadFailed:
-    """Posted to the coordinator's inbox: a file can't be stored, and nothing more will be uploaded."""
+    """Posted to the coordinator's inbox: no further file can be uploaded."""
 
     error: SyncError
 
@@ -104,7 +104,7 @@ class Uploader:
     def _run(self) -> None:
         try:
             self._upload_all()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must not wait for it
             self._post(UploadFailed(explain(error, self._storage)))
 
     def _upload_all(self) -> None:

@@ -1,4 +1,4 @@
-"""Rejected rows when the bucket, the disk or the configuration fails: a sentence, and nothing settled that is not stored."""
+"""Rejected rows when the bucket, the disk or the configuration fails: an explanation, and no row settled that is not stored."""
 
 from __future__ import annotations
 
@@ -8,31 +8,24 @@ from typing import IO, Any
 
 import pytest
 
-from destination_customerio.dead_letters import uploader as upload
-from destination_customerio.dead_letters.spool import FileUploaded
-from destination_customerio.errors import ConfigError, SyncError, TransientError
+from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
+from destination_customerio.errors import ConfigError, TransientError
 from unit_tests.dead_letters.bucket_server import Bucket, Refusal
-from unit_tests.dead_letters.coordinator import (
-    REJECTION,
-    USERS,
-    Coordinator,
-    epoch,
-    line,
-)
+from unit_tests.dead_letters.coordinator import REJECTION, USERS, Coordinator, epoch, line
 
 
-def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinator) -> None:
-    """One error is posted; files that waited behind are not uploaded, and no row of them is settled."""
+def test_a_failed_upload_ends_all_uploads(bucket: Bucket, coordinator: Coordinator) -> None:
+    """One failure is posted; files that waited behind are not uploaded, and no row of them is settled."""
     bucket.refuse = lambda: Refusal(403, "AccessDenied") if bucket.objects else None
     letters = coordinator.with_bucket(bucket.url)
     tickets = [epoch() for _ in range(4)]
     for ticket in tickets:
         letters.add(USERS, line(1), REJECTION, ticket)
         letters.seal()
-    first, second = coordinator.next_event(), coordinator.next_event()
-    assert isinstance(first, FileUploaded)
-    assert isinstance(second, ConfigError)
-    letters.handle(first)
+    coordinator.settle_next_file()
+    failed = coordinator.next_event()
+    assert isinstance(failed, UploadFailed)
+    assert isinstance(failed.error, ConfigError)
     bucket.refuse = lambda: None
     letters.add(USERS, line(1), REJECTION, tickets[3])
     letters.seal()
@@ -40,7 +33,7 @@ def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinat
     assert coordinator.inbox.empty()
     assert len(bucket.objects) == 1
     assert coordinator.settled == {tickets[0]: 1}
-    assert letters.pending == 4
+    assert letters.backlog.rows == 4
 
 
 @pytest.mark.parametrize(
@@ -51,32 +44,35 @@ def test_a_failed_upload_ends_all_of_them(bucket: Bucket, coordinator: Coordinat
             {"s3_bucket_region": "in two words"},
             "The bucket for rejected rows can't be used: .* The sync did not start",
         ),
+        ({"path_format": "{foo}/"}, "unknown variable {foo}"),
     ],
 )
-def test_a_client_that_cannot_be_made_ends_the_sync_before_its_first_row(
-    bucket: Bucket, coordinator: Coordinator, settings: dict[str, str], words: str
+def test_settings_that_can_not_work_end_the_sync_before_its_first_row(
+    bucket: Bucket, coordinator: Coordinator, settings: dict[str, Any], words: str
 ) -> None:
     """Not when the first row is rejected, hours later."""
     with pytest.raises(ConfigError, match=words):
         coordinator.with_bucket(bucket.url, **settings)
 
 
-def test_a_fault_of_our_own_is_told_of(
-    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever ends the uploader, the coordinator must not wait for it for ever."""
+class BrokenSpool(io.BytesIO):
+    """A temporary file that takes rows, and fails in an unforeseen way when it is read."""
 
-    def broken(*_: object) -> None:
+    def seek(self, *_: Any) -> int:
+        """Fail."""
         raise KeyError("row value")
 
-    monkeypatch.setattr(upload, "upload", broken)
-    letters = coordinator.with_bucket(bucket.url)
+
+def test_a_bug_in_the_uploader_is_posted(bucket: Bucket, coordinator: Coordinator) -> None:
+    """Whatever ends the uploader, the coordinator must not wait for it forever."""
+    letters = coordinator.with_bucket(bucket.url, open_spool=BrokenSpool)
     letters.add(USERS, line(1), REJECTION, epoch())
     letters.seal()
     event = coordinator.next_event()
-    assert isinstance(event, SyncError)
-    assert event.failure_type == "system_error"
-    assert "row value" not in str(event)
+    assert isinstance(event, UploadFailed)
+    assert event.error.failure_type == "system_error"
+    assert "row value" not in f"{event.error} {event.error.internal_message}"
+    assert "uploader.py" in event.error.internal_message
 
 
 def full_disk() -> IO[bytes]:
@@ -84,21 +80,21 @@ def full_disk() -> IO[bytes]:
     return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it stands in for a temporary file
 
 
-def test_a_full_disk_is_a_sentence_and_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The file that may hold half a row is never uploaded."""
+def test_a_full_disk_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:
+    """The file may hold half a row, so it is never uploaded."""
     letters = coordinator.with_bucket(bucket.url, open_spool=full_disk)
     with pytest.raises(TransientError, match=r"disk space") as caught:
         letters.add(USERS, line(1), REJECTION, epoch())
     assert "No space left on device" in str(caught.value)
     letters.seal()
     letters.close()
-    assert (letters.pending, coordinator.settled, bucket.objects) == (1, {}, {})
+    assert (letters.backlog.rows, coordinator.settled, bucket.objects) == (1, {}, {})
 
 
 def test_a_disk_that_fills_up_under_a_file_drops_the_whole_file(
     bucket: Bucket, coordinator: Coordinator
 ) -> None:
-    """Rows that it held before are not settled either: they come again with the next attempt."""
+    """Rows that were in it before are not settled either: the next attempt sends them again."""
     room = [2]
 
     class Filling(io.BytesIO):
@@ -112,40 +108,19 @@ def test_a_disk_that_fills_up_under_a_file_drops_the_whole_file(
     letters.add(USERS, line(1), REJECTION, epoch())
     with pytest.raises(TransientError):
         letters.add(USERS, line(2), REJECTION, epoch())
-    assert letters.oldest_opened_at() is None
-    letters.seal()
+    assert letters.seal(0) is None, "a file is still open"
     letters.close()
-    assert (letters.pending, coordinator.settled, bucket.objects) == (2, {}, {})
-
-
-def test_bad_formats_are_told_before_the_first_row(bucket: Bucket, coordinator: Coordinator) -> None:
-    """Not when the first row is rejected, hours later."""
-    with pytest.raises(ConfigError, match="unknown variable"):
-        coordinator.with_bucket(bucket.url, path_format="{foo}/")
+    assert (letters.backlog.rows, coordinator.settled, bucket.objects) == (2, {}, {})
 
 
 def test_closing_drops_what_is_open_and_leaves_no_thread(bucket: Bucket, coordinator: Coordinator) -> None:
-    """The coordinator waits for what is pending, or has given up on it."""
+    """The coordinator waits until the backlog is empty, or has given up on it."""
     letters = coordinator.with_bucket(bucket.url)
     letters.add(USERS, line(1), REJECTION, epoch())
     letters.seal()
-    coordinator.handle_all()
+    assert isinstance(coordinator.next_event(), FileUploaded)
     letters.add(USERS, line(2), REJECTION, epoch())
     letters.close()
     letters.close()
     assert len(bucket.objects) == 1
     assert "dead-letter-uploader" not in {thread.name for thread in threading.enumerate()}
-
-
-@pytest.mark.parametrize("implementation", ["bucket", "counted"])
-def test_rows_of_an_open_file_are_pending(
-    bucket: Bucket, coordinator: Coordinator, implementation: str
-) -> None:
-    """A coordinator that ends at `pending == 0` has lost nothing."""
-    if implementation == "bucket":
-        coordinator.with_bucket(bucket.url)
-    letters = coordinator.dead_letters
-    for number in range(3):
-        letters.add(USERS, line(number), REJECTION, epoch())
-    assert letters.pending + coordinator.settled.total() == 3
-    assert letters.pending == (3 if implementation == "bucket" else 0)
