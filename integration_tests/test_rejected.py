@@ -182,7 +182,7 @@ def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucke
     assert {kind["stream"] for kind in found["rejected"]} == {"orders", "shop.Gro_e"}
     cause = "it is no file of rejected rows"
     assert found["skipped"] == [{"key": "customerio/rejected/notes.txt", "cause": cause}]
-    assert f"notes.txt is left out: {cause}." in run_command("rejected", config).stdout
+    assert f"Skipped customerio/rejected/notes.txt: {cause}." in run_command("rejected", config).stdout
 
 
 def test_of_a_file_that_breaks_off_the_rows_before_are_counted(api: LocalTrackApi, bucket: Bucket) -> None:
