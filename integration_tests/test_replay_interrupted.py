@@ -168,7 +168,7 @@ def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
         done.stderr
     )
     assert "6 rows accepted and moved to" in done.stdout
-    assert ("; it is sent again." in done.stdout) == (status == 503)
+    assert ("Retrying; " in done.stdout) == (status == 503)
     assert len(rows_in(bucket, replayed=False)) == 3 + 5
     api.inject()
     _finish(api, bucket)

@@ -20,7 +20,7 @@ from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.redaction import printable
-from destination_customerio.replay.console import open_view
+from destination_customerio.replay.console import open_view, show_summary
 from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
@@ -29,7 +29,6 @@ from destination_customerio.replay.record_message import replay_event_id
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
-from destination_customerio.replay.table import show_summary
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.wiring import start_lanes, stream_syncs
