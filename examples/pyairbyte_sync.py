@@ -1,15 +1,15 @@
 """Sync a source into Customer.io from Python, with PyAirbyte and no Airbyte platform.
 
     pip install airbyte    # PyAirbyte; needs Python 3.10 to 3.12
-    pip install .          # this connector, in an environment of its own, and its command on PATH
+    pip install .          # this connector, in a separate environment, with its command on PATH
     export CUSTOMERIO_SITE_ID=... CUSTOMERIO_API_KEY=...
     python examples/pyairbyte_sync.py --count 100
 
-The source is Airbyte's faker: made-up users and purchases, the same ones each time. Each user becomes a person and each
-purchase an event of theirs, by `stream_mappings`, as PyAirbyte knows no destination objects. Point
-CUSTOMERIO_TRACK_API_URL at a local server (`python -m tools.local_track_api`) to try it without an account.
+The source is Airbyte's faker, with reproducible fictional users and purchases. `stream_mappings` turns each user into a
+person and each purchase into an event, because PyAirbyte has no destination objects. To try it without an account, point
+CUSTOMERIO_TRACK_API_URL at a local server (`python -m tools.local_track_api`).
 
-AIRBYTE_OFFLINE_MODE=1 and DO_NOT_TRACK=1 keep PyAirbyte off the network; the two connectors then have to be installed.
+AIRBYTE_OFFLINE_MODE=1 and DO_NOT_TRACK=1 keep PyAirbyte off the network; both connectors must then be installed.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ STREAM_MAPPINGS = [
 
 
 def main() -> None:
-    """Check both connectors, sync, and say what was acknowledged."""
+    """Check both connectors, sync, and print the acknowledged states."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--count", type=int, default=100, help="how many users to make up")
+    parser.add_argument("--count", type=int, default=100, help="number of users to generate")
     parser.add_argument(
-        "--states", type=Path, default=Path(".pyairbyte"), help="where to keep the sync's states"
+        "--states", type=Path, default=Path(".pyairbyte"), help="folder for the sync's states"
     )
     parser.add_argument("--destination", default="destination-customerio", help="the connector's command")
     parser.add_argument("--through-cache", action="store_true", help="read into PyAirbyte's cache first")
@@ -62,11 +62,11 @@ def main() -> None:
             "count": options.count,
             "seed": 42,
             "parallelism": 1,
-            "records_per_slice": 20,  # a state after every 20 rows
+            "records_per_slice": 20,  # a state every 20 rows
             "always_updated": False,
         },
         streams=["users", "purchases"],
-        # Where it is not installed, PyAirbyte installs it into an environment of its own.
+        # If it is not installed, PyAirbyte installs it into a separate environment.
         local_executable=shutil.which("source-faker"),
     )
     destination = ab.get_destination(
@@ -85,12 +85,12 @@ def main() -> None:
     source.check()
     destination.check()
 
-    # The states are kept here, so that the next run reads only what is new.
+    # Keeps the states, so that the next run only reads new rows.
     cache = ab.new_local_cache("customerio", cache_dir=options.states)
     if options.through_cache:
         result = destination.write(source, cache=cache)
     else:
-        # Rows go straight through; the cache would add columns of its own (_airbyte_raw_id and the like).
+        # Streams rows straight through; the cache would add columns such as _airbyte_raw_id.
         result = destination.write(source, cache=False, state_cache=cache)
 
     print(f"{result.processed_records} rows were read.")

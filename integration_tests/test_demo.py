@@ -40,7 +40,7 @@ def test_the_demo_ends_with_nothing_missing(monkeypatch: pytest.MonkeyPatch) -> 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     for pattern in (
         r"check     SUCCEEDED",
-        r"REQUESTS  4 took 5,000 rows\n  fullest     499,\d{3} of 500,000 bytes",
+        r"REQUESTS  4 with 5,000 rows\n  fullest     499,\d{3} of 500,000 bytes",
         r"PEOPLE  2,000 at the server",
         r"EVENTS  3,000 at the server",
         r"REJECTED  9 rows",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from destination_customerio.config.storage import S3Storage
-    from integration_tests.conftest import Bucket
+    from integration_tests.buckets import Bucket
 
 USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, generation_id=7)
 ORDERS = Stream("orders", sync_id=42)

@@ -1,1 +1,1 @@
-"""`make demo`: the connector at work on shipped rows, against a local Track API and a local S3."""
+"""`make demo`: runs the connector on sample rows, against a local Track API and a local S3."""

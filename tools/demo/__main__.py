@@ -1,6 +1,6 @@
-"""Runs spec, check, discover and write of the installed console script over the shipped rows, and reports.
+"""Runs spec, check, discover and write of the installed console script on the sample rows, and prints a report.
 
-Ends with 0 when every row is where it belongs, with 1 and a sentence for each thing that is not.
+Exits with 0 if every row is accounted for, otherwise with 1 and a sentence for each problem.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _SYNC_ID = 42
-# Two of the usual eight lanes, so that the few rows there are can fill requests.
+# Two lanes instead of the default eight, so that the few rows fill their requests.
 _LANES = 2
-# The demo takes some ten seconds; whatever hangs for so long will not come back.
+# The demo takes about ten seconds.
 _GIVE_UP_SECONDS = 300
 
 
@@ -51,10 +51,10 @@ def main() -> int:
         print(f"\nFAILED: {error}")
         return 1
     except subprocess.TimeoutExpired:
-        print("\nFAILED: The connector did not end.")
+        print("\nFAILED: The connector did not exit.")
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The local servers and the connector have ended.")
+        print("\nStopped. The local servers and the connector have exited.")
         return 130
     for line in report.lines(outcome):
         print(line)
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def run() -> Outcome:
-    """Start the servers, run the four commands, and collect what they left.
+    """Start the servers, run the four commands, and collect the results.
 
     Raises:
         DemoError: a command failed.
@@ -85,15 +85,15 @@ def run() -> Outcome:
 
 
 def conclude(found: list[str], seconds: float) -> int:
-    """Say in the end what is missing, or that nothing is; returns the exit code."""
+    """Print the verdict; returns the exit code."""
     print()
     if found:
         for problem in found:
             print(textwrap.fill(f"MISSING: {problem}", report.WIDTH, subsequent_indent=" " * 9))
         return 1
     rows = sum(len(each.rows) for each in STREAMS)
-    print(f"Nothing is missing: each of {rows:,} rows is at the server or in the bucket, as it should be.")
-    print(f"Took {seconds:.0f} s. Everything has been stopped.")
+    print(f"Nothing is missing: each of {rows:,} rows is at the server or in the bucket, as expected.")
+    print(f"Took {seconds:.0f} s. The local servers have been stopped.")
     return 0
 
 
@@ -109,7 +109,7 @@ def _show_check(config: Mapping[str, Any]) -> None:
     status = _only(_run("check", config), "CONNECTION_STATUS")
     if status["status"] != "SUCCEEDED":
         raise DemoError(f"The check failed: {status['message']}")
-    print("check     SUCCEEDED: credentials, region and bucket are fine")
+    print("check     SUCCEEDED: credentials, region and bucket work")
 
 
 def _show_discover(config: Mapping[str, Any]) -> None:
@@ -124,7 +124,9 @@ def _show_write(config: Mapping[str, Any]) -> Finished:
     for each in STREAMS:
         print(f"{title:<10}stream {each.name} to {each.object_name}: {len(each.rows):,} rows")
         title = ""
-    print(f"          over {_LANES} lanes; 8 are usual, which these few rows would not fill")
+    print(
+        f"          {_LANES} concurrent requests instead of the default 8, which so few rows would not fill"
+    )
     return _run("write", config, catalog, _messages())
 
 
@@ -134,23 +136,27 @@ def _run(
     catalog: Mapping[str, Any] | None = None,
     lines: Iterable[bytes] = (),
 ) -> Finished:
-    """Run one command of the console script, which must end well."""
+    """Run one command of the console script.
+
+    Raises:
+        DemoError: it failed.
+    """
     finished = run_connector(command, config, catalog, lines)
     if finished.exit_code != 0:
         said = [error["message"] for error in finished.errors] or [finished.stderr]
-        raise DemoError(f"'{command}' ended with exit code {finished.exit_code}. {' '.join(said)}".rstrip())
+        raise DemoError(f"'{command}' exited with code {finished.exit_code}. {' '.join(said)}".rstrip())
     return finished
 
 
 def _only(finished: Finished, kind: str) -> dict[str, Any]:
     messages = finished.of_type(kind)
     if len(messages) != 1:
-        raise DemoError(f"A command wrote {len(messages)} messages of type {kind}, not one.")
+        raise DemoError(f"A command wrote {len(messages)} messages of type {kind}, expected one.")
     return messages[0]
 
 
 def _messages() -> Iterator[bytes]:
-    """Both streams' rows, by turns as a busy source sends them, with a state after each thousand of a stream."""
+    """The rows of both streams, interleaved as by a concurrent source, with a state after every thousand rows of a stream."""
     most = max(len(each.rows) for each in STREAMS)
     for start in range(0, most, ROWS_PER_STATE):
         for each in STREAMS:
@@ -178,7 +184,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def _give_up(*_: object) -> NoReturn:
-    raise DemoError(f"The demo did not end within {_GIVE_UP_SECONDS} s, and was stopped.")
+    raise DemoError(f"The demo did not finish within {_GIVE_UP_SECONDS} s and was stopped.")
 
 
 if __name__ == "__main__":

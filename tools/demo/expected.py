@@ -1,6 +1,6 @@
-"""What is to become of each of the demo's rows, worked out from the rows alone.
+"""The expected outcome of each of the demo's rows, computed from the rows alone.
 
-The connector's own code has no part in this: it is what the demo holds the connector to.
+It uses none of the connector's code, so that it can verify the connector.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROWS_PER_STATE = 1_000
 
 Row = dict[str, Any]
 
-# Made by `make_data`, which puts its wrong rows at these numbers.
+# `make_data` inserts its bad rows at these positions.
 _WRONG_USERS = {
     287: ("required", "person_email"),
     801: ("required", "person_email"),
@@ -40,7 +40,7 @@ _WRONG_ORDERS = {
 class DemoStream:
     """One stream of the demo.
 
-    wrong  the rows that must be rejected: row number in the file, from 1, to reason and column
+    wrong  the rows that must be rejected: row number in the file (from 1) to reason and column
     """
 
     name: str
@@ -49,17 +49,17 @@ class DemoStream:
 
     @property
     def rows(self) -> list[Row]:
-        """Its rows, as the warehouse has them."""
+        """Its rows, as in the warehouse."""
         return _rows(self.name)
 
     @property
     def good_rows(self) -> list[Row]:
-        """The rows that Customer.io must have in the end."""
+        """The rows that must reach Customer.io."""
         return [row for number, row in enumerate(self.rows, start=1) if number not in self.wrong]
 
     @property
     def states(self) -> list[tuple[int, int, int]]:
-        """Its states in order: rows read so far, and of those since the last state the delivered and the rejected."""
+        """Its states in order: rows read so far, and rows delivered and rejected since the previous state."""
         ends = [*range(ROWS_PER_STATE, len(self.rows), ROWS_PER_STATE), len(self.rows)]
         states = []
         for start, end in zip([0, *ends], ends, strict=False):
@@ -74,14 +74,14 @@ STREAMS = (USERS, ORDERS)
 
 
 def expected_person(row: Row) -> Row:
-    """The person that a good row of `users` makes, as the local Track API lists people."""
+    """The person that a good row of `users` becomes, as listed by the local Track API."""
     attributes = {name: value for name, value in row.items() if name != "person_email"}
     attributes["created_at"] = _unix_seconds(row["created_at"])
     return {"identifiers": {"email": row["person_email"]}, "attributes": attributes}
 
 
 def expected_event(row: Row) -> Row:
-    """The event that a good row of `orders` makes, as the local Track API lists events; its id is left out."""
+    """The event that a good row of `orders` becomes, as listed by the local Track API, without its id."""
     named = ("person_email", "event_name", "event_id", "timestamp")
     return {
         "identifiers": {"email": row["person_email"]},
@@ -92,7 +92,7 @@ def expected_event(row: Row) -> Row:
 
 
 def _unix_seconds(moment: str | int) -> int:
-    """Of ISO text or of milliseconds."""
+    """Convert ISO text or milliseconds."""
     return moment // 1_000 if isinstance(moment, int) else int(datetime.fromisoformat(moment).timestamp())
 
 

@@ -1,7 +1,7 @@
-"""Made the rows in `data/`: `python -m tools.demo.make_data`. Invented people, the same ones every time.
+"""Generates the sample rows in `data/`: `python -m tools.demo.make_data`. Fictional people, reproducibly.
 
-They look as warehouse rows do: names in many scripts, nulls, times as ISO text and as milliseconds, ids as UUIDs, numbers
-and text. A few are wrong, each in its own way; `expected` says which, and what is to become of them.
+They resemble warehouse rows: names in many scripts, nulls, times as ISO text and as milliseconds, ids as UUIDs, numbers
+and text. A few are bad, each in a different way; `expected` says which, and with what outcome.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PEOPLE = 2_000
 _ORDERS = 3_000
 
-# Country, first names and last names, each also as they are spelled in an address.
+# Country, first names and last names, each with its spelling in an email address.
 _CULTURES = (
     ("GB", "Ada/ada Zoë/zoe Callum/callum", "Okafor/okafor O'Neil/oneil Whitby/whitby"),
     ("DE", "Jürgen/juergen Käthe/kaethe Lena/lena", "Müller/mueller Groß/gross Vogt/vogt"),
@@ -50,7 +50,7 @@ _DAYS = 300
 
 
 def people(rng: random.Random) -> list[Row]:
-    """Rows of `users`, whose `last_order_at` is still empty."""
+    """Rows of `users`, with an empty `last_order_at`."""
     rows = []
     for number in range(_PEOPLE):
         country, firsts, lasts = rng.choice(_CULTURES)
@@ -74,7 +74,7 @@ def people(rng: random.Random) -> list[Row]:
 
 
 def orders(rng: random.Random, users: Sequence[Row]) -> list[Row]:
-    """Rows of `orders` by these users, in order of time; the users' rows are brought up to date."""
+    """Rows of `orders` by these users, in chronological order; updates the users' rows."""
     placed = []
     for _ in range(_ORDERS):
         user = rng.choice(users)
@@ -106,7 +106,7 @@ def orders(rng: random.Random, users: Sequence[Row]) -> list[Row]:
 
 
 def wrong_users() -> list[Row]:
-    """Rows of `users` that can't be sent."""
+    """Rows of `users` that must be rejected."""
     return [
         {"person_email": None, "name": "Nobody Known", "plan": "free"},
         {"person_email": "   ", "name": "Blank Space", "plan": "free"},
@@ -116,7 +116,7 @@ def wrong_users() -> list[Row]:
 
 
 def wrong_orders(user: Row) -> list[Row]:
-    """Rows of `orders` that can't be sent."""
+    """Rows of `orders` that must be rejected."""
     paid = {"person_email": user["person_email"], "event_name": "order_paid"}
     return [
         {**paid, "timestamp": "last Tuesday", "amount": 12},
@@ -128,7 +128,7 @@ def wrong_orders(user: Row) -> list[Row]:
 
 
 def _write(stream: DemoStream, rows: list[Row], wrong: list[Row]) -> None:
-    """Write a stream's file, with the wrong rows where `expected` has them."""
+    """Write a stream's file, with the bad rows at the positions in `expected`."""
     for number, row in zip(sorted(stream.wrong), wrong, strict=True):
         rows.insert(number - 1, row)
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
@@ -137,7 +137,7 @@ def _write(stream: DemoStream, rows: list[Row], wrong: list[Row]) -> None:
 
 def main() -> None:
     """Write both files."""
-    rng = random.Random(20_261_124)  # noqa: S311 - invented rows, the same ones every time
+    rng = random.Random(20_261_124)  # noqa: S311 - must be reproducible
     users = people(rng)
     bought = orders(rng, users)
     _write(ORDERS, bought, wrong_orders(users[1]))

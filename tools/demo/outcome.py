@@ -1,4 +1,4 @@
-"""What a demo run left behind, and whether anything is missing from it."""
+"""The outcome of a demo run, and the check that nothing is missing from it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One row out of the bucket: where it lay, why, and the row as it was."""
+    """One row from the bucket: its file, the reason, and the original row."""
 
     key: str
     reason: str
@@ -39,9 +39,9 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgedState:
-    """One state that the connector gave back: how far its stream was read, and what became of the rows since the last.
+    """One acknowledged state: its cursor, and the counts of rows since the previous state.
 
-    The counts are None where the connector left them out.
+    The counts are None if the connector left them out.
     """
 
     stream: str
@@ -51,7 +51,7 @@ class AcknowledgedState:
 
     @classmethod
     def of(cls, state: Row) -> AcknowledgedState:
-        """Out of the content of a STATE message."""
+        """Parse the content of a STATE message."""
         counts = state.get("destinationStats", {})
         stream = state["stream"]
         return cls(
@@ -64,9 +64,9 @@ class AcknowledgedState:
 
 @dataclass(slots=True)
 class Outcome:
-    """Everything that the report speaks of.
+    """The input of the report.
 
-    people, events  all of them, as the local Track API lists them
+    people, events  all of them, as listed by the local Track API
     traffic         the local Track API's report
     """
 
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def read_rejected(client: S3Client, bucket: str) -> Iterator[RejectedRow]:
-    """The rejected rows of gzipped, unflattened CSV files."""
+    """The rejected rows in gzipped, unflattened CSV files."""
     for found in client.list_objects_v2(Bucket=bucket).get("Contents", []):
         packed = client.get_object(Bucket=bucket, Key=found["Key"])["Body"].read()
         text = io.StringIO(gzip.decompress(packed).decode(), newline="")
@@ -89,12 +89,12 @@ def read_rejected(client: S3Client, bucket: str) -> Iterator[RejectedRow]:
 
 
 def problems(outcome: Outcome) -> list[str]:
-    """What is not as it should be, as sentences; none when all is well."""
+    """A sentence for each problem; empty if there are none."""
     found: list[str] = []
     if violations := outcome.traffic["order_violations"]:
-        found.append(f"Rows of one person reached the server out of order {violations} times.")
+        found.append(f"Rows of one person reached the server out of order ({violations} violations).")
     if failures := outcome.traffic["server_failures"]:
-        found.append(f"The local Track API itself failed {len(failures)} times: {failures[0]}")
+        found.append(f"The local Track API itself failed ({len(failures)} failures): {failures[0]}")
     found += _differences(
         "People at the server",
         (_as_text(expected_person(row)) for row in USERS.good_rows),
@@ -134,12 +134,12 @@ def _problems_of_stream(stream: DemoStream, outcome: Outcome) -> Iterator[str]:
     if states != stream.states:
         yield (
             f"The acknowledged states of {stream.name} are {states} (rows read, delivered, rejected), "
-            f"not {stream.states}."
+            f"expected {stream.states}."
         )
 
 
 def _differences(what: str, expected: Iterable[str], found: Iterable[str]) -> Iterator[str]:
-    """Compares things as bags, each with its content."""
+    """Compare as multisets."""
     expected_bag, found_bag = Counter(expected), Counter(found)
     for kind, difference in (("missing", expected_bag - found_bag), ("too many", found_bag - expected_bag)):
         if difference:
@@ -152,7 +152,7 @@ def _known(thing: Row, *names: str) -> Row:
 
 
 def _as_text(value: Row) -> str:
-    """The same text for the same content; an address in lower case, as it names the same person, and first."""
+    """Equal text for equal content; the email comes first, in lower case because emails are case-insensitive."""
     rest = dict(value)
     email = rest.pop("identifiers", {}).get("email", "")
     return f"{email.lower()} {json.dumps(rest, ensure_ascii=False, sort_keys=True)}".lstrip()

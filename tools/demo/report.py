@@ -1,6 +1,6 @@
-"""The demo's report, for a person at a terminal.
+"""The demo's report, for a terminal.
 
-How wide text in other scripts is, every terminal decides for itself: such columns come last in their line.
+Terminals differ in the width of other scripts, so columns with such text come last in their line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SHOWN = 4
 
 
 def lines(outcome: Outcome) -> Iterator[str]:
-    """The report, line by line, no wider than a terminal."""
+    """The lines of the report, no wider than a terminal."""
     yield from _requests(outcome.traffic)
     yield from _people(outcome)
     yield from _events(outcome)
@@ -34,14 +34,14 @@ def lines(outcome: Outcome) -> Iterator[str]:
 def _requests(traffic: dict[str, Any]) -> Iterator[str]:
     sizes = traffic["body_bytes"]
     statuses = ", ".join(f"{times} x {status}" for status, times in traffic["requests_by_status"].items())
-    yield from ("", f"REQUESTS  {traffic['requests'].get('batch', 0)} took {traffic['entries']:,} rows")
+    yield from ("", f"REQUESTS  {traffic['requests'].get('batch', 0)} with {traffic['entries']:,} rows")
     yield f"  fullest     {sizes['max']:>7,} of {MAX_BODY_BYTES:,} bytes ({sizes['max'] / MAX_BODY_BYTES:.2%})"
-    yield f"  on average  {sizes['mean']:>7,.0f} bytes; each lane's last request holds what was left"
-    yield f"  answers     {statuses}; up to {traffic['max_concurrent_requests']} requests at once"
+    yield f"  on average  {sizes['mean']:>7,.0f} bytes; the last request of each lane carries the remainder"
+    yield f"  responses   {statuses}; up to {traffic['max_concurrent_requests']} requests in flight"
 
 
 def _people(outcome: Outcome) -> Iterator[str]:
-    yield from ("", f"PEOPLE  {len(outcome.people):,} at the server; the first to join:")
+    yield from ("", f"PEOPLE  {len(outcome.people):,} at the server; the earliest by created_at:")
     shown = sorted(
         outcome.people, key=lambda person: (person["attributes"].get("created_at") or 0, _email(person))
     )[:_SHOWN]
@@ -53,7 +53,7 @@ def _people(outcome: Outcome) -> Iterator[str]:
 
 
 def _events(outcome: Outcome) -> Iterator[str]:
-    yield from ("", f"EVENTS  {len(outcome.events):,} at the server; the first by time:")
+    yield from ("", f"EVENTS  {len(outcome.events):,} at the server; the earliest by timestamp:")
     shown = sorted(outcome.events, key=lambda event: (event["timestamp"] or 0, event["id"]))[:_SHOWN]
     yield from _table(
         ("timestamp", "event", "id", "email", "amount"),
@@ -71,7 +71,7 @@ def _events(outcome: Outcome) -> Iterator[str]:
 
 
 def _rejected(rejected: Sequence[RejectedRow]) -> Iterator[str]:
-    yield from ("", f"REJECTED  {len(rejected)} rows, read back from the bucket with their original columns")
+    yield from ("", f"REJECTED  {len(rejected)} rows, read from the bucket with their original columns")
     by_key: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for row in rejected:
         by_key[row.key][row.reason, row.column].append(row.message)
@@ -79,7 +79,7 @@ def _rejected(rejected: Sequence[RejectedRow]) -> Iterator[str]:
         yield f"  {key}"
         for (reason, column), messages in sorted(reasons.items()):
             head = f"    {len(messages)} x {reason:<9} {column or '(whole row)':<13} "
-            # All messages of one reason and column would fill the screen: the first stands for them.
+            # One message per reason and column, to keep the report short.
             yield from textwrap.wrap(
                 messages[0], WIDTH, initial_indent=head, subsequent_indent=" " * len(head)
             )
@@ -88,7 +88,7 @@ def _rejected(rejected: Sequence[RejectedRow]) -> Iterator[str]:
 def _states(outcome: Outcome) -> Iterator[str]:
     yield from (
         "",
-        f"STATES  {len(outcome.states)} acknowledged, each with what became of the rows before it",
+        f"STATES  {len(outcome.states)} acknowledged, with the counts of rows since the previous state",
     )
     for state in outcome.states:
         yield (

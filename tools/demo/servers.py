@@ -1,4 +1,4 @@
-"""What the demo runs against: a local Track API and a local S3, each on a free port of loopback."""
+"""The demo's servers: a local Track API and a local S3, each on a free loopback port."""
 
 from __future__ import annotations
 
@@ -26,23 +26,28 @@ _STOP_TIMEOUT_SECONDS = 10
 
 
 class DemoError(Exception):
-    """The demo can't go on; its message says why."""
+    """The demo failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackApi:
-    """The local Track API, seen from outside."""
+    """A client of the local Track API's control endpoints."""
 
     url: str
 
     def report(self) -> dict[str, Any]:
-        """What it has counted."""
+        """Its counts."""
         report: dict[str, Any] = self._get("report")
         return report
 
     def everything(self, kind: str) -> list[dict[str, Any]]:
+<<<<<<< HEAD
         """All `people` or all `events`, as it has them now."""
         found: list[dict[str, Any]] = self._get(kind)
+=======
+        """All `people` or all `events`."""
+        found: list[dict[str, Any]] = self._get(f"{kind}?limit={_ALL}")["items"]
+>>>>>>> docs
         return found
 
     def _get(self, path: str) -> Any:
@@ -53,7 +58,7 @@ class TrackApi:
 
 @contextlib.contextmanager
 def local_track_api() -> Iterator[TrackApi]:
-    """A Track API in a process of its own, for as long as the context lasts.
+    """A Track API in a separate process, for the duration of the context.
 
     Raises:
         DemoError: it did not start.
@@ -78,8 +83,8 @@ def local_track_api() -> Iterator[TrackApi]:
 
 @contextlib.contextmanager
 def local_s3() -> Iterator[tuple[S3Client, str]]:
-    """An S3 with the empty bucket `BUCKET`, in a thread of this process: a client and its endpoint."""
-    # It would log each request.
+    """An S3 with the empty bucket `BUCKET`, in a thread of this process; yields a client and the endpoint."""
+    # Silence its log line per request.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -101,7 +106,7 @@ def local_s3() -> Iterator[tuple[S3Client, str]]:
 
 
 def forget_the_machine() -> None:
-    """Drop proxies, profiles and endpoints of the environment: they have no business with servers on loopback."""
+    """Drop the environment's proxies and AWS settings, so that all traffic stays on loopback."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
