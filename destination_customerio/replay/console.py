@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.redaction import printable
 from destination_customerio.replay.filters import written_time
-from destination_customerio.sync.log_lines import counted
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

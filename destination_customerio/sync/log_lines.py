@@ -33,14 +33,14 @@ class RequestCounts:
 def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
     """What the sync writes where."""
     storage = config.object_storage_config
-    kept = (
-        f"s3://{storage.s3_bucket_name}/{storage.bucket_path}"
+    rejected = (
+        f"are stored in s3://{storage.s3_bucket_name}/{storage.bucket_path}"
         if isinstance(storage, S3Storage)
-        else "no bucket (they are only counted)"
+        else "are only counted, as no bucket is configured"
     )
     yield (
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
-        f"people by {config.identifier_type}. Rejected rows go to {kept}."
+        f"people by {config.identifier_type}. Rejected rows {rejected}."
     )
     yield from stream_lines(streams)
 

@@ -41,13 +41,8 @@ class TrackApi:
         return report
 
     def everything(self, kind: str) -> list[dict[str, Any]]:
-<<<<<<< HEAD
-        """All `people` or all `events`, as it has them now."""
-        found: list[dict[str, Any]] = self._get(kind)
-=======
         """All `people` or all `events`."""
-        found: list[dict[str, Any]] = self._get(f"{kind}?limit={_ALL}")["items"]
->>>>>>> docs
+        found: list[dict[str, Any]] = self._get(kind)
         return found
 
     def _get(self, path: str) -> Any:

@@ -55,9 +55,9 @@ def test_the_start_says_what_goes_where() -> None:
         {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "max_concurrent_requests": 4}, {}
     )
     first, *streams = start_lines(config, "https://track-eu.customer.io", [busy_stream()])
-    assert "https://track-eu.customer.io, up to 4 concurrent requests" in first
+    assert "https://track-eu.customer.io with up to 4 concurrent requests" in first
     assert "identifying people by email" in first
-    assert "no bucket (they are only counted)" in first
+    assert "are only counted" in first
     assert streams == ["Stream shop.users goes to person_identify."]
     storage = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "r", "bucket_path": "p"}
     config = parse_config(
