@@ -63,7 +63,7 @@ def test_the_start_says_what_goes_where() -> None:
     config = parse_config(
         {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "object_storage_config": storage}, {}
     )
-    assert "Rejected rows go to s3://b/p." in next(start_lines(config, "x", []))
+    assert "Rejected rows are stored in s3://b/p." in next(start_lines(config, "x", []))
 
 
 def test_progress_is_rows_and_their_rate_requests_rejections_retries_and_what_waits() -> None:
