@@ -180,7 +180,7 @@ def test_files_without_a_label_are_known_by_their_keys(api: LocalTrackApi, bucke
     bucket.client.put_object(Bucket=bucket.name, Key="customerio/rejected/notes.txt", Body=b"notes")
     found = read_json(config)
     assert {kind["stream"] for kind in found["rejected"]} == {"orders", "shop.Gro_e"}
-    cause = "it is no file of rejected rows"
+    cause = "it is not a file of rejected rows"
     assert found["skipped"] == [{"key": "customerio/rejected/notes.txt", "cause": cause}]
     assert f"Skipped customerio/rejected/notes.txt: {cause}." in run_command("rejected", config).stdout
 
@@ -192,7 +192,7 @@ def test_of_a_file_that_breaks_off_the_rows_before_are_counted(api: LocalTrackAp
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=bucket.read(key)[:-8])
     found = read_json(config)
     assert (found["rows"], found["skipped_files"]) == (1, 1)
-    cause = "its compression is broken, or it breaks off; the 1 row before that is counted"
+    cause = "its compression is broken, or it is truncated; the 1 row before that is counted"
     assert found["skipped"] == [{"key": key, "cause": cause}]
 
 

@@ -48,7 +48,9 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     done = run_command("replay", config(api, storage), catalog_of(ORDERS))
     assert done.exit_code == 0
     assert sorted(arrived(api)) == GOOD_ORDERS
-    assert f"{below}cut.csv.gz: left as it is, as its compression is broken, or it breaks off." in done.stdout
+    assert (
+        f"{below}cut.csv.gz: left as it is, as its compression is broken, or it is truncated." in done.stdout
+    )
     unknown = "left as it is, as neither its label nor its key says which stream it belongs to; name the stream with --stream."
     for name in ("notes.txt", "42/unlabelled.csv"):
         assert f"{below}{name}: {unknown}" in done.stdout

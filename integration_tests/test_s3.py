@@ -1,4 +1,4 @@
-"""Rejected rows in a real S3 protocol: the check of a bucket, files in all forms, and every way to sign in."""
+"""Rejected rows over the real S3 protocol: the check of a bucket, files in all formats, and every kind of credentials."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def line(number: int, padding: str = "", stream: Stream = USERS) -> bytes:
 
 
 class Sync:
-    """Rejects rows as a sync does, and waits until they are in the bucket."""
+    """Rejects rows like a sync, and waits until they are in the bucket."""
 
     def __init__(self, storage: S3Storage, limits: SpoolLimits | None = None) -> None:
         self.inbox: queue.SimpleQueue[FileUploaded | UploadFailed] = queue.SimpleQueue()
@@ -65,7 +65,7 @@ class Sync:
             self.letters.add(stream, line(number, padding, stream), REJECTION, self.epoch)
 
     def finish(self) -> list[str]:
-        """Seal, wait, and name the keys.
+        """Seal, wait, and return the keys.
 
         Raises:
             SyncError: an upload failed.
@@ -109,7 +109,7 @@ def assert_keeps_secrets(message: str) -> None:
 
 
 def test_the_check_writes_lists_reads_and_deletes(bucket: Bucket, proxy: Proxy) -> None:
-    """In this order, all on the one test object, of which nothing is left."""
+    """In this order, all with the test object, which is deleted in the end."""
     check_storage(bucket.storage(s3_endpoint=proxy.url))
     steps = [(request.method, "list-type" in request.path) for request in proxy.requests]
     assert steps == [("PUT", False), ("GET", True), ("GET", False), ("DELETE", False)]
@@ -127,7 +127,7 @@ STEPS: dict[str, Callable[[Request], bool]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_check_says_which_step_failed(bucket: Bucket, proxy: Proxy, step: str) -> None:
-    """And leaves its test object behind only when it may not delete."""
+    """And leaves its test object behind only when it is not allowed to delete."""
     proxy.refuse = lambda request: "AccessDenied" if STEPS[step](request) else None
     with pytest.raises(ConfigError) as caught:
         check_storage(bucket.storage(s3_endpoint=proxy.url))
@@ -140,8 +140,8 @@ def test_the_check_says_which_step_failed(bucket: Bucket, proxy: Proxy, step: st
 
 
 @pytest.mark.parametrize("step", ["list", "read back"])
-def test_the_check_believes_only_what_it_sees(bucket: Bucket, proxy: Proxy, step: str) -> None:
-    """A store that forgets what was written is not one to keep rows in."""
+def test_the_check_verifies_what_the_store_returns(bucket: Bucket, proxy: Proxy, step: str) -> None:
+    """A store that loses or changes objects is not safe for rows."""
 
     def change(request: Request, body: bytes) -> bytes:
         return (
@@ -157,14 +157,14 @@ def test_the_check_believes_only_what_it_sees(bucket: Bucket, proxy: Proxy, step
         check_storage(bucket.storage(s3_endpoint=proxy.url))
 
 
-def test_the_check_of_a_bucket_that_is_not_there(bucket: Bucket) -> None:
-    """The name is what to look at."""
+def test_the_check_of_a_missing_bucket(bucket: Bucket) -> None:
+    """The message has the name to check."""
     with pytest.raises(ConfigError, match="step write: there is no bucket nobody-made-this"):
         check_storage(bucket.storage(s3_bucket_name="nobody-made-this"))
 
 
-def test_the_check_of_an_endpoint_that_is_not_there(bucket: Bucket) -> None:
-    """The URL is what to look at."""
+def test_the_check_of_an_endpoint_that_does_not_listen(bucket: Bucket) -> None:
+    """The message has the URL to check."""
     with proxy_to(bucket.endpoint) as gone:
         pass
     with pytest.raises(TransientError, match="could not be reached") as caught:
@@ -173,7 +173,7 @@ def test_the_check_of_an_endpoint_that_is_not_there(bucket: Bucket) -> None:
     assert_keeps_secrets(str(caught.value))
 
 
-def test_the_check_looks_at_the_formats_before_it_writes(bucket: Bucket, proxy: Proxy) -> None:
+def test_the_check_validates_the_formats_before_it_writes(bucket: Bucket, proxy: Proxy) -> None:
     """A mistyped variable is found here, not in the first sync."""
     with pytest.raises(ConfigError, match=r"unknown variable \{foo\}"):
         check_storage(bucket.storage(s3_endpoint=proxy.url, file_name_format="{foo}"))
@@ -186,10 +186,10 @@ def test_the_check_looks_at_the_formats_before_it_writes(bucket: Bucket, proxy: 
 @pytest.mark.parametrize("compression", ["No Compression", "GZIP"])
 @pytest.mark.parametrize("flattening", ["No flattening", "Root level flattening"])
 @pytest.mark.parametrize("file_format", ["CSV", "JSONL"])
-def test_rows_lie_in_the_bucket_in_every_form(
+def test_rows_are_in_the_bucket_in_every_format(
     bucket: Bucket, file_format: str, flattening: str, compression: str
 ) -> None:
-    """Under the default key, and read back they are the rows."""
+    """Under the default key, and complete."""
     sync = Sync(
         bucket.storage(
             format={"format_type": file_format, "flattening": flattening},
@@ -221,12 +221,12 @@ def parsed(content: bytes, file_format: str, compression: str) -> list[dict[str,
 
 
 def unpacked(value: Any) -> Any:
-    """JSON is text in CSV, and itself in JSON Lines."""
+    """A JSON value, which is text in CSV."""
     return json.loads(value) if isinstance(value, str) else value
 
 
-def test_a_gz_file_comes_down_as_a_gz_file(bucket: Bucket) -> None:
-    """It is not declared as an encoding, so no client unpacks it and leaves the ending."""
+def test_a_gz_file_is_downloaded_as_a_gz_file(bucket: Bucket) -> None:
+    """It has no content encoding, so no client decompresses it and keeps the extension."""
     sync = Sync(bucket.storage(compression={"compression_type": "GZIP"}))
     sync.reject(1)
     (key,) = sync.finish()
@@ -252,8 +252,8 @@ def test_files_roll_and_streams_have_their_own(bucket: Bucket) -> None:
     assert [(file.key, file.rows) for file in sync.stored if file.stream is ORDERS] == [(orders[0], 3)]
 
 
-def test_a_large_file_goes_up_in_parts(bucket: Bucket, proxy: Proxy) -> None:
-    """And arrives whole."""
+def test_a_large_file_is_uploaded_in_parts(bucket: Bucket, proxy: Proxy) -> None:
+    """And arrives complete."""
     sync = Sync(bucket.storage(s3_endpoint=proxy.url, format={"format_type": "JSONL"}))
     sync.reject(*range(20), padding="x" * 1_000_000)
     (key,) = sync.finish()
@@ -263,7 +263,7 @@ def test_a_large_file_goes_up_in_parts(bucket: Bucket, proxy: Proxy) -> None:
 
 
 def test_a_second_attempt_overwrites_nothing(bucket: Bucket) -> None:
-    """Even where the user's formats hold no time and no part number."""
+    """Even where the configured formats have no time and no part number."""
     for number in range(2):
         sync = Sync(bucket.storage(path_format="{sync_id}/", file_name_format="rejected{format_extension}"))
         sync.reject(number)
@@ -276,7 +276,7 @@ def test_a_second_attempt_overwrites_nothing(bucket: Bucket) -> None:
 # Failures
 
 
-def test_a_bucket_that_is_not_there_fails_the_sync(bucket: Bucket) -> None:
+def test_a_missing_bucket_fails_the_sync(bucket: Bucket) -> None:
     """And settles nothing."""
     sync = Sync(bucket.storage(s3_bucket_name="nobody-made-this"))
     sync.reject(1)
@@ -285,7 +285,7 @@ def test_a_bucket_that_is_not_there_fails_the_sync(bucket: Bucket) -> None:
     assert not sync.settled
 
 
-def test_permission_that_is_lost_in_the_middle_fails_the_sync(bucket: Bucket, proxy: Proxy) -> None:
+def test_a_permission_lost_during_the_sync_fails_it(bucket: Bucket, proxy: Proxy) -> None:
     """The file before is settled, the one after is not."""
     sync = Sync(bucket.storage(s3_endpoint=proxy.url))
     sync.reject(1, 2)
@@ -299,8 +299,8 @@ def test_permission_that_is_lost_in_the_middle_fails_the_sync(bucket: Bucket, pr
     assert_keeps_secrets(str(caught.value))
 
 
-def test_a_busy_store_is_asked_again(bucket: Bucket, proxy: Proxy) -> None:
-    """boto3's own retries hide a short trouble."""
+def test_a_request_to_a_busy_store_is_retried(bucket: Bucket, proxy: Proxy) -> None:
+    """By boto3."""
     answers = iter(["SlowDown"])
     proxy.refuse = lambda _: next(answers, None)
     sync = Sync(bucket.storage(s3_endpoint=proxy.url))
@@ -310,11 +310,11 @@ def test_a_busy_store_is_asked_again(bucket: Bucket, proxy: Proxy) -> None:
     assert len(proxy.requests) == 2
 
 
-# Ways to sign in
+# Credentials
 
 
 def test_static_keys_sign_the_requests(bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything that the machine has, and before a role."""
+    """They take precedence over a role and over the machine's own credentials."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEMACHINE0001")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
     check_storage(bucket.storage(s3_endpoint=proxy.url, role_arn=ROLE))
@@ -366,7 +366,7 @@ def test_an_assumed_role_signs_the_requests(bucket: Bucket, proxy: Proxy, role: 
 def test_an_assumed_role_is_renewed_before_it_expires(
     bucket: Bucket, proxy: Proxy, role: dict[str, str]
 ) -> None:
-    """A sync may take longer than the hour that credentials last."""
+    """A sync may take longer than the hour for which credentials are valid."""
     soon = (datetime.now(UTC) + timedelta(minutes=5)).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
     def expire_soon(request: Request, body: bytes) -> bytes:
@@ -387,7 +387,7 @@ def test_an_assumed_role_is_renewed_before_it_expires(
 
 
 def test_a_role_that_is_refused_fails_the_check(bucket: Bucket, proxy: Proxy, role: dict[str, str]) -> None:
-    """The sentence speaks of the role, not of the bucket's permissions."""
+    """The message is about the role, not about the bucket's permissions."""
     proxy.refuse = lambda request: "AccessDenied" if b"AssumeRole" in request.body else None
     with pytest.raises(ConfigError, match="the configured role could not be assumed") as caught:
         check_storage(bucket.storage(**role))

@@ -1,4 +1,4 @@
-"""Rejected rows, from the row on stdin to the file in the bucket and the state that may go once it lies there."""
+"""Rejected rows, from the row on stdin to the file in the bucket and the state that is emitted once it is there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CATALOG = catalog_of(
 )
 NAMELESS = {"person_email": " ", "plan": 'a "pro", ü', "tags": ["x", {"y": None}], "age": 2**70}
 SPURNED = {"person_email": "spurned@example.com", "plan": "pro"}
-# What a 207 says of `SPURNED`, which stands second in its request: two errors of one row.
+# The errors of a 207 for `SPURNED`, the second row of its request: two errors of one row.
 ERRORS = [
     {"batch_index": 1, "reason": "required", "field": "name", "message": "name is needed"},
     {"batch_index": 1, "reason": "other", "message": "and so is age"},
@@ -109,7 +109,7 @@ def original(row: dict[str, Any], file_format: str, flattening: str) -> dict[str
     return beside | (row.get("_airbyte_data") or {})
 
 
-def test_rejected_rows_lie_in_the_bucket_as_they_came(bucket: Bucket) -> None:
+def test_rejected_rows_are_in_the_bucket_unchanged(bucket: Bucket) -> None:
     """Those rejected here and those rejected by Customer.io, with the reason, where Airbyte's link points to."""
     lines = [
         record("users", {"person_email": "ada@example.com"}, namespace="shop"),
@@ -164,7 +164,7 @@ def check_file(bucket: Bucket, path: str, file_format: str, flattening: str, com
 
 
 def test_each_stream_has_files_where_the_configuration_says(api: LocalTrackApi, bucket: Bucket) -> None:
-    """Own formats of paths and names, unusual characters replaced, doubled slashes made one; no bad row, no file."""
+    """Custom formats of paths and names, unusual characters replaced, `//` collapsed; no bad row, no file."""
     storage = bucket.config(
         bucket_path="/bad//rows/",
         format={"format_type": "JSONL"},
@@ -185,7 +185,7 @@ def test_each_stream_has_files_where_the_configuration_says(api: LocalTrackApi, 
 
 
 def test_a_state_behind_a_rejected_row_is_out_while_stdin_is_idle(api: LocalTrackApi, bucket: Bucket) -> None:
-    """Not before the row lies in the bucket, and soon after: nobody waits for a file to fill."""
+    """Not before the row is in the bucket, and soon after: no state waits for a file to fill."""
     config = config_for(api.url, object_storage_config=bucket.config())
     with Connector("write", config, CATALOG) as connector:
         for number in (1, 2):
@@ -197,8 +197,8 @@ def test_a_state_behind_a_rejected_row_is_out_while_stdin_is_idle(api: LocalTrac
     assert len(bucket.keys()) == 2
 
 
-def test_a_failed_upload_fails_the_sync_and_keeps_the_state_back(api: LocalTrackApi, bucket: Bucket) -> None:
-    """A row is never both unsent and unrecorded; what was true before stays acknowledged."""
+def test_a_failed_upload_fails_the_sync_and_holds_the_state_back(api: LocalTrackApi, bucket: Bucket) -> None:
+    """A row is never both unsent and unrecorded; earlier states stay acknowledged."""
     with proxy_to(bucket.endpoint) as proxy:
         proxy.refuse = lambda request: "AccessDenied" if request.method in ("PUT", "POST") else None
         lines = [
@@ -232,7 +232,7 @@ def test_a_failed_upload_fails_the_sync_and_keeps_the_state_back(api: LocalTrack
 def test_a_bucket_that_cannot_work_fails_the_sync(
     api: LocalTrackApi, bucket: Bucket, wrong: dict[str, str], kind: str, words: str
 ) -> None:
-    """With the kind of failure that says whether to try again, and nothing acknowledged."""
+    """With the failure type that says whether to retry, and nothing acknowledged."""
     lines = [record("orders", {"person_email": ""}), stream_state("orders", 1)]
     done = write(api, bucket.config(**wrong), lines)
     assert words in done.failure(kind)
@@ -243,7 +243,7 @@ def test_a_bucket_that_cannot_work_fails_the_sync(
 def test_the_machines_own_credentials_and_an_assumed_role_sign_the_files(
     api: LocalTrackApi, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without static keys: the default chain, and with a role what STS lends for it."""
+    """Without static keys: the default chain, and with a role the credentials from STS."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAOFTHEMACHINE0001")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-machine")
     keyless = {"access_key_id": "", "secret_access_key": ""}

@@ -1,4 +1,4 @@
-"""Proves that the bucket can be used, for `check`."""
+"""Checks that the bucket can be used, for `check`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CONTENT = b"Written by the connection check of destination-customerio; safe to 
 
 
 def check_storage(storage: S3Storage) -> None:
-    """Write, list, read back and delete `<bucket path>/_check_test`, and try the formats of paths and names.
+    """Write, list, read back and delete `<bucket path>/_check_test`, and validate the formats of paths and names.
 
     Raises:
-        SyncError: one of them failed; the message says which, why, and what to do.
+        SyncError: a step failed; the message says which, why, and what to do.
     """
     DeadLetterKeys(storage, datetime.now(UTC), uuid4())
     key = bucket_root(storage) + TEST_NAME
@@ -58,12 +58,12 @@ def _write(client: S3Client, storage: S3Storage, key: str) -> None:
 def _list(client: S3Client, storage: S3Storage, key: str) -> None:
     answer = client.list_objects_v2(Bucket=storage.s3_bucket_name, Prefix=key, MaxKeys=1)
     if not answer.get("Contents"):
-        raise _broken(storage, "list", "the test object is not in the list, though it was just written")
+        raise _broken(storage, "list", "the test object was written, but is not listed")
 
 
 def _read_back(client: S3Client, storage: S3Storage, key: str) -> None:
     if client.get_object(Bucket=storage.s3_bucket_name, Key=key)["Body"].read() != _CONTENT:
-        raise _broken(storage, "read back", "the test object has other content than was just written")
+        raise _broken(storage, "read back", "the test object has other content than was written")
 
 
 def _delete(client: S3Client, storage: S3Storage, key: str) -> None:
@@ -71,7 +71,7 @@ def _delete(client: S3Client, storage: S3Storage, key: str) -> None:
 
 
 def _delete_if_possible(client: S3Client, storage: S3Storage, key: str) -> None:
-    # The check has failed already; what remains to be said is why.
+    # The check has already failed for another reason, which is the one to report.
     with contextlib.suppress(Exception):
         _delete(client, storage, key)
 
@@ -79,5 +79,5 @@ def _delete_if_possible(client: S3Client, storage: S3Storage, key: str) -> None:
 def _broken(storage: S3Storage, step: str, finding: str) -> ConfigError:
     return ConfigError(
         f"The check of the bucket {storage.s3_bucket_name} failed at the step {step}: {finding}. "
-        "Check the endpoint, and that nothing between Airbyte and it caches or rewrites answers."
+        "Check the endpoint, and that no proxy between Airbyte and the store caches or rewrites responses."
     )

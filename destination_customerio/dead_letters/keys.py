@@ -1,15 +1,15 @@
-"""Where the files of rejected rows lie in the bucket: `<bucket_path>/<path_format><file_name_format>`.
+"""The keys of the files of rejected rows: `<bucket_path>/<path_format><file_name_format>`.
 
-All times are those of the start of the sync, in UTC, so that a sync's files lie together. Whatever the formats and the
-names of streams are:
+All times are those of the start of the sync, in UTC, so that the files of a sync are together. Whatever the formats and
+the names of streams are:
 
-- No key leaves the bucket path. Characters that S3 does not call safe become `_` (accents are taken off first, as
+- No key leaves the bucket path. Characters that S3 does not consider safe become `_` (accents are removed first, as
   letters without them are safe), `//` collapses, and a level that consists of dots only (`..`) becomes underscores.
-- No key lies in `<bucket_path>/replayed/`, where rows that were sent in the end are kept (`replay/replay.py`).
-- No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, gives way to a hash of the whole.
-- No file overwrites another. Within a sync, a key that was given out before gets `_1`, `_2`, ... before its extension.
-  Across attempts of a sync, the start time tells the keys apart; when neither format holds it ({timestamp}, {epoch} or
-  {uuid}), it is added to the file's name. So nothing depends on what a store answers to a conditional write.
+- No key is in `<bucket_path>/replayed/`, where replayed rows are kept (`replay/replay.py`).
+- No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, is replaced by a hash of the whole.
+- No file overwrites another. Within a sync, a key that was used before gets `_1`, `_2`, ... before its extension.
+  Across attempts of a sync, the start time makes the keys different; when neither format holds it ({timestamp}, {epoch}
+  or {uuid}), it is added to the file's name. So nothing depends on how a store handles conditional writes.
 
 Part numbers count from 0 for each stream.
 """
@@ -33,13 +33,18 @@ if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
 
-# The level below the bucket path for rows that were sent in the end.
+# The level below the bucket path for replayed rows.
 REPLAYED = "replayed"
+<<<<<<< HEAD
 # Beside the files while a replay runs. The value keeps its first name: older versions look for it.
 LEASE_NAME = "_replay_claim"
+=======
+# An object beside the files while a replay is running.
+CLAIM_NAME = "_replay_claim"
+>>>>>>> deadletters
 
 MAX_KEY_BYTES = 1_024
-# What the longest bucket path leaves is enough for a shortened folder and a shortened name.
+# The longest bucket path leaves enough room for a shortened folder and a shortened name.
 _MAX_PREFIX_BYTES = 512
 _MAX_NAME_BYTES = 255
 
@@ -74,14 +79,14 @@ def bucket_prefix(storage: S3Storage) -> str:
     prefix = clean_levels(storage.bucket_path)
     if len(prefix.encode()) > _MAX_PREFIX_BYTES:
         raise ConfigError(
-            f"The bucket path is longer than {_MAX_PREFIX_BYTES} bytes, which leaves too little of S3's limit for the "
-            "names of files. Nothing was written. Choose a shorter bucket path."
+            f"Invalid configuration: the bucket path is longer than {_MAX_PREFIX_BYTES} bytes, which leaves too little "
+            "of S3's limit for the names of files. Nothing was written. Choose a shorter bucket path."
         )
     return prefix
 
 
 def bucket_root(storage: S3Storage) -> str:
-    """What the keys of all files begin with: the bucket path and a slash, or nothing.
+    """The prefix of the keys of all files: the bucket path and a slash, or nothing.
 
     Raises:
         ConfigError: as for `bucket_prefix`.
@@ -91,19 +96,19 @@ def bucket_root(storage: S3Storage) -> str:
 
 
 def file_extension(storage: S3Storage) -> str:
-    """What {format_extension} stands for."""
+    """The value of {format_extension}."""
     extension = ".jsonl" if isinstance(storage.format, JsonlFormat) else ".csv"
     return extension + ".gz" if isinstance(storage.compression, GzipCompression) else extension
 
 
 class DeadLetterKeys:
-    """Gives out the object keys of one sync.
+    """Makes the object keys of one sync.
 
     started_at  start of the sync, in UTC
-    sync_uuid   what {uuid} stands for
+    sync_uuid   the value of {uuid}
 
     Raises:
-        ConfigError: a format holds an unknown variable, or the bucket path is too long.
+        ConfigError: a format has an unknown variable, or the bucket path is too long.
     """
 
     def __init__(self, storage: S3Storage, started_at: datetime, sync_uuid: UUID) -> None:
@@ -122,7 +127,7 @@ class DeadLetterKeys:
         _check_variables("file_name_format", self._file_format, _FILE_VARIABLES)
 
     def next_key(self, stream: Stream) -> str:
-        """The key of the stream's next file, never given out before."""
+        """The key of the stream's next file, unique within the sync."""
         path = _fill(self._path_format, self._path_values(stream))
         name = _fill(self._file_format, self._file_values(stream))
         self._parts[stream] += 1
@@ -131,7 +136,7 @@ class DeadLetterKeys:
         extension = whole[len(stem) :]
         stem += self._mark
         key = self._key(stem, extension)
-        # A key is given out only on its first use. Each round lengthens the stem, so that it soon is a key of its own.
+        # A key is returned only on its first use. Each round lengthens the stem, so it soon reaches an unused key.
         while uses := self._uses[key]:
             self._uses[key] += 1
             stem = f"{stem}_{uses}"
@@ -186,7 +191,7 @@ def _check_variables(field: str, template: str, valid: tuple[str, ...]) -> None:
         elif name not in valid:
             choices = ", ".join(f"{{{choice}}}" for choice in valid)
             raise ConfigError(
-                f"object_storage_config.{field} has an unknown variable {{{name}}}. Nothing was written. "
+                f"Invalid configuration: object_storage_config.{field} has an unknown variable {{{name}}}. Nothing was written. "
                 f"Use these: {choices}" + (", {date:yyyy_MM} and the like." if with_dates else ".")
             )
 
@@ -195,13 +200,13 @@ def _check_date_pattern(pattern: str) -> None:
     for token in _DATE_TOKEN.finditer(pattern):
         if (letters := token[2]) and letters not in _DATE_FIELDS and letters != "SSS":
             raise ConfigError(
-                f"object_storage_config.file_name_format has a date pattern with the unknown letters {letters}. "
-                f"Nothing was written. Use these: {', '.join(_DATE_FIELDS)}, SSS."
+                "Invalid configuration: object_storage_config.file_name_format has a date pattern with the unknown letters "
+                f"{letters}. Nothing was written. Use these: {', '.join(_DATE_FIELDS)}, SSS."
             )
 
 
 def _formatted(moment: datetime, pattern: str) -> str:
-    """A moment by a date pattern as Java writes them: yyyy, MM, ...; text in single quotes stands for itself."""
+    """A moment in a Java date pattern: yyyy, MM, ...; text in single quotes is literal."""
 
     def one(token: re.Match[str]) -> str:
         if not token[2]:
@@ -216,12 +221,12 @@ def _formatted(moment: datetime, pattern: str) -> str:
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
-    """Replace the variables, once: a stream that is called like a variable is a name like any other."""
+    """Replace the variables once: a stream whose name looks like a variable is a name like any other."""
     return VARIABLE.sub(lambda variable: values[variable[1]], template)
 
 
 def safe_text(text: str) -> str:
-    """A text in the characters that S3 calls safe."""
+    """A text in the characters that S3 considers safe."""
     decomposed = unicodedata.normalize("NFKD", text)
     without_marks = "".join(
         character for character in decomposed if not unicodedata.category(character).startswith("M")
@@ -241,7 +246,7 @@ def clean_levels(path: str) -> str:
 
 
 def shortened(path: str, max_bytes: int, extension: str) -> str:
-    """A path of safe characters that fits; what is cut off is stood for by a hash."""
+    """A path of safe characters that fits; a hash replaces what is cut off."""
     if len(path) <= max_bytes:
         return path
     folder, _, name = path.rpartition("/")

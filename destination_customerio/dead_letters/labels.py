@@ -1,11 +1,10 @@
-"""What a file of rejected rows is labelled with: metadata of its object, beside the content and never in it.
+"""The label of a file of rejected rows: metadata of its object, never part of its content.
 
-Keys hold the names of streams only as far as S3 calls their characters safe, and only where the formats of paths say so.
-The label has them exactly, and the place of the file among all others: the start of its sync, and its number within it.
-Whoever reads the files, or lists the bucket, sees nothing of it.
+Keys hold the names of streams only in characters that S3 considers safe, and only where the path format has them. The
+label has the exact names, and the place of the file among all others: the start of its sync, and its number in it.
 
-Values of metadata are ASCII, so names are percent-encoded. S3 allows 2 KB of metadata in all; names that are too long
-for that are left out, as a file must never fail for its label.
+Metadata values are ASCII, so names are percent-encoded. S3 allows 2 KB of metadata in total; a file whose names are too
+long has no label, as an upload must never fail because of it.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class Label:
     """The label of one file.
 
     stream, namespace  the stream's exact name; the namespace is "" when it has none
-    sync_id            the platform's number of the job
+    sync_id            the id of the platform's job
     started_at         start of the sync, milliseconds since 1970
-    number             the file's place among those of its sync, from 0
+    number             the file's position among those of its sync, from 0
     """
 
     stream: str
@@ -44,7 +43,7 @@ class Label:
         return cls(stream.name, stream.namespace or "", stream.sync_id, started_at, number)
 
     def to_metadata(self) -> dict[str, str]:
-        """As metadata of an object; empty when the names are too long for it."""
+        """The label as metadata of an object; empty when the names are too long for it."""
         stream, namespace = _quoted(self.stream), _quoted(self.namespace)
         if len(stream) + len(namespace) > _MAX_NAMES_BYTES:
             return {}
@@ -58,7 +57,7 @@ class Label:
 
 
 def read_label(metadata: Mapping[str, str]) -> Label | None:
-    """The label in an object's metadata; None when it has none that is whole."""
+    """The label in an object's metadata; None when it is missing or incomplete."""
     try:
         return Label(
             stream=unquote(metadata["stream"], errors="surrogatepass"),

@@ -1,22 +1,22 @@
-r"""Turns a rejected row into one line of a dead-letter file.
+r"""Turns a rejected row into one line of a dead-letter file, and names the columns of these files.
 
-The files are the data itself, made to be mended and replayed, so values are copied from the record's own text and never
-read: digits, floats as written, duplicate keys, escapes of lone surrogates and any depth stay as they came. Each row
+The files are the data itself, made to be corrected and replayed, so values are copied from the record's own text and
+never parsed: digits, floats as written, duplicate keys, escapes of lone surrogates and any depth are preserved. Each row
 gets Airbyte's four columns (raw id, extraction time, meta, generation), its data, and three columns that say why it was
-rejected. A row's own `rejected_*` members give way to ours: they come from an earlier rejection that was replayed.
+rejected. These replace the row's own `rejected_*` members, which come from an earlier rejection that was replayed.
 
-Without flattening the data is one JSON object, `_airbyte_data`. With root level flattening its members stand beside
-Airbyte's columns. A row's column that is called like one of Airbyte's gets `_from_row` appended to its name (as does
+Without flattening the data is one JSON object, `_airbyte_data`. With root level flattening its members are beside
+Airbyte's columns. A row's column with the name of one of Airbyte's gets `_from_row` appended to its name (as does
 `_airbyte_raw_id_from_row`, and so on), so that neither hides the other.
 
 CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arrays as quoted JSON, null and absent empty.
 
-- A cell that a spreadsheet would run (`=`, `+`, `-`, `@` first) is written exactly as it came: `+44...` is an ordinary
-  phone number, and a quote put before it would be replayed with it. Import these files as text.
+- A cell that a spreadsheet would run as a formula (`=`, `+`, `-`, `@` first) is written unchanged: `+44...` is an
+  ordinary phone number, and a quote put before it would be replayed with it. Import these files as text.
 - Flattened, the columns are the properties of the stream's schema. What a row has beside them is one JSON object in the
   column `_airbyte_data`, so the header of a stream never changes, whatever columns its rows bring.
-- Of members with the same name a flattened row keeps the last, which is the one every JSON parser reads.
-- A lone surrogate has no UTF-8 form; flattened, it stays the escape that it was (`\ud83d`).
+- Of several members with the same name a flattened row keeps the last, as every JSON parser does.
+- A lone surrogate has no UTF-8 form; flattened, its escape is written as text (`\ud83d`).
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class FlatCsv:
 
 
 class _Record(NamedTuple):
-    """What is kept of a record, as the bytes of its JSON values."""
+    """The parts of a record that are kept, as the bytes of its JSON values."""
 
     data: bytes
     emitted_at: bytes
@@ -153,7 +153,7 @@ class _Record(NamedTuple):
     @classmethod
     def of(cls, line: bytes) -> _Record:
         data, emitted_at, changes = b"{}", b"null", b"[]"
-        # Of members with the same name the last one counts, as for the parser that read the line before.
+        # Of several members with the same name the last counts, as for the parser that routed the row.
         record = next(member.start for member in reversed(list(members(line))) if member.name == "record")
         for member in members(line, record):
             value = line[member.start : member.end]
@@ -163,7 +163,7 @@ class _Record(NamedTuple):
                 emitted_at = value
             elif member.name == "meta":
                 changes = _changes(value)
-        if b"\r" in data:  # can only be space between values; some readers would end the line here
+        if b"\r" in data:  # can only be whitespace between values; some readers would end the line here
             data = data.replace(b"\r", b" ")
         return cls(data, emitted_at, changes)
 
@@ -180,9 +180,9 @@ def _changes(meta: bytes) -> bytes:
 
 
 def _members_text(data: bytes, *, rename: bool) -> bytes:
-    """The members of an object without the braces, without `rejected_*`, and renamed beside Airbyte's own."""
+    """The members of an object without the braces and without `rejected_*`; renamed if they are flattened."""
     special = b"rejected_" in data or (rename and b"_airbyte_" in data)
-    # A name may be written with escapes; rows whose values are do pay for that.
+    # A name may be written with escapes; rows with escapes in values only take the slow path too.
     if not special and b"\\u" not in data:
         return data[1:-1].strip()
     kept: list[bytes] = []
@@ -249,7 +249,7 @@ def quoted(text: bytes) -> bytes:
 
 
 def utf8(text: str) -> bytes:
-    """A text as bytes; a lone surrogate as its escape."""
+    """A text in UTF-8; a lone surrogate as its escape."""
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -257,17 +257,17 @@ def json_string(text: str) -> bytes:
     """A text as a JSON string."""
     try:
         return orjson.dumps(text)
-    except TypeError:  # a lone surrogate, which the standard library writes as the escape that it is
+    except TypeError:  # a lone surrogate, which the standard library escapes
         return json.dumps(text).encode()
 
 
 def name_beside_ours(name: str) -> str:
-    """The name of a row's column among Airbyte's own. Different names stay different."""
+    """The name of a row's column beside Airbyte's own. Different names stay different."""
     return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
 
 
 def name_in_row(name: str) -> str:
-    """The reverse: what the row itself calls a column that stands among Airbyte's own."""
+    """The reverse of `name_beside_ours`: the name that the column has in the row."""
     return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
 
 

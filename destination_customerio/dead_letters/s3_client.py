@@ -1,7 +1,7 @@
 """The bucket: a client made from the configuration, and the upload of one file.
 
-Credentials, first that applies: the static keys; the role, assumed through STS with the machine's own credentials and
-renewed before it expires; what boto3 finds on the machine. boto3 is imported only when it is needed, as it is slow to.
+Credentials, the first that applies: the static keys; the role, assumed through STS with the machine's own credentials
+and renewed before it expires; what boto3 finds on the machine. boto3 is imported where it is needed, as that is slow.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _DEFAULT_REGION = "us-east-1"
 _SESSION_NAME = "airbyte-sts-session"
 _CONNECT_TIMEOUT_SECONDS = 10
 _READ_TIMEOUT_SECONDS = 60
-# With boto3's backoff these span about half a minute. AWS_MAX_ATTEMPTS overrides it, as everywhere with boto3.
+# With boto3's backoff these take about half a minute. AWS_MAX_ATTEMPTS overrides it, as everywhere with boto3.
 _MAX_ATTEMPTS = 8
 _PART_BYTES = 16 * 1024 * 1024
 
 
 def make_client(storage: S3Storage) -> S3Client:
-    """A client for the configured bucket; safe to share between threads.
+    """A client for the configured bucket; thread-safe.
 
     Raises:
         ConfigError: no region is known, or a role is configured and the machine has no credentials to assume it with.
@@ -57,7 +57,7 @@ def make_client(storage: S3Storage) -> S3Client:
                 read_timeout=_READ_TIMEOUT_SECONDS,
                 retries=retries,  # type: ignore[arg-type]
                 user_agent_extra=f"airbyte-destination-customerio/{__version__}",
-                # Other stores have no host name per bucket, and some do not know the newer checksums.
+                # Other stores have no host name per bucket, and some do not support the newer checksums.
                 s3={"addressing_style": "path"} if storage.s3_endpoint else None,
                 request_checksum_calculation="when_required",
                 response_checksum_validation="when_required",
@@ -77,9 +77,9 @@ def upload(
     content_type: str,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Upload a file from its present position; large ones in parts, in this thread. It appears whole or not at all.
+    """Upload a file from its current position, in this thread; large ones in parts. It appears whole or not at all.
 
-    A .gz file is declared as such and not as an encoding, so that no reader unpacks it on the way.
+    A .gz file has a content type and no content encoding, so that no client decompresses it on the way.
 
     Raises:
         Exception: whatever boto3 raises, after its own retries; see `s3_errors.explain`.
@@ -113,7 +113,7 @@ def _session(storage: S3Storage) -> boto3.Session:
 
 
 def _assuming_session(session: Session, storage: S3Storage) -> Session:
-    """A session that acts as the role; `session` has the credentials that may assume it."""
+    """A session with the role's permissions; `session` has the credentials that may assume it."""
     import botocore.session
     from botocore.credentials import (
         AssumeRoleCredentialFetcher,
@@ -125,8 +125,8 @@ def _assuming_session(session: Session, storage: S3Storage) -> Session:
     source = session.get_credentials()
     if source is None:
         raise ConfigError(
-            "A role is configured for the bucket, and the machine that runs the connector has no AWS credentials to assume "
-            "it with. Nothing was written. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the connector's "
+            "Invalid configuration: a role is configured for the bucket, but the machine that runs the connector has no AWS "
+            "credentials to assume it with. Nothing was written. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the connector's "
             "environment, or configure an access key for the bucket instead of the role."
         )
     arguments = {"RoleSessionName": _SESSION_NAME}
@@ -158,6 +158,6 @@ def _region(storage: S3Storage, session: boto3.Session) -> str | None:
     if session.region_name:
         return None
     raise ConfigError(
-        "The region of the bucket is not configured. Nothing was written. Enter the bucket's region, such as us-east-1; "
-        "AWS shows it beside the bucket's name."
+        "Invalid configuration: the region of the bucket is missing. Nothing was written. Enter the bucket's region, such "
+        "as us-east-1; AWS shows it beside the bucket's name."
     )

@@ -1,7 +1,7 @@
 """Files of rejected rows on their way into the bucket: spooled by the coordinator, uploaded by one thread.
 
-A file belongs to the coordinator until it is given to the uploader, and to the uploader from then on; what the
-coordinator still reads of it does not change any more.
+A file is owned by the coordinator until it is handed to the uploader, and by the uploader from then on; what the
+coordinator still reads of it no longer changes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NOTHING_SENT = "The sync did not start, and nothing was sent."
 class SpooledFile:
     """One file, from its first row until it is uploaded. `epochs` counts the rows by their tickets.
 
-    key, metadata  of the object that it becomes; known when the file is sealed
+    key, metadata  of its object; known when the file is sealed
     """
 
     stream: Stream
@@ -65,7 +65,7 @@ class UploadFailed:
 
 
 class Uploader:
-    """Uploads sealed files in a thread of its own, one at a time, until the first failure.
+    """Uploads sealed files in its own thread, one at a time, until the first failure.
 
     Raises:
         SyncError: no client can be made for the bucket.
@@ -73,14 +73,14 @@ class Uploader:
 
     def __init__(self, storage: S3Storage, post: Callable[[FileUploaded | UploadFailed], None]) -> None:
         self._storage = storage
-        # Before the first row: beside a coordinator that is busy, loading boto3 takes seconds instead of a quarter, states
-        # wait for it, and its memory comes on top of all that is under way.
+        # Before the first row: while the coordinator is busy, loading boto3 takes seconds instead of a quarter of one,
+        # states wait for it, and its memory comes on top of that of all rows in flight.
         with explained(storage, _OPENING, _NOTHING_SENT):
             self._client = make_client(storage)
         self._post = post
         self._files: queue.SimpleQueue[SpooledFile | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        # A daemon, as an upload that hangs must not keep the process from ending.
+        # A daemon, as an upload that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="dead-letter-uploader", daemon=True)
         self._compressed = isinstance(storage.compression, GzipCompression)
         self._content_type = _content_type(storage)
@@ -92,7 +92,7 @@ class Uploader:
             self._thread.start()
 
     def stop(self) -> None:
-        """Upload nothing more."""
+        """Stop after the upload in progress, waiting one second for it at most."""
         self._stopping.set()
         self._files.put(None)
         if self._thread.ident is not None:
@@ -145,7 +145,7 @@ def _content_type(storage: S3Storage) -> str:
 
 
 def discard(file: SpooledFile) -> None:
-    """Drop what was spooled."""
-    # What was never uploaded is not acknowledged either, so nothing depends on its being written out.
+    """Delete a file that was not uploaded."""
+    # Its rows are not acknowledged, so nothing depends on flushing it.
     with contextlib.suppress(OSError):
         file.spool.close()

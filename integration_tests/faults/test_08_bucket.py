@@ -1,4 +1,4 @@
-"""The bucket goes away, says no, says later, or is slow, while rows are rejected."""
+"""The bucket disappears, denies access, throttles, or is slow while rows are rejected."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def proxy(bucket: Bucket) -> Iterator[Proxy]:
 
 
 def bad_rows(number: int) -> list[bytes]:
-    """Rows that name nobody, and a state behind them."""
+    """Rows without an identifier, and a state behind them."""
     return [
         *(record("users", {"person_email": None, "n": n}) for n in range(number)),
         stream_state("users", number),
@@ -70,7 +70,7 @@ def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
     failure_type: str,
     figures: Callable[..., None],
 ) -> None:
-    """The file before is acknowledged, the one after is not; one trace, which says what to do."""
+    """The file before is acknowledged, the one after is not; there is one trace, which says what to do."""
     config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
     with Connector("write", config, CATALOG) as connector:
         connector.send(bad_rows(5))
@@ -87,7 +87,7 @@ def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
 def test_a_store_that_is_busy_for_a_moment_costs_nothing(
     api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
 ) -> None:
-    """boto3's own retries hide it."""
+    """boto3 retries."""
     answers = iter(["SlowDown"])
     proxy.refuse = lambda _: next(answers, None)
     config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
@@ -100,7 +100,7 @@ def test_a_store_that_is_busy_for_a_moment_costs_nothing(
 def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
     api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
 ) -> None:
-    """People go on being delivered while a file is being uploaded."""
+    """Other rows are delivered while a file is being uploaded."""
     released = threading.Event()
 
     def hold(_: Request) -> str | None:
@@ -126,7 +126,7 @@ def test_a_slow_bucket_holds_back_its_own_states_and_no_rows(
 def test_a_signal_ends_a_sync_whose_upload_hangs(
     api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
 ) -> None:
-    """It does not wait for the store, which stays silent until it has ended; only the state behind that file stays back."""
+    """It does not wait for the store, which does not answer until it has ended; only the state behind that file is held back."""
     begun, released = threading.Event(), threading.Event()
 
     def hold(_: Request) -> str | None:
@@ -160,7 +160,7 @@ def test_a_signal_ends_a_sync_whose_upload_hangs(
 def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
     api: LocalTrackApi, bucket: Bucket, sized: Callable[[int, int], int], figures: Callable[..., None]
 ) -> None:
-    """All rows lie in the bucket, in files that roll, and the process stays small."""
+    """All rows are in the bucket, in files that roll, and the process stays small."""
     rows = sized(20_000, 1_000_000)
     config = config_of(api, object_storage_config=bucket.config())
     line = record("users", {"person_email": None, "n": 0, "padding": "x" * 300})

@@ -1,4 +1,4 @@
-"""A bucket on loopback, as small as the uploader needs: it takes objects, and may be told to refuse."""
+"""A minimal bucket on loopback for the uploader: it accepts objects, and can be made to refuse them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ENVIRONMENT = {
 
 
 def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing on the machine that runs the tests may decide how boto3 behaves; and it tries only once."""
+    """Keep boto3 independent of the machine that runs the tests, and let it try only once."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
@@ -56,14 +56,14 @@ def storage(endpoint: str, **values: Any) -> S3Storage:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error as S3 words it, with what S3 sometimes repeats in it."""
+    """An error response of S3, with the key that S3 sometimes quotes in it."""
 
     status: int
     code: str
 
     @property
     def body(self) -> bytes:
-        """The answer's XML."""
+        """The XML of the response."""
         return (
             f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{self.code}</Code>'
             f"<Message>said for {ACCESS_KEY_ID}</Message><AWSAccessKeyId>{ACCESS_KEY_ID}</AWSAccessKeyId></Error>"
@@ -72,7 +72,7 @@ class Refusal:
 
 @dataclass
 class Bucket:
-    """The objects that arrived, in their order. `refuse` may answer a request, or take its time with it, first."""
+    """The objects that arrived, in order. `refuse` may refuse a request, or delay it."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
     content_types: dict[str, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ def serve() -> Iterator[Bucket]:
             self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = False

@@ -1,4 +1,4 @@
-"""Object keys of the files of rejected rows: readable, inside the bucket path, and never used twice."""
+"""Object keys of the files of rejected rows: readable, below the bucket path, and never used twice."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ streams = st.builds(Stream, long_names, st.none() | long_names, sync_id=st.integ
 
 
 def templates(variables: list[str]) -> st.SearchStrategy[str]:
-    """Formats made of variables and of anything that can't be mistaken for one."""
+    """Formats made of variables and of any text that is not one."""
     literal = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}"), max_size=8)
     part = (
         literal
@@ -91,8 +91,8 @@ def test_parts_count_for_each_stream() -> None:
     assert made.next_key(same_name) == f"customerio/rejected/42/other/users/2026_11_03_{EPOCH}_0.csv"
 
 
-def test_without_a_namespace_its_level_vanishes() -> None:
-    """And leaves no empty level behind."""
+def test_without_a_namespace_there_is_no_level_for_it() -> None:
+    """Not even an empty one."""
     key = keys().next_key(Stream("users", sync_id=42))
     assert key == f"customerio/rejected/42/users/2026_11_03_{EPOCH}_0.csv"
 
@@ -114,7 +114,7 @@ def test_the_extension_says_what_is_in_the_file(file_format: str, compression: s
 
 
 def test_every_path_variable() -> None:
-    """Times are of the sync's start, in UTC, with their leading zeros."""
+    """Times are those of the sync's start, in UTC, with leading zeros."""
     path = "/".join(f"{name}={{{name}}}" for name in PATH_VARIABLES) + "/"
     key = keys(path_format=path, file_name_format="x").next_key(USERS)
     assert key == (
@@ -124,7 +124,7 @@ def test_every_path_variable() -> None:
 
 
 def test_every_file_variable() -> None:
-    """Date patterns are written as Java writes them, with text in quotes."""
+    """Date patterns are those of Java, with literal text in quotes."""
     name = "{date}+{timestamp}+{part_number}+{sync_id}+{date:yyyy-MM-dd'T'HHmmss.SSS}+{date:yy}{format_extension}"
     key = keys(path_format="p/", file_name_format=name).next_key(USERS)
     assert key == f"customerio/rejected/p/2026_11_03+{EPOCH}+0+42+2026-11-03T040506.078+26.csv"
@@ -155,14 +155,14 @@ def test_the_folder_ends_where_the_path_format_says() -> None:
     ],
 )
 def test_a_stream_s_name_becomes_levels_inside_the_bucket_path(name: str, level: str) -> None:
-    """Safe characters stay, accents go, the rest becomes `_`, and nothing points upwards."""
+    """Safe characters are kept, accents removed, all others become `_`, and no level points upwards."""
     key = keys(path_format="{stream_name}/", file_name_format="{timestamp}").next_key(Stream(name))
     assert key == f"customerio/rejected/{level}/{EPOCH}"
 
 
 @pytest.mark.parametrize("path", ["a//b/", "/a/b", "a/b///", "//a/b"])
 def test_slashes_around_the_bucket_path_do_not_matter(path: str) -> None:
-    """A leading slash would make a level without a name."""
+    """A leading slash would add a level without a name."""
     assert bucket_prefix(storage(bucket_path=path)) == "a/b"
 
 
@@ -181,7 +181,7 @@ def test_a_bucket_path_of_slashes_is_the_bucket_itself() -> None:
 def test_no_key_leaves_the_bucket_path_grows_too_long_or_comes_twice(
     streams: list[Stream], path: str, file: str, bucket_path: str, attempt_ms: int
 ) -> None:
-    """Whatever the formats and the names are, within a sync and across its attempts."""
+    """Whatever the formats and the names, within a sync and across its attempts."""
     values = {"path_format": path, "file_name_format": file, "bucket_path": bucket_path}
     configured = storage(**values)
     try:
@@ -202,11 +202,11 @@ def test_no_key_leaves_the_bucket_path_grows_too_long_or_comes_twice(
         assert key.startswith(prefix + "/" if prefix else "")
         assert len(key.encode()) <= 1_024
         levels = key.split("/")
-        assert all(level.strip(".") for level in levels), "an empty level, or one that means here or up"
+        assert all(level.strip(".") for level in levels), "an empty level, or one of dots"
 
 
 def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
-    """The second file of a name does not overwrite the first, nor do two streams each other's."""
+    """No file overwrites another, of the same stream or of another one."""
     made = keys(path_format="{epoch}/", file_name_format="rejected{format_extension}")
     folder = f"customerio/rejected/{EPOCH}"
     assert [made.next_key(stream) for stream in (USERS, Stream("orders"), USERS)] == [
@@ -221,24 +221,24 @@ def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
     st.sampled_from(["", "x" * 300, "x" * 300 + "/", "x" * 1_100 + "/"]),
     st.sampled_from(["{format_extension}", ""]),
 )
-def test_no_key_comes_twice_where_numbers_and_names_collide(
+def test_keys_are_unique_where_added_numbers_and_names_collide(
     names: list[str], beginning: str, file_name_end: str
 ) -> None:
-    """However many files the streams have, and however much of their keys is cut off."""
+    """However many files the streams have, and however much their keys are shortened."""
     made = keys(path_format=f"{{epoch}}/{beginning}{{stream_name}}", file_name_format=file_name_end)
     given_out = [made.next_key(Stream(name)) for name in names]
     assert len(set(given_out)) == len(given_out)
 
 
 def test_a_stream_named_like_a_shortened_key_has_a_key_of_its_own() -> None:
-    """A name may even hold the hash that stands for what was cut off."""
+    """Even a name that contains the hash of what was cut off."""
     made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
     shortened = made.next_key(Stream("x" * 2_000))
     name = shortened.rpartition("/")[2].removesuffix(".csv")
     assert made.next_key(Stream(name)) == shortened.replace(".csv", "_1.csv")
 
 
-def test_a_number_that_was_added_does_not_meet_a_stream_of_that_name() -> None:
+def test_an_added_number_does_not_collide_with_a_stream_of_that_name() -> None:
     """`a_1` may be the second file of `a`, or the first of a stream with that name."""
     made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
     given_out = [made.next_key(Stream(name)) for name in ("a", "a", "a_1", "a")]
@@ -246,15 +246,15 @@ def test_a_number_that_was_added_does_not_meet_a_stream_of_that_name() -> None:
 
 
 def test_formats_without_a_time_get_the_start_time() -> None:
-    """A second attempt of the same sync does not overwrite what the first has stored."""
+    """So a second attempt of the same sync does not overwrite what the first has stored."""
     values = {"path_format": "{sync_id}/", "file_name_format": "{part_number}{format_extension}"}
     assert keys(**values).next_key(USERS) == f"customerio/rejected/42/0_{EPOCH}.csv"
     later = DeadLetterKeys(storage(**values), STARTED_AT + timedelta(seconds=1), SYNC_UUID)
     assert later.next_key(USERS) == f"customerio/rejected/42/0_{int(EPOCH) + 1_000}.csv"
 
 
-def test_a_key_that_is_too_long_keeps_its_beginning_and_its_extension() -> None:
-    """So that the sync's folder is still found, and programs still know the file's kind."""
+def test_a_shortened_key_keeps_its_beginning_and_its_extension() -> None:
+    """So the sync's folder is still found, and programs still recognize the file type."""
     long = Stream("x" * 2_000, "shop", sync_id=42)
     other = Stream("x" * 2_001, "shop", sync_id=42)
     made = keys()
@@ -265,8 +265,8 @@ def test_a_key_that_is_too_long_keeps_its_beginning_and_its_extension() -> None:
     assert key != made.next_key(other)
 
 
-def test_a_file_name_that_is_too_long_keeps_its_extension() -> None:
-    """The hash stands before it."""
+def test_a_shortened_file_name_keeps_its_extension() -> None:
+    """The hash comes before it."""
     made = keys(
         file_name_format="n" * 1_500 + "{timestamp}{format_extension}",
         compression={"compression_type": "GZIP"},
@@ -291,7 +291,7 @@ def test_a_file_name_that_is_too_long_keeps_its_extension() -> None:
 def test_an_unknown_variable_is_named_with_the_valid_ones(
     field: str, template: str, variable: str, valid: str
 ) -> None:
-    """It would otherwise be part of every key, and nobody would look."""
+    """Otherwise it would be part of every key, unnoticed."""
     with pytest.raises(ConfigError) as caught:
         keys(**{field: template})
     message = str(caught.value)
@@ -301,12 +301,12 @@ def test_an_unknown_variable_is_named_with_the_valid_ones(
 
 
 def test_an_unknown_date_pattern_is_named() -> None:
-    """Java knows more letters than make sense in a file's name."""
+    """Java has more letters than make sense in a file name."""
     with pytest.raises(ConfigError, match=r"unknown letters MMMM.*yyyy"):
         keys(file_name_format="{date:yyyy_MMMM}")
 
 
 def test_a_bucket_path_without_room_for_names_is_refused() -> None:
-    """Names are shortened, the user's own folder is not."""
+    """Names are shortened, the configured folder is not."""
     with pytest.raises(ConfigError, match="shorter bucket path"):
         keys(bucket_path="p" * 513)

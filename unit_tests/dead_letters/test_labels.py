@@ -1,4 +1,4 @@
-"""The labels of files: a stream's exact name, in the few characters that metadata may have."""
+"""The labels of files: a stream's exact name, in the few characters that metadata allows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_a_label_is_read_back(stream: str, namespace: str, number: int) -> None:
 
 
 def test_a_stream_without_a_namespace_has_an_empty_one() -> None:
-    """As in the messages of the protocol."""
+    """A label has no null."""
     assert Label.of(Stream("users", None, sync_id=42), 1, 2) == Label("users", "", 42, 1, 2)
 
 
@@ -32,8 +32,8 @@ def test_names_too_long_for_metadata_are_left_out() -> None:
     assert len("".join(Label("é" * 200, "", 1, 1, 1).to_metadata().values())) < 2_000
 
 
-def test_half_a_label_is_none() -> None:
-    """Whatever other programs put on their objects."""
+def test_an_incomplete_label_is_ignored() -> None:
+    """Other programs put metadata on their objects too."""
     whole = LABEL.to_metadata()
     assert read_label({}) is None
     assert read_label({**whole, "sync-id": "many"}) is None

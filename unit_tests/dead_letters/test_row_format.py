@@ -1,4 +1,4 @@
-"""Rejected rows as lines of CSV and JSON Lines: what comes back out of a file is what the row held."""
+"""Rejected rows as lines of CSV and JSON Lines: a file contains exactly what the row contained."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def a_stream(*properties: str) -> Stream:
 
 
 def line_of(data: str, rest: str = '"emitted_at":1700000000123') -> bytes:
-    """A RECORD message around a row's text."""
+    """A RECORD message with this row."""
     return (
         f'{{"type":"RECORD","record":{{"stream":"users","namespace":"shop","data":{data},{rest}}}}}'.encode()
     )
@@ -82,7 +82,7 @@ def read_json(text: bytes | str) -> Any:
 
 
 def read_csv(file: bytes) -> list[dict[str, str]]:
-    """Parse a file, and see that all its lines are as wide as its header."""
+    """Parse a file, and check that all its lines are as wide as its header."""
     header, *lines = csv.reader(io.StringIO(file.decode(), newline=""), strict=True)
     assert len(set(header)) == len(header)
     assert all(len(line) == len(header) for line in lines)
@@ -96,7 +96,7 @@ def in_one_file(encoder: RowEncoder, data: str, rejection: Rejection = REJECTION
 
 
 def renamed(name: str) -> str:
-    """A row's column among Airbyte's own, spelled out the slow way."""
+    """The name of a row's column beside Airbyte's own, found in another way than the connector does."""
     stem = name
     while stem.endswith("_from_row"):
         stem = stem[: -len("_from_row")]
@@ -104,12 +104,12 @@ def renamed(name: str) -> str:
 
 
 def without_rejection(row: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a row: all but the reasons of an earlier rejection."""
+    """The part of a row that is kept: all but the reasons of an earlier rejection."""
     return {name: value for name, value in row.items() if name not in REJECTED}
 
 
 def holds(cell: str, value: Any) -> bool:
-    """Whether a cell says what the row's value was."""
+    """Whether a cell holds the row's value."""
     if value is None:
         return cell == ""
     return cell == value if isinstance(value, str) else same(read_json(cell), value)
@@ -129,8 +129,8 @@ EXPECTED_REASONS = [REJECTION.reason, REJECTION.field, REJECTION.message]
 
 
 @given(st.data(), rows)
-def test_a_json_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
-    """All members in their order, with the reasons at the end; the line is one line."""
+def test_a_json_line_contains_the_row(data: st.DataObject, row: dict[str, Any]) -> None:
+    """All members in their order, with the reasons at the end, on one line."""
     line = encode(jsonl_encoder(WHOLE), data.draw(on_one_line(row)))
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
@@ -142,8 +142,8 @@ def test_a_json_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]
 
 
 @given(st.data(), rows)
-def test_a_flattened_json_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
-    """The same members at the root, where those called like Airbyte's own have another name."""
+def test_a_flattened_json_line_contains_the_row(data: st.DataObject, row: dict[str, Any]) -> None:
+    """The same members at the root, renamed if they have the name of one of Airbyte's own."""
     line = encode(jsonl_encoder(FLAT), data.draw(on_one_line(row)))
     read = read_json(line)
     kept = without_rejection(row)
@@ -153,7 +153,7 @@ def test_a_flattened_json_line_gives_the_row_back(data: st.DataObject, row: dict
 
 
 @given(st.data(), rows)
-def test_a_csv_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any]) -> None:
+def test_a_csv_line_contains_the_row(data: st.DataObject, row: dict[str, Any]) -> None:
     """The row is one column of JSON, reasons included."""
     cells = in_one_file(csv_encoder(WHOLE), data.draw(on_one_line(row)))
     assert list(cells) == [*OURS, "_airbyte_data"]
@@ -162,7 +162,7 @@ def test_a_csv_line_gives_the_row_back(data: st.DataObject, row: dict[str, Any])
 
 
 @given(st.data(), rows, st.lists(names, unique=True, max_size=4))
-def test_a_flattened_csv_line_gives_the_row_back(
+def test_a_flattened_csv_line_contains_the_row(
     data: st.DataObject, row: dict[str, Any], properties: list[str]
 ) -> None:
     """Columns of the schema have a cell each, whether the row has them or not; all others are one JSON object."""
@@ -203,8 +203,8 @@ def test_the_header_of_a_stream_never_changes(rows: list[dict[str, Any]]) -> Non
         "[" * 10_000 + "]" * 10_000,
     ],
 )
-def test_values_are_copied_and_not_read(flattening: Flattening, value: str) -> None:
-    """Digits, spelling, duplicate keys, lone surrogates and any depth stay as they came."""
+def test_values_are_copied_and_not_parsed(flattening: Flattening, value: str) -> None:
+    """Digits, spelling, duplicate keys, lone surrogates and any depth are preserved."""
     assert f'"column":{value}'.encode() in encode(jsonl_encoder(flattening), f'{{"column":{value}}}')
     if flattening == WHOLE:
         row = encode(csv_encoder(WHOLE), f'{{"column":{value}}}')
@@ -214,8 +214,8 @@ def test_values_are_copied_and_not_read(flattening: Flattening, value: str) -> N
         assert cells["column"] == value
 
 
-def test_duplicate_members_stay_where_json_is_kept() -> None:
-    """An object may hold a name twice; a table has one column for it, with the value every parser reads."""
+def test_duplicate_members_are_kept_in_json_and_merged_in_a_table() -> None:
+    """A table has one column for a name, with the value that JSON parsers return."""
     row = '{"a":1,"a":2}'
     assert b'{"a":1,"a":2,' in encode(jsonl_encoder(WHOLE), row)
     assert b'"a":1,"a":2,' in encode(jsonl_encoder(FLAT), row)
@@ -224,8 +224,8 @@ def test_duplicate_members_stay_where_json_is_kept() -> None:
 
 
 @given(broken_text, broken_text)
-def test_flattened_text_that_is_no_unicode_stays_an_escape(name: str, value: str) -> None:
-    """A lone surrogate can't be written as UTF-8, and does not stop the row."""
+def test_flattened_text_with_a_lone_surrogate_stays_an_escape(name: str, value: str) -> None:
+    """It has no UTF-8 form, and the row is kept all the same."""
     cells = in_one_file(csv_encoder(FLAT, "x" + name), json.dumps({"x" + name: value}))
     as_kept = ("x" + name).encode("utf-8", "backslashreplace").decode()
     assert cells[as_kept] == value.encode("utf-8", "backslashreplace").decode()
@@ -233,7 +233,7 @@ def test_flattened_text_that_is_no_unicode_stays_an_escape(name: str, value: str
 
 @given(broken_text)
 def test_reasons_may_hold_anything(message: str) -> None:
-    """A message that quotes the row's broken text is kept in every format."""
+    """A message that quotes a lone surrogate is kept in every format."""
     rejection = Rejection("invalid", message, message)
     whole = [
         json.loads(encode(jsonl_encoder(WHOLE), "{}", rejection))["_airbyte_data"],
@@ -267,7 +267,7 @@ def test_airbytes_own_columns(file_format: str, flattening: Flattening) -> None:
     "rest", ['"meta":null', '"meta":{}', '"meta":{"changes":null}', '"meta":{"changes":[]}', '"other":1']
 )
 def test_a_record_without_changes_has_an_empty_list_of_them(rest: str) -> None:
-    """Sources leave meta out, or parts of it; a record that does not say its time has none."""
+    """Sources omit meta, or parts of it; a record without a time has none here either."""
     read = json.loads(jsonl_encoder(WHOLE).encode(line_of("{}", rest), REJECTION, RAW_ID))
     assert read["_airbyte_meta"] == {"sync_id": 42, "changes": []}
     assert read["_airbyte_extracted_at"] is None
@@ -299,8 +299,8 @@ def test_a_cell_that_a_spreadsheet_would_run_is_kept_as_it_came(flattening: Flat
 
 
 @pytest.mark.parametrize("name", ["rejected_reason", "\\u0072ejected_field", "rejected\\u005fmessage"])
-def test_a_row_gives_its_old_reasons_up_however_they_are_spelled(name: str) -> None:
-    """A row replayed from a file of rejected rows has ours alone, also when its names are escaped."""
+def test_the_reasons_of_an_earlier_rejection_are_replaced(name: str) -> None:
+    """Also when their names are written with escapes."""
     row = f'{{"a":1,"{name}":"old","b":2}}'
     for flattening in (WHOLE, FLAT):
         assert b"old" not in encode(jsonl_encoder(flattening), row)
@@ -308,7 +308,7 @@ def test_a_row_gives_its_old_reasons_up_however_they_are_spelled(name: str) -> N
 
 
 def test_columns_outside_the_schema_are_kept_exactly() -> None:
-    """They come together as JSON from the first row on, nulls, digits and names like Airbyte's included."""
+    """They are one JSON object from the first row on, with nulls, digits and names like Airbyte's."""
     encoder = csv_encoder(FLAT, "a")
     cells = in_one_file(encoder, '{"a":1,"b":null,"c":1.50,"_airbyte_data":{"d":"e"}}')
     assert cells["a"] == "1"
@@ -316,8 +316,8 @@ def test_columns_outside_the_schema_are_kept_exactly() -> None:
     assert in_one_file(encoder, '{"a":2}')["_airbyte_data"] == ""
 
 
-def test_the_last_record_and_data_count_as_for_any_parser() -> None:
-    """Members that are there twice are read like the parser read them that routed the row."""
+def test_of_duplicate_members_of_a_message_the_last_counts() -> None:
+    """As for the parser that routed the row."""
     line = b'{"record":{"data":{"a":1},"emitted_at":1},"type":"RECORD","record":{"data":{"a":2},"data":{"a":3},"emitted_at":2}}'
     read = json.loads(jsonl_encoder(WHOLE).encode(line, REJECTION, RAW_ID))
     assert read["_airbyte_data"]["a"] == 3

@@ -1,4 +1,4 @@
-"""What a failing bucket means: the right kind of error, and a sentence for the person who must act."""
+"""What a failing bucket means: the right kind of error, and an explanation for the person who must act."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def bucket() -> Iterator[Bucket]:
 
 
 def failure(endpoint: str, **values: Any) -> SyncError:
-    """What a failing upload of one file ends the sync with."""
+    """The error of a failing upload of one file."""
     storage = bucket_server.storage(endpoint, **values)
     try:
         client = make_client(storage)
@@ -51,7 +51,7 @@ def failure(endpoint: str, **values: Any) -> SyncError:
 
 
 def assert_safe(message: str) -> None:
-    """Whole sentences, without a secret, a row's value, or what the server said."""
+    """Whole sentences, without a secret, a row's value, or the text of the response."""
     assert message.endswith(".")
     assert message[0].isupper()
     for secret in (ACCESS_KEY_ID, SECRET_ACCESS_KEY, "row value", "said for"):
@@ -123,7 +123,7 @@ def explained(error: Exception) -> SyncError:
 
 @pytest.mark.parametrize("code", [*BY_CODE, "KMS.DisabledException"])
 def test_every_error_code_has_its_cause_and_its_remedy(code: str) -> None:
-    """What the user must change is a config_error, all else is worth another attempt."""
+    """What the user must change is a config_error, everything else is transient."""
     kind, cause, remedy = EXPECTED_BY_CODE["KMS." if code.startswith("KMS.") else code]
     error = explained(answer(code))
     assert type(error) is kind
@@ -211,7 +211,7 @@ def test_every_row_of_the_table_of_exceptions_is_tested() -> None:
 
 
 def test_an_answer_of_the_store_fails_the_upload(bucket: Bucket) -> None:
-    """As it comes over the wire, with a key in its text."""
+    """As it arrives over the network, with a key in its text."""
     bucket.refuse = lambda: Refusal(403, "AccessDenied")
     error = failure(bucket.url)
     assert type(error) is ConfigError
@@ -219,8 +219,8 @@ def test_an_answer_of_the_store_fails_the_upload(bucket: Bucket) -> None:
     assert_safe(str(error))
 
 
-def test_a_store_that_is_not_there() -> None:
-    """The endpoint is named, as it is what has to be checked."""
+def test_a_store_that_does_not_listen() -> None:
+    """The endpoint to check is named."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     error = failure(endpoint)
@@ -230,8 +230,8 @@ def test_a_store_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("then", ["reset", "close"])
-def test_a_store_that_breaks_off(then: str) -> None:
-    """The same: it could not be reached, now."""
+def test_a_store_that_drops_the_connection(then: str) -> None:
+    """It counts as unreachable."""
     with Server(lambda _: Reply(b"", then)) as server:
         error = failure(server.url)
     assert type(error) is TransientError
@@ -239,8 +239,8 @@ def test_a_store_that_breaks_off(then: str) -> None:
     assert_safe(str(error))
 
 
-def test_a_store_whose_certificate_nobody_knows(tmp_path: Path) -> None:
-    """TLS is verified; the row does not go there."""
+def test_a_store_with_an_unknown_certificate(tmp_path: Path) -> None:
+    """TLS is verified, and no row is sent."""
     with Server(lambda _: http(200), tls=make_certificate(tmp_path).context) as server:
         error = failure(f"https://{server.address}")
         assert not server.requests
@@ -258,7 +258,7 @@ def test_a_machine_without_credentials(bucket: Bucket) -> None:
 
 
 def test_a_role_that_the_machine_cannot_assume(bucket: Bucket) -> None:
-    """A role needs credentials to start from; the sentence names where to put them."""
+    """A role needs credentials to start from; the message names where to put them."""
     role = "arn:aws:iam::123456789012:role/rejected"
     error = failure(bucket.url, access_key_id="", secret_access_key="", role_arn=role)
     assert type(error) is ConfigError
@@ -267,7 +267,7 @@ def test_a_role_that_the_machine_cannot_assume(bucket: Bucket) -> None:
 
 
 def test_a_role_that_does_not_trust_the_machine(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """STS's refusal is about the role, not about the bucket."""
+    """The refusal of STS is about the role, not about the bucket."""
     refusal = (
         b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>said for</Message></Error></ErrorResponse>"
     )
@@ -284,23 +284,23 @@ def test_a_role_that_does_not_trust_the_machine(bucket: Bucket, monkeypatch: pyt
 
 
 def test_a_bucket_without_a_region() -> None:
-    """AWS needs one; it may come from the machine's environment instead."""
+    """AWS needs one, unless the machine's environment has it."""
     error = failure("", s3_bucket_region="")
     assert type(error) is ConfigError
     assert "region" in str(error)
     assert_safe(str(error))
 
 
-def test_the_region_may_be_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What boto3 finds there is good enough."""
+def test_the_region_may_come_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As boto3 finds it there."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
     client = make_client(bucket_server.storage("", s3_bucket_region=""))
     assert client.meta.region_name == "eu-west-3"
     client.close()
 
 
-def test_the_region_of_another_store_may_be_left_out(bucket: Bucket) -> None:
-    """They mostly take any."""
+def test_the_region_of_another_store_is_optional(bucket: Bucket) -> None:
+    """Most accept any."""
     client = make_client(bucket_server.storage(bucket.url, s3_bucket_region=""))
     assert client.meta.region_name == "us-east-1"
     client.close()
@@ -345,8 +345,8 @@ def test_an_error_of_the_connector_is_returned_as_it_is() -> None:
     assert explained(ours) is ours
 
 
-def test_requests_are_tried_again_before_they_fail(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3's own retries, as often as its own setting says."""
+def test_requests_are_retried_before_they_fail(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By boto3, as often as its setting says."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     refusals = [Refusal(503, "SlowDown")]
     bucket.refuse = lambda: refusals.pop() if refusals else None
@@ -357,10 +357,10 @@ def test_requests_are_tried_again_before_they_fail(bucket: Bucket, monkeypatch: 
     assert bucket.objects == {"rejected/key.csv": b"whole"}
 
 
-def test_without_that_setting_it_is_tried_eight_times(
+def test_without_that_setting_there_are_eight_attempts(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a minute of trouble does not fail a sync."""
+    """An outage of half a minute does not fail a sync."""
     monkeypatch.delenv("AWS_MAX_ATTEMPTS")
     client = make_client(bucket_server.storage(bucket.url))
     effective = client.meta.config.retries  # type: ignore[attr-defined]

@@ -39,7 +39,7 @@ def test_a_failed_upload_ends_all_uploads(bucket: Bucket, coordinator: Coordinat
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"s3_endpoint": "", "s3_bucket_region": ""}, "The region of the bucket is not configured"),
+        ({"s3_endpoint": "", "s3_bucket_region": ""}, "the region of the bucket is missing"),
         (
             {"s3_bucket_region": "in two words"},
             "The bucket for rejected rows can't be used: .* The sync did not start",

@@ -47,7 +47,7 @@ def test_of_very_many_files_that_are_left_out_the_first_are_named() -> None:
     summary = Summary()
     for number in range(1_200):
         summary.skip(
-            RejectedFile(f"{number}.txt", "", "e", 0, "text/plain", {}), "it is no file of rejected rows"
+            RejectedFile(f"{number}.txt", "", "e", 0, "text/plain", {}), "it is not a file of rejected rows"
         )
     found = summary.to_json()
     assert (found["skipped_files"], len(found["skipped"])) == (1_200, 1_000)

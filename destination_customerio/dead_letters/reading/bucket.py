@@ -1,8 +1,8 @@
-"""The files of rejected rows in the bucket, for those who read them: listed, fetched, moved, replaced.
+"""The files of rejected rows in the bucket: list, fetch, move, replace.
 
-A file is one version of an object, known by its ETag: content and version are fetched together, so that what was read
-is what is later replaced, or a change by somebody else in between is noticed. Content lies in a temporary file while it
-is read, never in memory.
+A file is one version of an object, identified by its ETag: content and version are fetched together, so that only what
+was read is replaced later, and a change by somebody else in between is noticed. Content is read from a temporary file,
+never from memory.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _MAX_FETCHES = 3
 _LOOKUPS_AT_ONCE = 8
 _DIGITS = re.compile("[0-9]+")
 _EXTENSION = re.compile(r"(\.[A-Za-z]+(?:\.gz)?)?$")
-# The clocks of sources and of the bucket may differ by so much.
+# How much the clocks of sources and of the bucket may differ.
 _CLOCK_TOLERANCE_SECONDS = 3_600
-# The version of the file that rows among the replayed came from.
+# Metadata of replayed rows: the version of the file that they came from.
 _SOURCE = "replayed-from"
 
 
@@ -71,10 +71,10 @@ class RejectedFile:
 
     @property
     def order(self) -> tuple[int, int, str]:
-        """Sorts files as they were written: syncs by their start, files by their number within it.
+        """Sorts files in the order in which they were written: by the start of the sync, then by the number in it.
 
-        A file that was replayed in part keeps its label, and so its place. Without labels the time of storing counts,
-        which has whole seconds, and then the key, with its numbers as numbers.
+        A partially replayed file keeps its label, and so its place. Without a label the time of storing counts, in
+        whole seconds, and then the key, with its digits compared as numbers.
         """
         natural = _DIGITS.sub(lambda digits: digits[0].zfill(20), self.key)
         label = self.label
@@ -82,7 +82,7 @@ class RejectedFile:
 
 
 class RejectedFiles:
-    """The files below the bucket path, those already replayed left out. A context manager.
+    """The files below the bucket path, except those already replayed. A context manager.
 
     Raises, from every method:
         SyncError: the bucket can't be used; the message says why, and what to do.
@@ -103,7 +103,7 @@ class RejectedFiles:
         self._client.close()
 
     def each(self, stored_since: int = 0) -> Iterator[RejectedFile]:
-        """All files stored since a time (milliseconds since 1970), or a little before it, one page of keys at a time."""
+        """All files stored since a time (milliseconds since 1970) or shortly before, one page of keys at a time."""
         pages = iter(
             self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._storage.s3_bucket_name, Prefix=self._root
@@ -123,9 +123,9 @@ class RejectedFiles:
         """The content of a file, from its start.
 
         Raises:
-            UnusableFile: the object is another one by now, gone, or archived.
+            UnusableFile: the object was replaced, deleted or archived.
         """
-        # Disk, not memory: small ones never leave the page cache anyway.
+        # On disk, as small files stay in the page cache anyway.
         with tempfile.TemporaryFile() as content:
             with self._explained(f"The file {file.key} could not be read"):
                 self._fetch(file, content)
@@ -134,17 +134,17 @@ class RejectedFiles:
 
     def is_unchanged(self, file: RejectedFile) -> bool:
         """Whether the object is still the version that was listed."""
-        with self._explained(f"The file {file.key} could not be looked at"):
+        with self._explained(f"The file {file.key} could not be checked for changes"):
             now = self._look_up(file.key)
         return now is not None and now.etag == file.etag
 
     def keep_replayed(self, file: RejectedFile, content: IO[bytes]) -> str:
-        """Store rows of a file among the replayed; returns the key.
+        """Store rows of a file that were sent; returns the key.
 
         The same version gets the same key again, so that an interrupted replay leaves no second copy. Another version,
         which holds other rows, gets a key with its ETag.
         """
-        with self._explained(f"Rows of {file.key} are sent, but could not be stored among the replayed"):
+        with self._explained(f"Rows of {file.key} were sent, but could not be moved to {REPLAYED}/"):
             key = self._replayed_key(file)
             upload(
                 self._client,
@@ -157,15 +157,13 @@ class RejectedFiles:
         return key
 
     def replace(self, file: RejectedFile, content: IO[bytes]) -> None:
-        """Put other content in the file's place, at once and whole; its label stays."""
-        with self._explained(
-            f"The file {file.key} could not be replaced by the rows that are rejected again"
-        ):
+        """Replace the content of a file atomically; its label stays."""
+        with self._explained(f"Rows of {file.key} were sent, but could not be removed from the file"):
             upload(self._client, self._storage, file.key, content, file.content_type, file.metadata)
 
     def delete(self, file: RejectedFile) -> None:
-        """Remove the file: all its rows lie elsewhere."""
-        with self._explained(f"The file {file.key} could not be deleted, though its rows are sent"):
+        """Delete a file whose rows were all moved."""
+        with self._explained(f"All rows of {file.key} were sent, but the file could not be deleted"):
             self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=file.key)
 
     def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
@@ -192,7 +190,7 @@ class RejectedFiles:
             etag=head["ETag"].strip('"'),
             stored_at=int(head["LastModified"].timestamp() * 1_000),
             content_type=head.get("ContentType", "application/octet-stream"),
-            # Some stores give the names back with capitals.
+            # Some stores return the names with capitals.
             metadata={name.lower(): value for name, value in head.get("Metadata", {}).items()},
         )
 
@@ -244,8 +242,8 @@ class RejectedFiles:
         max_bytes = MAX_KEY_BYTES - len(self._root.encode())
         return self._root + shortened(f"{REPLAYED}/{stem}{suffix}{extension}", max_bytes, extension)
 
-    def _explained(self, doing: str) -> AbstractContextManager[None]:
-        return explained(self._storage, doing, passing=UnusableFile)
+    def _explained(self, failed: str) -> AbstractContextManager[None]:
+        return explained(self._storage, failed, passing=UnusableFile)
 
 
 def _changed() -> UnusableFile:

@@ -1,9 +1,10 @@
-"""Files of rejected rows as tables, with or without flattening. What a flattened one can hold: `reader`."""
+"""Files of rejected rows as CSV tables, with or without flattening. `reader` says what a flattened one can hold."""
 
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING, Any
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.dead_letters.reading.layout import (
     MAX_ROW_BYTES,
@@ -14,8 +15,8 @@ from destination_customerio.dead_letters.reading.layout import (
     is_json,
     lines_of,
     no_rejected_rows,
+    split_reasons,
     sync_id_in,
-    taken_apart,
     with_reasons,
 )
 from destination_customerio.dead_letters.row_format import (
@@ -34,7 +35,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from destination_customerio.dead_letters.reading.layout import Layout
 
@@ -44,116 +45,145 @@ _BARE_JSON = re.compile(
 )
 
 
-class _Table:
-    """CSV; `_row_of` knows where in it the row and its reasons are."""
+class _Header:
+    """The columns of a table: finds the cells of a row by name."""
 
-    def __init__(self, header: bytes, names: list[str], file: IO[bytes]) -> None:
-        self.header = header
-        self._names = names
-        self._places = {name: place for place, name in enumerate(names)}
-        self._file = file
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.places = {name: place for place, name in enumerate(names)}
 
-    def texts(self) -> Iterator[bytes]:
-        for record in _records(lines_of(self._file)):
-            if record.strip():
-                yield record if record.endswith(b"\n") else record + b"\r\n"
-
-    def read(self, number: int, text: bytes) -> RejectedRow:
-        cells = self._cells(text)
-        rejection, data = self._row_of(cells)
-        raw_id, extracted_at, meta = (self._content(cells, name) for name in (RAW_ID, EXTRACTED_AT, META))
-        return RejectedRow(
-            number, text, raw_id.decode().strip(), integer(extracted_at), sync_id_in(meta), rejection, data
-        )
-
-    def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:
-        cells = self._cells(text)
-        self._put_reasons(cells, rejection)
-        return b",".join(cells) + text[len(text.rstrip(b"\r\n")) :]
-
-    def _cells(self, text: bytes) -> list[bytes]:
+    def cells(self, text: bytes) -> list[bytes]:
+        """The cells of a row, quotes included."""
         cells = list(_split(text))
-        if len(cells) != len(self._names):
-            raise ValueError("the row is not as wide as the table")
+        if len(cells) != len(self.names):
+            raise ValueError("the row has more or fewer cells than the header")
         return cells
 
-    def _content(self, cells: list[bytes], name: str) -> bytes:
-        place = self._places.get(name)
+    def content(self, cells: list[bytes], name: str) -> bytes:
+        """The content of a cell; empty if the table has no such column."""
+        place = self.places.get(name)
         return b"" if place is None else _unquoted(cells[place])
 
-    def _row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]:
-        return taken_apart(self._content(cells, DATA))
 
-    def _put_reasons(self, cells: list[bytes], rejection: Rejection) -> None:
-        cells[self._places[DATA]] = quoted(with_reasons(self._content(cells, DATA), rejection))
+class _Contents(Protocol):
+    """Where the row and the reasons are among the cells of a table."""
+
+    def row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]: ...
+
+    def put_reasons(self, cells: list[bytes], rejection: Rejection) -> None: ...
 
 
-class _FlatTable(_Table):
-    def __init__(
-        self, header: bytes, names: list[str], file: IO[bytes], properties: Mapping[str, Any]
-    ) -> None:
-        super().__init__(header, names, file)
+class _OneColumn:
+    """The row and its reasons are one JSON object in one column."""
+
+    def __init__(self, header: _Header) -> None:
+        self._header = header
+
+    def row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]:
+        return split_reasons(self._header.content(cells, DATA))
+
+    def put_reasons(self, cells: list[bytes], rejection: Rejection) -> None:
+        cells[self._header.places[DATA]] = quoted(with_reasons(self._header.content(cells, DATA), rejection))
+
+
+class _FlatColumns:
+    """The row has a column for each of its own, one for the rest, and the reasons have three."""
+
+    def __init__(self, header: _Header, properties: Mapping[str, Any]) -> None:
+        self._header = header
         self._columns = [
             (place, json_string(name_in_row(name)), _is_text_only(properties.get(name_in_row(name))))
-            for place, name in enumerate(names)
+            for place, name in enumerate(header.names)
             if name not in OUR_COLUMNS and name not in REJECTED_COLUMNS
         ]
 
-    def _row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]:
+    def row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]:
         parts = [
             name + b":" + value
             for place, name, is_text in self._columns
             if (value := _value(cells[place], is_text=is_text))
         ]
-        if overflow := self._content(cells, DATA).strip():
-            _, rest = taken_apart(overflow, flattened=True)
+        if outside_schema := self._header.content(cells, DATA).strip():
+            _, rest = split_reasons(outside_schema, flattened=True)
             parts += [rest[1:-1]] if rest != b"{}" else []
-        reasons = (self._content(cells, name).decode() for name in REJECTED_COLUMNS)
+        reasons = (self._header.content(cells, name).decode() for name in REJECTED_COLUMNS)
         data = b"{%b}" % b",".join(parts)
         check_row(data)
         return Rejection(*reasons), data
 
-    def _put_reasons(self, cells: list[bytes], rejection: Rejection) -> None:
+    def put_reasons(self, cells: list[bytes], rejection: Rejection) -> None:
         reasons = (rejection.reason, rejection.field, rejection.message)
         for name, words in zip(REJECTED_COLUMNS, reasons, strict=True):
-            if name in self._places:
-                cells[self._places[name]] = quoted(utf8(words))
+            if name in self._header.places:
+                cells[self._header.places[name]] = quoted(utf8(words))
 
 
-def open_table(first: bytes, file: IO[bytes], properties: Mapping[str, Any]) -> Layout:
-    """Begin to read a table.
+class _Table:
+    """See `Layout`."""
+
+    def __init__(
+        self, header_text: bytes, header: _Header, contents: _Contents, records: Iterator[bytes]
+    ) -> None:
+        self.header = header_text
+        self._header = header
+        self._contents = contents
+        self._records = records
+
+    def texts(self) -> Iterator[bytes]:
+        for record in self._records:
+            if record.strip():
+                yield record if record.endswith(b"\n") else record + b"\r\n"
+
+    def read(self, number: int, text: bytes) -> RejectedRow:
+        cells = self._header.cells(text)
+        rejection, data = self._contents.row_of(cells)
+        raw_id, extracted_at, meta = (
+            self._header.content(cells, name) for name in (RAW_ID, EXTRACTED_AT, META)
+        )
+        return RejectedRow(
+            number, text, raw_id.decode().strip(), integer(extracted_at), sync_id_in(meta), rejection, data
+        )
+
+    def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:
+        cells = self._header.cells(text)
+        self._contents.put_reasons(cells, rejection)
+        return b",".join(cells) + text[len(text.rstrip(b"\r\n")) :]
+
+
+def open_table(
+    first: bytes, file: IO[bytes], properties: Mapping[str, Any], max_row_bytes: int = MAX_ROW_BYTES
+) -> Layout:
+    """Start reading a table.
 
     Args:
         first: its first line
         file: what comes after that
         properties: the top-level properties of the stream's schema, if they are known
+        max_row_bytes: the length beyond which a row counts as broken
 
     Raises:
-        UnusableFile: something else lies there.
+        UnusableFile: it is not a table of rejected rows.
     """
-    header = next(_records(_chained(first, file)), b"")
+    records = _records(chain([first], lines_of(file, max_row_bytes)), max_row_bytes)
+    text = next(records, b"")
     try:
-        names = [_unquoted(cell).decode() for cell in _split(header)]
+        names = [_unquoted(cell).decode() for cell in _split(text)]
     except ValueError:
         names = []
     if RAW_ID not in names or len(set(names)) < len(names):
         raise no_rejected_rows()
-    if not header.endswith(b"\n"):
-        header += b"\r\n"
+    if not text.endswith(b"\n"):
+        text += b"\r\n"
+    header = _Header(names)
     if REJECTED_COLUMNS[0] in names:
-        return _FlatTable(header, names, file, properties)
+        return _Table(text, header, _FlatColumns(header, properties), records)
     if DATA not in names:
         raise UnusableFile("its table has neither the rows nor the reasons of their rejection")
-    return _Table(header, names, file)
+    return _Table(text, header, _OneColumn(header), records)
 
 
-def _chained(first: bytes, file: IO[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from lines_of(file)
-
-
-def _records(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The rows of a table: whole lines, put together as long as a quote is open."""
+def _records(lines: Iterable[bytes], max_row_bytes: int) -> Iterator[bytes]:
+    """The rows of a table: lines, joined while a quote is open."""
     pieces: list[bytes] = []
     size = 0
     is_open = False
@@ -164,21 +194,21 @@ def _records(lines: Iterator[bytes]) -> Iterator[bytes]:
         if not is_open:
             yield b"".join(pieces)
             pieces, size = [], 0
-        elif size > MAX_ROW_BYTES:
+        elif size > max_row_bytes:
             break
     if pieces:
-        raise UnusableFile("a quote is opened in it and never closed")
+        raise UnusableFile("it has a quote that is never closed")
 
 
 def _split(record: bytes) -> Iterator[bytes]:
-    """The cells of a row as they are written."""
+    """The cells of a row, quotes included."""
     at = 0
     while cell := _CELL.match(record, at):
         yield record[cell.start() : cell.start(3)]
         at = cell.end()
         if cell[3] != b",":
             return
-    raise ValueError("not a row of a table")
+    raise ValueError("not a CSV row")
 
 
 def _unquoted(cell: bytes) -> bytes:
@@ -186,7 +216,7 @@ def _unquoted(cell: bytes) -> bytes:
 
 
 def _value(cell: bytes, *, is_text: bool) -> bytes:
-    """A cell as JSON text; empty when there is nothing in it."""
+    """A cell as JSON text; empty for an empty cell."""
     content = _unquoted(cell)
     if content[:1] in (b"{", b"[") and not is_text and is_json(content):
         return content
@@ -196,7 +226,7 @@ def _value(cell: bytes, *, is_text: bool) -> bytes:
 
 
 def _is_text_only(schema: object) -> bool:
-    """Whether a column's schema lets it hold text, and neither objects nor arrays."""
+    """Whether a column's schema allows text, and neither objects nor arrays."""
     kinds = (as_object(schema) or {}).get("type")
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return (

@@ -6,11 +6,12 @@ from typing import IO, TYPE_CHECKING
 
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
+    MAX_ROW_BYTES,
     RejectedRow,
     integer,
     lines_of,
+    split_reasons,
     sync_id_in,
-    taken_apart,
     text_or_empty,
     with_reasons,
 )
@@ -23,26 +24,27 @@ if TYPE_CHECKING:
     from destination_customerio.errors import Rejection
 
 
-# One of these is in every row: a row that somebody has written or copied may lack the others.
+# Every row has at least one of these; a row that somebody wrote or copied may lack the others.
 _MARKS = (RAW_ID, DATA, REJECTED_COLUMNS[0])
 
 
 def may_be_rejected_rows(start: bytes) -> bool:
-    """Whether a file of JSON objects that starts so may be one of rejected rows, some of them broken even."""
+    """Whether a file of JSON objects with this beginning may hold rejected rows, even if some are malformed."""
     return any(b'"%b"' % mark.encode() in start for mark in _MARKS)
 
 
 class JsonLinesLayout:
-    """One row a line; see `Layout`."""
+    """One row per line; see `Layout`."""
 
     header = b""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], max_row_bytes: int = MAX_ROW_BYTES) -> None:
         self._file = file
+        self._max_row_bytes = max_row_bytes
 
     def texts(self) -> Iterator[bytes]:
         """See `Layout`."""
-        for line in lines_of(self._file):
+        for line in lines_of(self._file, self._max_row_bytes):
             text = line.removeprefix(BYTE_ORDER_MARK)
             if text.strip():
                 yield text if text.endswith(b"\n") else text + b"\n"
@@ -51,16 +53,16 @@ class JsonLinesLayout:
         """See `Layout`."""
         found = {member.name: member for member in members(text)}
         if not any(mark in found for mark in _MARKS):
-            raise ValueError("no row of a rejected stream")
+            raise ValueError("not a rejected row")
         raw_id, extracted_at, meta = (
             text[found[name].start : found[name].end] if name in found else b"null"
             for name in (RAW_ID, EXTRACTED_AT, META)
         )
         if DATA in found:
             inner = text[found[DATA].start : found[DATA].end]
-            rejection, data = taken_apart(inner)
+            rejection, data = split_reasons(inner)
         else:
-            rejection, data = taken_apart(text, flattened=True)
+            rejection, data = split_reasons(text, flattened=True)
         return RejectedRow(
             number, text, text_or_empty(raw_id), integer(extracted_at), sync_id_in(meta), rejection, data
         )

@@ -1,4 +1,4 @@
-"""One row of a file of rejected rows, taken apart: what every layout of these files has in common."""
+"""One row of a file of rejected rows: what all layouts of these files have in common."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 
 UNREADABLE = "unreadable"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A row is one line, but for line ends in quotes; one that never ends is a table with a quote too many.
-MAX_ROW_BYTES = 256 * 1024 * 1024
+# A row is one line, except for line ends in quotes; one that never ends comes from a missing quote.
+MAX_ROW_BYTES = 256 << 20
 
 
-class UnusableFile(ValueError):  # noqa: N818 - what is the matter with the file
+class UnusableFile(ValueError):  # noqa: N818 - the state of the file
     """The file is left alone: it holds no rejected rows, is broken, or gone; the text says which, in half a sentence."""
 
 
 def no_rejected_rows() -> UnusableFile:
-    """Something else lies there."""
-    return UnusableFile("it is no file of rejected rows")
+    """For a file with other content."""
+    return UnusableFile("it is not a file of rejected rows")
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
     """One row of a file.
 
-    number        its place in the file, from 0
-    text          the row as it stands in the file, with its line end
-    raw_id        its `_airbyte_raw_id`; "" when somebody took it out
+    number        its position in the file, from 0
+    text          the row as it is in the file, with its line end
+    raw_id        its `_airbyte_raw_id`; "" when somebody removed it
     extracted_at  milliseconds since 1970; None when unknown
     sync_id       None when unknown
     data          the original row, a JSON text on one line; None when the row can't be read
@@ -59,63 +59,63 @@ class RejectedRow:
 
 
 class Layout(Protocol):
-    """How rows lie in a file; `header` is what the file begins with."""
+    """How rows are laid out in a file; `header` is what the file begins with."""
 
     header: bytes
 
     def texts(self) -> Iterator[bytes]:
-        """The rows as they stand in the file.
+        """The rows as they are in the file.
 
         Raises:
-            UnusableFile: the file breaks off.
+            UnusableFile: the file is truncated.
         """
         ...
 
     def read(self, number: int, text: bytes) -> RejectedRow:
-        """Take a row apart.
+        """Parse a row.
 
         Raises:
-            ValueError: it can't be.
+            ValueError: it is malformed.
         """
         ...
 
     def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:
-        """The same row with other reasons; it must be one that can be read."""
+        """The same row with other reasons; it must be well-formed."""
         ...
 
 
-def lines_of(file: IO[bytes]) -> Iterator[bytes]:
+def lines_of(file: IO[bytes], max_line_bytes: int = MAX_ROW_BYTES) -> Iterator[bytes]:
     """The lines of a file, with their ends.
 
     Raises:
-        UnusableFile: one has no end, or the file breaks off.
+        UnusableFile: one is too long, or the file is truncated.
     """
-    with unpacking():
-        while line := file.readline(MAX_ROW_BYTES):
-            if len(line) == MAX_ROW_BYTES and not line.endswith(b"\n"):
-                raise UnusableFile(f"it has a line of more than {MAX_ROW_BYTES >> 20} MiB")
+    with decompressing():
+        while line := file.readline(max_line_bytes):
+            if len(line) == max_line_bytes and not line.endswith(b"\n"):
+                raise UnusableFile(f"it has a line of more than {max_line_bytes:,} bytes")
             yield line
 
 
 @contextlib.contextmanager
-def unpacking() -> Iterator[None]:
-    """While a file is read that may be packed.
+def decompressing() -> Iterator[None]:
+    """For the time in which a file is read that may be compressed.
 
     Raises:
-        UnusableFile: it breaks off.
+        UnusableFile: it is truncated.
     """
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise UnusableFile("its compression is broken, or it breaks off") from None
+        raise UnusableFile("its compression is broken, or it is truncated") from None
 
 
-def taken_apart(text: bytes, *, flattened: bool = False) -> tuple[Rejection, bytes]:
-    """The reasons in an object, and the JSON text of all else in it on one line.
+def split_reasons(text: bytes, *, flattened: bool = False) -> tuple[Rejection, bytes]:
+    """The reasons in an object, and the JSON text of everything else in it on one line.
 
     Args:
         text: a JSON object
-        flattened: whether Airbyte's columns stand in it too, and the row's may have given way to them
+        flattened: whether it has Airbyte's columns too, and columns of the row may be renamed because of them
     """
     words = dict.fromkeys(REJECTED_COLUMNS, "")
     kept: list[bytes] = []
@@ -126,7 +126,7 @@ def taken_apart(text: bytes, *, flattened: bool = False) -> tuple[Rejection, byt
             kept.append(text[member.name_start : member.end])
         elif member.name not in OUR_COLUMNS:
             kept.append(_own_member(text, member))
-    # A line end can only be space between values, and would end the message that the row becomes part of.
+    # A line end can only be whitespace between values, and would end the message that the row becomes part of.
     data = b"{%b}" % b",".join(kept).replace(b"\r", b" ").replace(b"\n", b" ")
     check_row(data)
     return Rejection(*words.values()), data
@@ -140,7 +140,7 @@ def _own_member(text: bytes, member: Member) -> bytes:
 
 
 def with_reasons(text: bytes, rejection: Rejection) -> bytes:
-    """A JSON object with these reasons at its end, in place of those that it has."""
+    """A JSON object with these reasons at its end, instead of those that it has."""
     kept = [
         text[member.name_start : member.end]
         for member in members(text)
@@ -150,19 +150,23 @@ def with_reasons(text: bytes, rejection: Rejection) -> bytes:
 
 
 def check_row(data: bytes) -> None:
-    """Raise ValueError for what no sync would take for a row; what is only nested too deeply is one."""
+    """Check the JSON object of a row, which may be nested too deeply for the parser.
+
+    Raises:
+        ValueError: it is not valid JSON.
+    """
     if not is_json(data):
         raise ValueError("not a JSON object")
 
 
 def text_or_empty(value: bytes) -> str:
-    """A JSON value, if it is text."""
+    """A JSON value if it is a string, otherwise ""."""
     parsed = parse(value)
     return parsed if isinstance(parsed, str) else ""
 
 
 def integer(text: bytes) -> int | None:
-    """A number in its cell or member, whole; None when there is none."""
+    """A number in a cell or member, truncated to an integer; None when there is none."""
     try:
         return int(float(text))
     except (ValueError, OverflowError):
@@ -170,13 +174,13 @@ def integer(text: bytes) -> int | None:
 
 
 def sync_id_in(meta: bytes) -> int | None:
-    """The number of the sync in `_airbyte_meta`; None when it is not there."""
+    """The sync id in `_airbyte_meta`; None when there is none."""
     sync_id = (parse_object(meta) or {}).get("sync_id")
     return sync_id if type(sync_id) is int else None
 
 
 def is_json(text: bytes) -> bool:
-    """Whether it is valid JSON, however deep."""
+    """Whether a text is valid JSON, however deeply nested."""
     try:
         parse(text)
     except NestedTooDeeply:

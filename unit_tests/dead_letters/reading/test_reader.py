@@ -1,4 +1,4 @@
-"""Files of rejected rows are read back: what the writer makes of a row, the reader makes into that row again."""
+"""Files of rejected rows are read back: the reader turns what was written into the same row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
-from destination_customerio.dead_letters.reading import csv_layout as csv_reader
-from destination_customerio.dead_letters.reading import layout as dead_letter_rows
-from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.dead_letters.reading.layout import (
+    MAX_ROW_BYTES,
+    UNREADABLE,
+    RejectedRow,
+    UnusableFile,
+)
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from destination_customerio.dead_letters.row_format import REJECTED_COLUMNS, row_encoder
 from destination_customerio.errors import Rejection
@@ -61,9 +64,11 @@ def file_of(
     return encoder.header + b"".join(encoder.encode(line_of(text), REJECTION, RAW_ID) for text in texts)
 
 
-def read(file: bytes, properties: Mapping[str, Any] | None = None) -> list[RejectedRow]:
+def read(
+    file: bytes, properties: Mapping[str, Any] | None = None, max_row_bytes: int = MAX_ROW_BYTES
+) -> list[RejectedRow]:
     """All rows of a file."""
-    return list(read_rows(layout_of(io.BytesIO(file), properties)))
+    return list(read_rows(layout_of(io.BytesIO(file), properties, max_row_bytes)))
 
 
 def data_of(row: RejectedRow) -> Any:
@@ -75,7 +80,7 @@ def data_of(row: RejectedRow) -> Any:
 @pytest.mark.parametrize("name", EXACT)
 @given(data=st.data(), row=rows)
 def test_what_was_written_is_read_back(name: str, data: st.DataObject, row: dict[str, Any]) -> None:
-    """Every value, and who rejected the row when and why; in three layouts exactly."""
+    """Exactly, in three of the four layouts: every value, when the row came, and why it was rejected."""
     (found,) = read(file_of(FORMATS[name], [data.draw(on_one_line(row))]))
     assert same(data_of(found), without_rejection(row))
     assert (found.raw_id, found.extracted_at, found.sync_id) == (RAW_ID, 1_700_000_000_123, 42)
@@ -106,7 +111,7 @@ def test_a_flat_table_gives_back_all_that_it_holds(
 def test_new_reasons_replace_the_old_and_nothing_else(
     name: str, data: st.DataObject, row: dict[str, Any]
 ) -> None:
-    """A row that is written again under its header is the same row with other reasons."""
+    """A row that is written again under its header is the same row with new reasons."""
     file = file_of(FORMATS[name], [data.draw(on_one_line(row))])
     layout = layout_of(io.BytesIO(file))
     before = read(file)[0]
@@ -117,17 +122,17 @@ def test_new_reasons_replace_the_old_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
-def test_rows_come_one_by_one_in_their_order(name: str, pack: Any) -> None:
-    """Line ends and quotes within values included; packed or not."""
+@pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_rows_are_read_in_order(name: str, compress: Any) -> None:
+    """Also with line ends and quotes in values, compressed or not."""
     texts = [json.dumps({"n": number, "bio": 'a "b",\r\nc'}) for number in range(300)]
-    found = read(pack(file_of(FORMATS[name], texts)))
+    found = read(compress(file_of(FORMATS[name], texts)))
     assert [data_of(row)["n"] for row in found] == list(range(300))
     assert [row.number for row in found] == list(range(300))
     assert {data_of(row)["bio"] for row in found} == {'a "b",\r\nc'}
 
 
-def test_quotes_tell_text_from_numbers_in_a_flat_table() -> None:
+def test_quotes_distinguish_text_from_numbers_in_a_flat_table() -> None:
     """A quoted 5 was text and a bare one a number."""
     row = {
         "a": "5",
@@ -154,8 +159,8 @@ def test_text_that_looks_like_an_object_is_text_where_the_schema_says_so() -> No
     assert data_of(read(file)[0]) == {**row, "note": {"a": 1}}
 
 
-def test_a_table_that_another_program_saved_is_read() -> None:
-    """Without quotes, with a mark of the byte order, a bare null and plain line ends."""
+def test_a_table_saved_by_another_program_is_read() -> None:
+    """Without quotes, with a byte order mark, a bare null and plain line ends."""
     file = (
         b"\xef\xbb\xbf_airbyte_raw_id,_airbyte_extracted_at,_airbyte_meta,_airbyte_generation_id,"
         b"person_email,age,plan,rejected_reason,rejected_field,rejected_message\n"
@@ -166,8 +171,8 @@ def test_a_table_that_another_program_saved_is_read() -> None:
     assert (found.raw_id, found.sync_id, found.rejection.field) == ("r1", 42, "age")
 
 
-def test_columns_outside_the_schema_stand_beside_the_others_again() -> None:
-    """They were one cell of JSON."""
+def test_columns_outside_the_schema_are_read_as_columns_of_the_row() -> None:
+    """They are one cell of JSON in the file."""
     texts = ['{"a":1}', '{"a":2,"b":3,"_airbyte_data":{"c":4}}', '{"d":null}']
     found = read(file_of(FLAT_CSV, texts, {"a": {}}))
     assert [data_of(row) for row in found] == [json.loads(text) for text in texts]
@@ -196,7 +201,7 @@ BEHIND = '"required","person_email","Empty."\r\n'
     ids=["the columns of the schema alone", "a header widened by rows", "a header widened as far as it went"],
 )
 def test_flat_tables_of_older_versions_are_read(columns: str, cells: str, data: dict[str, Any]) -> None:
-    """They have a column for what rows brought beside the schema, and `_airbyte_data` only after very many of these."""
+    """They have a column for each of those outside the schema, and `_airbyte_data` only after very many of these."""
     file = (WIDENED.format(columns) + f"{BEFORE},{cells},{BEHIND}").encode()
     (found,) = read(file)
     assert same(data_of(found), data)
@@ -208,8 +213,8 @@ def test_flat_tables_of_older_versions_are_read(columns: str, cells: str, data: 
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_row_that_somebody_broke_costs_that_row(name: str) -> None:
-    """It is among the others, without data."""
+def test_a_malformed_row_costs_only_that_row(name: str) -> None:
+    """It is returned with the others, without data."""
     file = file_of(FORMATS[name], ['{"n":[1]}', '{"n":[2]}', '{"n":[3]}'])
     first, broken, last = read(file)
     damaged = broken.text.replace(b"[2]", b'[2"",' if name.startswith("CSV") else b"[2,")
@@ -222,7 +227,7 @@ def test_a_row_that_somebody_broke_costs_that_row(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXACT)
 def test_a_deep_row_is_a_row(name: str) -> None:
-    """It was rejected for its depth, which no parser here can follow."""
+    """It was rejected because it is nested more deeply than the parser allows."""
     deep = '{"n":' + "[" * 20_000 + "]" * 20_000 + "}"
     (found,) = read(file_of(FORMATS[name], [deep]))
     assert found.data == deep.encode()
@@ -245,21 +250,22 @@ def test_a_deep_row_is_a_row(name: str) -> None:
     ],
     ids=len,
 )
-def test_other_files_are_told_apart(file: bytes) -> None:
-    """Whatever else lies in the bucket, or was cut off on its way there."""
+def test_other_files_are_recognized(file: bytes) -> None:
+    """Anything else in the bucket, and truncated files."""
     with pytest.raises(UnusableFile):
         read(file)
 
 
-def test_a_row_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quote too many would make one row of the rest of the table."""
-    for module in (dead_letter_rows, csv_reader):
-        monkeypatch.setattr(module, "MAX_ROW_BYTES", 1_000)
+def test_a_row_without_end_is_not_read_into_memory() -> None:
+    """A quote that is never closed would turn the rest of the table into one row."""
     header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
-    with pytest.raises(UnusableFile, match="a quote is opened"):
-        read(header + b'1,"' + b"x\n" * 10_000)
-    with pytest.raises(UnusableFile, match="a line of more than"):
-        read(header + b"x" * 10_000)
+    endless_row = b'1,"' + b"x\n" * 10_000 + b'"\n'
+    with pytest.raises(UnusableFile, match="a quote that is never closed"):
+        read(header + endless_row, max_row_bytes=1_000)
+    with pytest.raises(UnusableFile, match="a line of more than 1,000 bytes"):
+        read(header + b"x" * 10_000, max_row_bytes=1_000)
+    with pytest.raises(UnusableFile, match="a line of more than 1,000 bytes"):
+        read(b'{"_airbyte_data":' + b" " * 10_000, max_row_bytes=1_000)
 
 
 @pytest.mark.parametrize(
@@ -270,17 +276,17 @@ def test_a_row_without_end_is_not_read_into_memory(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_copied_row_may_lack_its_raw_id(text: bytes) -> None:
-    """And all else that Airbyte put beside it."""
+    """And everything else that Airbyte adds."""
     (row,) = read(text)
     assert (row.raw_id, row.sync_id, row.data) == ("", None, b'{"person_id":"u1"}')
     assert row.rejection.reason == "invalid"
 
 
 def vars_of(rejection: Rejection) -> tuple[str, str, str]:
-    """A rejection as a value."""
+    """A rejection as a value that can be compared."""
     return rejection.reason, rejection.field, rejection.message
 
 
 def test_the_columns_of_the_reasons_are_those_of_the_writer() -> None:
-    """A test of the tests: the names that are dropped are known."""
+    """So that these tests drop the right ones."""
     assert list(REJECTED_COLUMNS) == REJECTED

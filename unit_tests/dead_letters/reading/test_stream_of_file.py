@@ -37,14 +37,14 @@ names = st.text(st.sampled_from("abÄ_-./ 1{}"), min_size=1, max_size=8)
 
 
 def keys_of(stream: Stream, path_format: str, file_format: str) -> list[str]:
-    """Keys of a stream's first files, as the writer gives them out."""
+    """Keys of a stream's first files, as the writer makes them."""
     config = storage("http://127.0.0.1:1", path_format=path_format, file_name_format=file_format)
     keys = DeadLetterKeys(config, START, UUID_OF_SYNC)
     return [keys.next_key(stream) for _ in range(3)]
 
 
 def origins(path_format: str = DEFAULT, file_format: str = FILES[0]) -> Origins:
-    """What finds streams under these formats."""
+    """Finds streams under these formats."""
     return Origins(storage("http://127.0.0.1:1", path_format=path_format, file_name_format=file_format))
 
 
@@ -74,8 +74,8 @@ def test_an_ordinary_stream_is_named_without_a_catalog(path_format: str) -> None
     assert str(origins().of(bare, None)) == "orders"
 
 
-def test_streams_that_are_spelled_alike_are_not_taken_for_each_other() -> None:
-    """Only the label can tell them apart then."""
+def test_streams_that_are_spelled_alike_in_keys_are_ambiguous() -> None:
+    """Only the label distinguishes them."""
     streams = [Stream("a b"), Stream("a_b"), Stream("a_b", "shop")]
     (key, *_) = keys_of(streams[0], DEFAULT, FILES[0])
     assert origins().stream_of(key, None, streams) is None
@@ -104,7 +104,7 @@ def test_keys_of_another_layout_do_not_say_the_stream(key: str) -> None:
 
 
 def test_the_operator_does_not_overrule_a_label_or_a_key() -> None:
-    """What they say is believed, also of streams that the catalog lacks."""
+    """Not even for streams that the catalog lacks."""
     users, orders = Stream("users", sync_id=42), Stream("orders", sync_id=42)
     (key, *_) = keys_of(orders, DEFAULT, FILES[0])
     label = Label.of(orders, 1, 0)
@@ -140,7 +140,7 @@ def test_a_stream_that_the_catalog_lacks_is_not_found() -> None:
     assert origins().stream_of(key, Label("users", "shop", 0, 0, 0), [Stream("users")]) is None
 
 
-def test_a_label_is_believed_first() -> None:
+def test_a_label_counts_before_the_key() -> None:
     """It has the exact name."""
     origin = origins().of("rejected/anything", Label("Größe", "shop", 0, 0, 0))
     assert str(origin) == "shop.Größe"
@@ -150,7 +150,7 @@ def test_a_label_is_believed_first() -> None:
     assert not origin.is_called("Gro_e")
 
 
-def test_no_file_of_a_sync_lies_among_the_replayed() -> None:
-    """Not even that of a stream of that name."""
+def test_no_file_of_a_sync_is_among_the_replayed() -> None:
+    """Not even that of a stream with that name."""
     keys = keys_of(Stream(REPLAYED), "{stream_name}/", FILES[0])
     assert not any(key.startswith(f"rejected/{REPLAYED}/") for key in keys)
