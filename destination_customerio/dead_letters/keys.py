@@ -35,13 +35,8 @@ if TYPE_CHECKING:
 
 # The level below the bucket path for replayed rows.
 REPLAYED = "replayed"
-<<<<<<< HEAD
 # Beside the files while a replay runs. The value keeps its first name: older versions look for it.
 LEASE_NAME = "_replay_claim"
-=======
-# An object beside the files while a replay is running.
-CLAIM_NAME = "_replay_claim"
->>>>>>> deadletters
 
 MAX_KEY_BYTES = 1_024
 # The longest bucket path leaves enough room for a shortened folder and a shortened name.
