@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_LINES = 30.0
 _HEADINGS = ("stream", "reason", "field", "rows", "first", "last", "example")
-_DATE_WIDTH = len("2026-11-24")
+_MINUTE_WIDTH = len("2026-11-24 10:00")
 
 
 class View(Protocol):
@@ -184,18 +184,15 @@ def _show_table(kinds: list[tuple[tuple[str, str, str], Kind]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    for heading in _HEADINGS:
-        table.add_column(
-            heading,
-            justify="right" if heading == "rows" else "left",
-            overflow="fold",
-            no_wrap=heading == "rows",
-            width=_DATE_WIDTH if heading in ("first", "last") else None,
-        )
+    table = Table(*_HEADINGS[:3], show_edge=False, pad_edge=False)
+    table.add_column("rows", justify="right", no_wrap=True)
+    # To the minute, and one below the other, so that names fit into eighty columns.
+    table.add_column("first, last", width=_MINUTE_WIDTH)
+    table.add_column("example")
+    for column in table.columns:
+        column.overflow = "fold"
     for names, kind in kinds:
-        # To the minute, with the time below the date, so that the other columns have room.
-        times = (written_time(moment)[:16].replace("T", " ") for moment in (kind.first, kind.last))
-        cells = (*map(printable, names), f"{kind.rows:,}", *times, printable(kind.example))
+        times = (written_time(moment)[:_MINUTE_WIDTH].replace("T", " ") for moment in (kind.first, kind.last))
+        cells = (*map(printable, names), f"{kind.rows:,}", "\n".join(times), printable(kind.example))
         table.add_row(*map(Text, cells))
     Console().print(table)
