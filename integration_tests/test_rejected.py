@@ -192,7 +192,7 @@ def test_of_a_file_that_breaks_off_the_rows_before_are_counted(api: LocalTrackAp
     bucket.client.put_object(Bucket=bucket.name, Key=key, Body=bucket.read(key)[:-8])
     found = read_json(config)
     assert (found["rows"], found["skipped_files"]) == (1, 1)
-    cause = "its compression is broken, or it breaks off; the 1 row before that is counted"
+    cause = "its compression is broken, or it breaks off; 1 row before that included"
     assert found["skipped"] == [{"key": key, "cause": cause}]
 
 
