@@ -33,11 +33,15 @@ class Filters:
         return self.sync_id is None or label is None or label.sync_id == self.sync_id
 
     def take(self, row: RejectedRow, file: RejectedFile) -> bool:
-        """Whether a row matches. If it does not say when it was emitted, the time of its file counts."""
-        if self.sync_id is not None and row.sync_id != self.sync_id:
+        """Whether a row matches. The file's sync and time count where the row names none, as when it can't be read."""
+        if self.sync_id is not None and _sync_id(row, file) != self.sync_id:
             return False
         extracted_at = file.stored_at if row.extracted_at is None else row.extracted_at
         return self.since is None or extracted_at >= self.since
+
+
+def _sync_id(row: RejectedRow, file: RejectedFile) -> int | None:
+    return file.label.sync_id if row.sync_id is None and file.label else row.sync_id
 
 
 def parse_since(text: str) -> int:

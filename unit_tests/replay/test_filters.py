@@ -47,6 +47,14 @@ def test_files_labelled_with_another_sync_are_not_opened() -> None:
     assert [wanted.take(a_row(sync_id=number), a_file()) for number in (42, 43, None)] == [True, False, False]
 
 
+def test_a_row_without_a_sync_has_the_sync_of_its_file() -> None:
+    """Such as a row that can't be read."""
+    labelled = a_file(Label("users", "shop", 42, 1, 0))
+    assert Filters(sync_id=42).take(a_row(sync_id=None), labelled)
+    assert not Filters(sync_id=42).take(a_row(sync_id=43), labelled)
+    assert not Filters(sync_id=43).take(a_row(sync_id=None), labelled)
+
+
 def test_a_row_without_a_time_has_the_time_of_its_file() -> None:
     """The time of the filter itself is included."""
     assert Filters(since=4_000).take(a_row(4_000), a_file())
