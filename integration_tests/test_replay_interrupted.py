@@ -217,7 +217,7 @@ def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
     else:
         assert (done.exit_code, done.stderr) == (128 + sent, "")
         assert "stopped midway; the file is as it was" in done.stdout
-        assert "Stopped before the end; run the replay again to go on." in done.stdout
+        assert "Stopped before the end. Run the replay again to resume." in done.stdout
     assert 0 < len(arrived(api)) < 400
     assert {key: body for key, body in contents(bucket).items() if key in objects} == objects
     api.configure(latency_seconds=0)

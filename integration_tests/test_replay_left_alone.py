@@ -55,7 +55,7 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     for name in ("notes.txt", "42/unlabelled.csv"):
         assert f"{below}{name}: {unknown}" in done.stdout
     assert "left as it is, as the catalog has no stream shop.Größe" in done.stdout
-    assert "Left as they are, see above: 4 files." in done.stdout
+    assert "Left unchanged: 4 files (see above)." in done.stdout
     assert all(bucket.read(below + name) == body for name, body in put.items())
 
 
@@ -104,7 +104,7 @@ def test_an_archived_file_is_named_and_left_alone(api: LocalTrackApi, bucket: Bu
         done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
     assert (done.exit_code, done.stderr) == (0, "")
     assert f"{archived}: left as it is, as it was archived; restore it first." in done.stdout
-    assert "5 rows accepted, 0 rejected again. Left as they are, see above: 1 file. Done." in done.stdout
+    assert "5 rows accepted, 0 rejected again. Left unchanged: 1 file (see above). Done." in done.stdout
 
 
 def test_failures_are_one_sentence_on_stderr(api: LocalTrackApi, bucket: Bucket) -> None:

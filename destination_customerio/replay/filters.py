@@ -1,4 +1,4 @@
-"""Which rejected rows a person means: of a sync, of a stream, since a time."""
+"""Selects rejected rows by sync, stream and time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All that are given must hold.
+    """A row must match all filters that are given.
 
-    sync_id  the platform's number of the job
-    stream   a stream's name, with its namespace and a dot before it or without
-    since    milliseconds since 1970: when the source gave the row
+    sync_id  the number of the Airbyte job
+    stream   `name` or `namespace.name`
+    since    when the source emitted the row, at the earliest; milliseconds since 1970
     """
 
     sync_id: int | None = None
@@ -26,35 +26,39 @@ class Filters:
     since: int | None = None
 
     def may_hold(self, file: RejectedFile, origin: Origin | None) -> bool:
-        """Whether it is worth looking into a file. Only its label and its stream are asked."""
+        """Whether a file may hold rows that match, judged by its label and its stream alone."""
         if self.stream is not None and not (origin and origin.is_called(self.stream)):
             return False
         label = file.label
         return self.sync_id is None or label is None or label.sync_id == self.sync_id
 
     def take(self, row: RejectedRow, file: RejectedFile) -> bool:
-        """Whether a row is meant. Where it does not say when it came, the time of its file counts."""
-        if self.sync_id is not None and row.sync_id != self.sync_id:
+        """Whether a row matches. The file's sync and time count where the row names none, as when it can't be read."""
+        if self.sync_id is not None and _sync_id(row, file) != self.sync_id:
             return False
         extracted_at = file.stored_at if row.extracted_at is None else row.extracted_at
         return self.since is None or extracted_at >= self.since
 
 
+def _sync_id(row: RejectedRow, file: RejectedFile) -> int | None:
+    return file.label.sync_id if row.sync_id is None and file.label else row.sync_id
+
+
 def parse_since(text: str) -> int:
-    """A date or a time in ISO 8601, as milliseconds since 1970; without a zone it is UTC.
+    """An ISO 8601 date or time as milliseconds since 1970; UTC unless it names another zone.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither a date nor a time.
     """
     moment = datetime.fromisoformat(text)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 def written_time(milliseconds: int | None) -> str:
-    """A time for people and programs, in whole seconds; empty when there is none."""
+    """An ISO 8601 time for people and programs, to the second; empty when unknown."""
     if milliseconds is None:
         return ""
     try:
         return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):  # a row may say anything
+    except (ValueError, OverflowError, OSError):  # a row may hold any number
         return ""

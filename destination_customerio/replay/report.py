@@ -1,4 +1,4 @@
-"""What a replay has done, and how it says so."""
+"""The counts of a replay, and the lines that report them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a replay has done.
+    """The counts of a replay.
 
     accepted       rows by stream
     rejected       rows by stream, reason and field
-    skipped_files  how many files were left as they are
-    stopped_by     the signal that ended it early
+    skipped_files  how many files were left unchanged
+    stopped_by     the signal that ended the replay early; None when it ended by itself
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -29,39 +29,36 @@ class Outcome:
 
 
 def file_words(rejected: int, unreadable: int, *, would: bool = False) -> str:
-    """How many rows of a file were not taken."""
+    """How many rows of a file were, or would be, rejected again."""
     words = f"{rejected:,} {'would be ' if would else ''}rejected again"
     return f"{words}, {unreadable:,} can't be read" if unreadable else words
 
 
 def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
-    """The sums, by stream and over all."""
+    """The counts by stream, then the totals."""
     would = "would be " if dry_run else ""
-    taken = "sent" if dry_run else "accepted"
+    sent = "sent" if dry_run else "accepted"
     for (stream, reason, column), rows in sorted(
         outcome.rejected.items(), key=lambda item: (item[0][0], -item[1])
     ):
         kind = f"{reason} ({column})" if column else reason
         yield f"Stream {stream}: {counted(rows, 'row')} {would}rejected again: {kind}."
     for stream, rows in sorted((+outcome.accepted).items()):
-        yield f"Stream {stream}: {counted(rows, 'row')} {would}{taken}."
-    left = (
-        f" Left as they are, see above: {counted(outcome.skipped_files, 'file')}."
+        yield f"Stream {stream}: {counted(rows, 'row')} {would}{sent}."
+    skipped = (
+        f" Left unchanged: {counted(outcome.skipped_files, 'file')} (see above)."
         if outcome.skipped_files
         else ""
     )
     yield (
-        f"{counted(outcome.accepted.total(), 'row')} {would}{taken}, {outcome.rejected.total():,} {would}rejected again."
-        f"{left} {_ending(outcome, dry_run=dry_run)}"
+        f"{counted(outcome.accepted.total(), 'row')} {would}{sent}, {outcome.rejected.total():,} {would}rejected again."
+        f"{skipped} {_ending(outcome, dry_run=dry_run)}"
     )
 
 
 def _ending(outcome: Outcome, *, dry_run: bool) -> str:
     if outcome.stopped_by:
-        return "Stopped before the end; run the replay again to go on."
+        return "Stopped before the end. Run the replay again to resume."
     if dry_run:
-        return (
-            "Dry run: nothing was sent and no file was changed. What Customer.io itself would refuse is not known before "
-            "it is asked."
-        )
+        return "Dry run: nothing was sent and no file was changed. Customer.io itself may still reject some of these rows."
     return "Done."

@@ -1,7 +1,7 @@
-"""What lies in the bucket: rejected rows counted by stream, reason and field.
+"""Summarizes the rejected rows in the bucket by stream, reason and field.
 
-Values are not shown, but a masked example of each kind is. A server's words are counted as the log counts them, without
-what they quote of a row. Files are looked at one after the other, and rows one by one; what is kept is bounded.
+No value is shown, but one masked example of each kind is. Reasons and fields that the server named are counted without
+what they quote of a row, as in the log. Files and rows are read one by one, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from destination_customerio.dead_letters.row_format import json_string
 from destination_customerio.exact_json.codec import encode, parse
 from destination_customerio.redaction import KNOWN_REASONS, countable, masked
 from destination_customerio.replay.filters import written_time
+from destination_customerio.sync.log_lines import counted
 
 if TYPE_CHECKING:
     from destination_customerio.config.storage import S3Storage
@@ -26,17 +27,25 @@ if TYPE_CHECKING:
 
 UNKNOWN_STREAM = "(unknown)"
 
-# Fields, and even streams, may be named by ids, without end.
+# Sources may name fields, and even streams, by ids, so their number has no limit.
 _MAX_KINDS = 1_000
-_MAX_WORDS = 200
+_MAX_NAME_CHARACTERS = 200
 _OTHER = ("other", "")
 _OTHER_STREAMS = "(others)"
 _MAX_SKIPPED = 1_000
+# More than a masked example shows.
+_MAX_EXAMPLE_BYTES = 100
 
 
 @dataclass(slots=True)
 class Kind:
-    """Rows that were rejected alike: how many, when the source gave the first and the last, and a masked example."""
+    """Rows of one stream with the same reason and field.
+
+    rows     how many
+    first    when the source emitted the first of them, in milliseconds since 1970; None when unknown
+    last     the same for the last of them
+    example  the value at fault, masked
+    """
 
     rows: int = 0
     first: int | None = None
@@ -57,8 +66,10 @@ class Kind:
 class Summary:
     """What was found.
 
+    files          how many files hold rows that match
+    rows           how many rows match
     kinds          by stream, reason and field
-    skipped        files that were left out, with the cause in half a sentence; of very many the first
+    skipped        files that can't be read, or only in part, by key, with the cause in half a sentence; at most 1,000
     skipped_files  how many there are
     """
 
@@ -71,8 +82,8 @@ class Summary:
     def add(self, stream: str, row: RejectedRow) -> None:
         """Count a row."""
         reason, column = _kind_of(row)
-        stream = stream[:_MAX_WORDS]
-        kind = stream, reason[:_MAX_WORDS], column[:_MAX_WORDS]
+        stream = stream[:_MAX_NAME_CHARACTERS]
+        kind = stream, reason[:_MAX_NAME_CHARACTERS], column[:_MAX_NAME_CHARACTERS]
         if len(self.kinds) >= _MAX_KINDS and kind not in self.kinds:
             kind = stream, *_OTHER
             if len(self.kinds) >= 2 * _MAX_KINDS and kind not in self.kinds:
@@ -81,17 +92,17 @@ class Summary:
         self.kinds.setdefault(kind, Kind()).add(row)
 
     def skip(self, file: RejectedFile, cause: str) -> None:
-        """Leave a file out, or what comes after its fault."""
+        """Count a file that can't be read, or only in part."""
         self.skipped_files += 1
         if len(self.skipped) < _MAX_SKIPPED:
             self.skipped[file.key] = cause
 
     def sorted_kinds(self) -> list[tuple[tuple[str, str, str], Kind]]:
-        """By stream, the most frequent first."""
+        """Sorted by stream, the most frequent kind first."""
         return sorted(self.kinds.items(), key=lambda item: (item[0][0], -item[1].rows, item[0]))
 
     def to_json(self) -> dict[str, Any]:
-        """For programs."""
+        """The JSON document for programs."""
         return {
             "files": self.files,
             "rows": self.rows,
@@ -118,15 +129,15 @@ def summarize(bucket: RejectedFiles, storage: S3Storage, filters: Filters, view:
     Args:
         bucket: the files
         storage: the configuration that they were written under
-        filters: which rows count
-        view: shows how it gets on
+        filters: which rows to count
+        view: shows the progress
 
     Raises:
         SyncError: the bucket can't be read.
     """
     summary = Summary()
     origins = Origins(storage)
-    # A row is stored after it was given, so older files hold none that is meant.
+    # A row is stored after it was emitted, so no older file holds a row that matches.
     for number, file in enumerate(bucket.each(filters.since or 0)):
         view.on_file(number, None)
         origin = origins.of(file.key, file.label)
@@ -148,8 +159,7 @@ def _summarize_file(
                     summary.add(stream, row)
     except UnusableFile as error:
         rows = summary.rows - rows_before
-        counted_rows = "the 1 row before that is" if rows == 1 else f"the {rows:,} rows before that are"
-        summary.skip(file, f"{error}; {counted_rows} counted" if rows else str(error))
+        summary.skip(file, f"{error}; {counted(rows, 'row')} before that included" if rows else str(error))
     summary.files += summary.rows > rows_before
 
 
@@ -157,22 +167,21 @@ def _kind_of(row: RejectedRow) -> tuple[str, str]:
     if row.data is None:
         return row.rejection.reason, ""
     reason, column = row.rejection.reason, row.rejection.field
-    # Most are of the connector's own words and name a column of the row: nothing to look for there.
+    # Most reasons are the connector's own and name a column of the row: they quote nothing.
     if reason in KNOWN_REASONS and (not column or json_string(column) + b":" in row.data):
         return reason, column
     return countable(row.rejection, b'{"record":{"data":%b}}' % row.data)
 
 
 def _example(row: RejectedRow) -> str:
-    """The value at fault, masked; the whole row when it is none of the row's columns."""
+    """The value at fault, masked; the whole row when it lacks that column."""
     if row.data is None:
         return ""
     try:
         data = parse(row.data)
         value = data.get(row.rejection.field, data)
-        if value is None:  # which tells nothing of anybody, and much of the rejection
+        if value is None:  # says nothing about anybody, and much about the rejection
             return "null"
-        text = value if isinstance(value, str) else encode(value).decode()
-    except (ValueError, AttributeError):
-        text = row.data[:100].decode(errors="replace")
-    return masked(text)
+        return masked(value if isinstance(value, str) else encode(value).decode())
+    except ValueError:  # nested too deeply for the parser
+        return masked(row.data[:_MAX_EXAMPLE_BYTES].decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""Which rejected rows a person means."""
+"""Selecting rejected rows by sync, stream and time."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def a_row(extracted_at: int | None = 4_000, sync_id: int | None = 42) -> Rejecte
     return RejectedRow(0, b"", "", extracted_at, sync_id, Rejection("invalid", "", ""), b"{}")
 
 
-def test_without_filters_all_is_meant() -> None:
-    """Also what nobody knows the stream of."""
+def test_without_filters_every_row_matches() -> None:
+    """Rows of an unknown stream included."""
     assert Filters().may_hold(a_file(), None)
     assert Filters().take(a_row(None, None), a_file())
 
 
-def test_a_stream_is_meant_by_its_name() -> None:
-    """With its namespace or without; a file that can't be told is none of it."""
+def test_a_stream_is_selected_by_its_name() -> None:
+    """With its namespace or without; a file of an unknown stream never matches."""
     assert all(Filters(stream=name).may_hold(a_file(), ORIGIN) for name in ("users", "shop.users"))
     assert not Filters(stream="shop").may_hold(a_file(), ORIGIN)
     assert not Filters(stream="users").may_hold(a_file(), None)
 
 
-def test_a_label_spares_looking_into_files_of_other_syncs() -> None:
-    """Without one the rows have to be asked."""
+def test_files_labelled_with_another_sync_are_not_opened() -> None:
+    """In a file without a label, the rows decide."""
     wanted = Filters(sync_id=42)
     assert wanted.may_hold(a_file(), ORIGIN)
     assert wanted.may_hold(a_file(Label("users", "shop", 42, 1, 0)), ORIGIN)
@@ -47,8 +47,16 @@ def test_a_label_spares_looking_into_files_of_other_syncs() -> None:
     assert [wanted.take(a_row(sync_id=number), a_file()) for number in (42, 43, None)] == [True, False, False]
 
 
-def test_time_is_that_of_the_row_or_else_of_its_file() -> None:
-    """From the very moment on."""
+def test_a_row_without_a_sync_has_the_sync_of_its_file() -> None:
+    """Such as a row that can't be read."""
+    labelled = a_file(Label("users", "shop", 42, 1, 0))
+    assert Filters(sync_id=42).take(a_row(sync_id=None), labelled)
+    assert not Filters(sync_id=42).take(a_row(sync_id=43), labelled)
+    assert not Filters(sync_id=43).take(a_row(sync_id=None), labelled)
+
+
+def test_a_row_without_a_time_has_the_time_of_its_file() -> None:
+    """The time of the filter itself is included."""
     assert Filters(since=4_000).take(a_row(4_000), a_file())
     assert not Filters(since=4_001).take(a_row(4_000), a_file())
     assert Filters(since=5_000).take(a_row(None), a_file())
@@ -64,13 +72,13 @@ def test_time_is_that_of_the_row_or_else_of_its_file() -> None:
         ("1970-01-01T00:00:01Z", 1_000),
     ],
 )
-def test_a_date_begins_at_midnight_utc(text: str, milliseconds: int) -> None:
-    """A time may have a zone of its own."""
+def test_a_time_is_utc_unless_it_names_a_zone(text: str, milliseconds: int) -> None:
+    """A date is its midnight."""
     assert parse_since(text) == milliseconds
 
 
-def test_times_are_written_as_far_as_there_is_one() -> None:
-    """Rows may say anything."""
+def test_an_impossible_time_is_written_as_unknown() -> None:
+    """Rows may hold any number."""
     assert [written_time(value) for value in (None, 10**30, 1_764_000_000_999)] == [
         "",
         "",
@@ -78,8 +86,8 @@ def test_times_are_written_as_far_as_there_is_one() -> None:
     ]
 
 
-def test_files_are_sorted_as_they_were_written() -> None:
-    """By their labels first; without, by time and by the numbers in the key."""
+def test_files_are_sorted_in_the_order_in_which_they_were_written() -> None:
+    """By their labels; without labels, by time and then by the numbers in their keys."""
     second, first = (a_file(Label("a", "", 1, started, number)) for started, number in ((9, 0), (8, 11)))
     assert sorted([second, first], key=lambda file: file.order) == [first, second]
     tenth, ninth = (

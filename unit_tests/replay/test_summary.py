@@ -1,4 +1,4 @@
-"""The count of rejected rows stays small, whatever they are called."""
+"""The summary of rejected rows stays small, whatever their names, and shows no value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from destination_customerio.replay.summary import Summary
 
 
 def a_row(field: str, reason: str = "required", data: bytes | None = b"{}") -> RejectedRow:
-    """A row without a value for a field."""
+    """A row that was rejected for one of its fields."""
     return RejectedRow(0, b"", "", 1_000, None, Rejection(reason, field, ""), data)
 
 
-def test_beyond_a_thousand_kinds_the_rest_is_counted_by_stream() -> None:
-    """Columns may be called by ids, without end; what is listed adds up."""
+def test_beyond_a_thousand_kinds_further_rows_are_counted_by_stream() -> None:
+    """Sources may name columns by ids, without limit; the counts still add up."""
     summary = Summary()
     for number in range(1_500):
         summary.add("users", a_row(f"column {number}"))
@@ -25,8 +25,8 @@ def test_beyond_a_thousand_kinds_the_rest_is_counted_by_stream() -> None:
     assert summary.rows == sum(kind.rows for kind in summary.kinds.values()) == 1_500
 
 
-def test_so_many_streams_are_counted_together_in_the_end() -> None:
-    """Streams may be called by ids too."""
+def test_beyond_two_thousand_kinds_further_streams_are_counted_together() -> None:
+    """Sources may name streams by ids too."""
     summary = Summary()
     for number in range(3_000):
         summary.add(f"stream {number}", a_row("email"))
@@ -34,16 +34,16 @@ def test_so_many_streams_are_counted_together_in_the_end() -> None:
     assert summary.kinds["(others)", "other", ""].rows == 1_000
 
 
-def test_names_of_any_length_are_cut() -> None:
-    """Nobody could read them."""
+def test_long_names_are_cut() -> None:
+    """A name takes at most two hundred characters."""
     summary = Summary()
     summary.add("s" * 10_000, a_row("f" * 10_000, "r" * 10_000))
     ((kind, _),) = summary.sorted_kinds()
     assert max(map(len, kind)) == 200
 
 
-def test_of_very_many_files_that_are_left_out_the_first_are_named() -> None:
-    """The others are counted."""
+def test_at_most_a_thousand_skipped_files_are_named() -> None:
+    """Further ones are counted."""
     summary = Summary()
     for number in range(1_200):
         summary.skip(
@@ -53,8 +53,8 @@ def test_of_very_many_files_that_are_left_out_the_first_are_named() -> None:
     assert (found["skipped_files"], len(found["skipped"])) == (1_200, 1_000)
 
 
-def test_rows_that_can_not_be_read_have_no_example() -> None:
-    """There is nothing that could be masked."""
+def test_an_unreadable_row_has_no_example() -> None:
+    """It has no value that could be masked."""
     summary = Summary()
     summary.add("users", a_row("", "unreadable", None))
     assert [kind.example for kind in summary.kinds.values()] == [""]
@@ -68,10 +68,11 @@ def test_rows_that_can_not_be_read_have_no_example() -> None:
         (b'{"email":"a@b.c"}', "x@x.x"),
         (b'{"email":{"home":1}}', '{"xxxx":9}'),
         (b'{"plan":"pro"}', '{"xxxx":"xxx"}'),
+        (b'{"email":' + b"[" * 5_000 + b"]" * 5_000 + b"}", '{"xxxxx":' + "[" * 30 + "…"),
     ],
 )
 def test_the_example_is_the_value_at_fault_masked(data: bytes, example: str) -> None:
-    """A null is shown, as it is the reason itself; a row without the column is shown as a whole."""
+    """A null is shown, as it is the reason itself; of a row without the column, the whole row is masked."""
     summary = Summary()
     summary.add("users", a_row("email", data=data))
     assert [kind.example for kind in summary.kinds.values()] == [example]
