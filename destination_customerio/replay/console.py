@@ -184,11 +184,7 @@ def _show_table(kinds: list[tuple[tuple[str, str, str], Kind]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-<<<<<<< HEAD
-    table = Table(*_HEADINGS[:3])
-=======
     table = Table(*_HEADINGS[:3], show_edge=False, pad_edge=False)
->>>>>>> lease
     table.add_column("rows", justify="right", no_wrap=True)
     # To the minute, and one below the other, so that names fit into eighty columns.
     table.add_column("first, last", width=_MINUTE_WIDTH)
