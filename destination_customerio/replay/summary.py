@@ -16,7 +16,7 @@ from destination_customerio.dead_letters.row_format import json_string
 from destination_customerio.exact_json.codec import encode, parse
 from destination_customerio.redaction import KNOWN_REASONS, countable, masked
 from destination_customerio.replay.filters import written_time
-from destination_customerio.sync.log_lines import counted
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from destination_customerio.config.storage import S3Storage
