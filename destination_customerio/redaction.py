@@ -1,10 +1,10 @@
-"""Takes the values of rows out of a server's message, before it goes where values must not: into a trace or a log.
+"""Removes the values of rows from a server's message before it gets into a log or a trace, where no value may appear.
 
-A server that refuses rows often quotes them. In a dead letter, beside the row itself, its message may stay as it is.
+A server that rejects a row often quotes its values. Only in a dead letter, beside the row itself, does the whole message
+appear.
 
-A quoted value may have changed its case, and with it its length: `Hauptstraße` is quoted as `HAUPTSTRASSE`. So values
-are searched for in the case-folded message, and each folded character knows which characters of the message it came
-from; those are cut.
+A server may quote a value in another case, and so in another length: `HAUPTSTRASSE` for `Hauptstraße`. So the search is
+in the case-folded message, which keeps for each folded character the position that it came from.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.errors import Rejection
 
-# Shorter values (a flag, a small number, a country) would cut words of the message, and identify nobody.
+# Shorter values (a flag, a small number, a country) identify nobody, and would match parts of ordinary words.
 _MIN_CHARACTERS = 3
 _MAX_CHARACTERS = 500
 _MAX_SHAPE_CHARACTERS = 40
@@ -28,14 +28,14 @@ _IN_PLACE = "…"
 KNOWN_REASONS = frozenset({"required", "invalid", "too_large", "refused"})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# One character as JSON may spell it, also where the message was turned to upper case.
+# One character, perhaps as a JSON escape, perhaps in upper case with the rest of the message.
 _JSON_CHARACTER = re.compile(
     r'\\u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|[0-9a-f]{4})|\\["\\/bfnrt]|.', re.IGNORECASE | re.DOTALL
 )
 
 
 class _Folded(NamedTuple):
-    """A message in folded case; each of its characters came from `message[start:end]`."""
+    """A case-folded message, with the start and end in the message of what each character came from."""
 
     text: str
     starts: Sequence[int]
@@ -45,22 +45,22 @@ class _Folded(NamedTuple):
 def without_values(message: str, lines: Iterable[bytes]) -> str:
     """The message, cut to 500 characters, without any value from the data of these RECORD lines.
 
-    A value is recognized in any case, and as JSON spells it.
+    A value is recognized in any case, and with JSON escapes.
     """
     kept: list[str] = []
     end = 0
     for start, stop in sorted(_quotes(message, (text for line in lines for text in _texts(line)))):
-        if start >= end:  # else it overlaps the quote before
+        if start >= end:  # otherwise it overlaps the previous quote
             kept += message[end:start], _IN_PLACE
         end = max(end, stop)
     return "".join((*kept, message[end:]))[:_MAX_CHARACTERS]
 
 
 def countable(rejection: Rejection, line: bytes) -> tuple[str, str]:
-    """The server's reason and field for a row, as far as a log may show them: without them where they quote the row."""
+    """The server's reason and field for a row, as a log may show them: replaced or left out if they quote the row."""
     reason, column = rejection.reason, rejection.field
     values = list(_texts(line))
-    # The known reasons mean the same as the connector's own, whatever the row holds.
+    # The known reasons are words of the connector too, even if the row happens to contain one.
     if reason not in KNOWN_REASONS and not _may_be_shown(reason, values):
         reason = "refused"
     return reason, column if _may_be_shown(column, values) else ""
@@ -85,11 +85,11 @@ def _may_be_shown(words: str, values: Iterable[str]) -> bool:
 
 
 def _quotes(message: str, values: Iterable[str]) -> set[tuple[int, int]]:
-    """Where the message quotes a value: from which character up to which."""
+    """The start and end of each quote of a value in the message."""
     views = [_folded_plainly(message)]
     if "\\" in message:
         views.append(_folded_json(message))
-    # A text in folded case is never shorter, so longer values need no look.
+    # Folding never shortens a text, so a longer value cannot match.
     longest = max(len(view.text) for view in views)
     found = set()
     for value in values:
@@ -106,22 +106,22 @@ def _quotes(message: str, values: Iterable[str]) -> set[tuple[int, int]]:
 
 
 def _fold(text: str) -> str:
-    """The same text for all that differ in case alone; as sent, without lone surrogates."""
+    """One text for all that differ only in case; lone surrogates are replaced, as they are when sent."""
     if not is_valid_text(text):
         text = _SURROGATE.sub("\ufffd", text)
-    # By way of upper case, as the dotless i has no other letter for its own in folded case.
+    # casefold() alone would keep the dotless i apart from its upper case, I.
     return text.upper().casefold()
 
 
 def _folded_plainly(message: str) -> _Folded:
     text = _fold(message)
-    if len(text) == len(message):  # as each character gives one at least, each gave one
+    if len(text) == len(message):  # each character gives at least one, so here each gave one
         return _Folded(text, range(len(text)), range(1, len(text) + 1))
     return _folded_by_pieces((character, at, at + 1) for at, character in enumerate(message))
 
 
 def _folded_json(message: str) -> _Folded:
-    """The message with its JSON escapes read."""
+    """The message with its JSON escapes decoded."""
     return _folded_by_pieces(
         (_character(match[0]), match.start(), match.end()) for match in _JSON_CHARACTER.finditer(message)
     )

@@ -73,8 +73,8 @@ def test_streams_without_an_object_fail_the_sync_before_its_first_row(api: Local
     done = run_connector("write", config_for(api.url), catalog, lines)
     message = done.failure("config_error")
     for words in (
-        "stream shop.invoices names none",
-        "stream orders asks for Person_Event",
+        "stream shop.invoices has none",
+        "stream orders is mapped to Person_Event, which does not exist",
         *DESTINATION_OBJECTS,
     ):
         assert words in message

@@ -1,4 +1,4 @@
-"""No value of a row gets into a log by way of a server's words."""
+"""No value of a row gets into a log through a server's message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def record(data: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("words", "data", "told"),
+    ("message", "data", "cleared"),
     [
         ("bad email ada@example.com here", {"person_email": " ada@example.com "}, "bad email … here"),
         ("12345 is no phone", {"x": {"y": [12345]}}, "… is no phone"),
@@ -37,12 +37,12 @@ def record(data: Any) -> bytes:
         ("name is required", {"a": True, "b": None, "c": "is", "d": 7}, "name is required"),
     ],
 )
-def test_values_are_taken_out_and_words_stay(words: str, data: Any, told: str) -> None:
-    """Texts, numbers, nested ones; flags and the shortest values tell nothing of anybody."""
-    assert without_values(words, [record(data)]) == told
+def test_values_are_cut_and_other_words_kept(message: str, data: Any, cleared: str) -> None:
+    """Text and numbers, nested ones too, but not flags and the shortest values, which identify nobody."""
+    assert without_values(message, [record(data)]) == cleared
 
 
-# Characters whose case folding changes their number, or that a case conversion makes another letter, come up often.
+# Characters that a change of case turns into several, or into another letter, come up often.
 characters = st.characters() | st.sampled_from('ßẞİıŉſﬁﬃǆΐΣςσµᾳ"\\/\n\ud83d')
 values = st.text(characters, min_size=3, max_size=40).filter(
     lambda value: len(value.strip()) >= 3 and "…" not in value
@@ -64,7 +64,7 @@ spellings: list[Callable[[str], str]] = [
     st.sampled_from(spellings),
     st.sampled_from([str, str.upper]),
 )
-def test_a_quoted_value_never_gets_through(
+def test_a_quoted_value_is_always_cut(
     value: str,
     before: str,
     after: str,
@@ -72,7 +72,7 @@ def test_a_quoted_value_never_gets_through(
     spelling: Callable[[str], str],
     then: Callable[[str], str],
 ) -> None:
-    """In whatever case the server quotes it, plain or as JSON spells it, and wherever in its words."""
+    """In any case, plain or with JSON escapes, and anywhere in the message."""
     quoted = case(value.strip())
     cleared = without_values(then(spelling(f"{before}{quoted}{after}")), [record({"x": value})])
     assert then(spelling(quoted)) not in cleared
@@ -93,23 +93,23 @@ def test_a_quoted_value_never_gets_through(
     ],
 )
 def test_a_value_is_recognized_when_a_change_of_case_changes_its_length(value: str, quoted: str) -> None:
-    """Exactly the characters that quote it are cut, also behind others that fold to more characters."""
+    """Exactly the quote is cut, also after other characters that fold to several."""
     assert without_values(f"ßﬁ: {quoted} is taken", [record({"x": value})]) == "ßﬁ: … is taken"
     assert countable(Rejection("invalid", f"ß {quoted}", ""), record({"x": value})) == ("invalid", "")
 
 
 def test_values_that_overlap_are_cut_as_one() -> None:
-    """What is left of one beside the other is no less a part of the row."""
+    """No remainder of one is left beside the other."""
     assert without_values("<abcdef>", [record({"a": "abcd", "b": "cdef"})]) == "<…>"
 
 
-def test_long_words_are_cut() -> None:
-    """A trace is for people to read."""
+def test_a_long_message_is_cut() -> None:
+    """To 500 characters."""
     assert len(without_values("x" * 10_000, [])) == 500
 
 
-def test_lines_that_cannot_be_read_do_no_harm() -> None:
-    """There is nothing in them to look for."""
+def test_lines_that_are_not_records_are_skipped() -> None:
+    """They have no values."""
     assert without_values("bad", [b"{", b"[]", b'{"record":1}']) == "bad"
 
 
@@ -119,15 +119,15 @@ def test_lines_that_cannot_be_read_do_no_harm() -> None:
         ("invalid", "attributes.plan", ("invalid", "attributes.plan")),
         ("invalid", "plan is Founder!", ("invalid", "")),
         ("founder", "plan", ("refused", "plan")),
-        # A status of the row's own is no reason to forget why it was rejected.
+        # A known reason is kept, even if a value of the row is the same word.
         ("too_large", "plan", ("too_large", "plan")),
         ("invalid", "x" * 501, ("invalid", "")),
     ],
 )
-def test_rows_are_counted_under_words_that_quote_nothing(
+def test_rows_are_counted_by_a_reason_and_field_that_quote_nothing(
     reason: str, column: str, counted: tuple[str, str]
 ) -> None:
-    """A reason or a field that repeats the row's value is left out of the count, as that goes to the log."""
+    """The counts are logged, so a reason or field that quotes a value is replaced."""
     line = record({"plan": "founder", "status": "too_large"})
     assert countable(Rejection(reason, column, ""), line) == counted
 
@@ -147,14 +147,14 @@ def test_rows_are_counted_under_words_that_quote_nothing(
         ("x" * 41, "x" * 39 + "…"),
     ],
 )
-def test_letters_and_digits_are_hidden(text: str, shape: str) -> None:
-    """Of any script; punctuation shows the shape."""
+def test_letters_and_digits_are_masked(text: str, shape: str) -> None:
+    """Of any script; ASCII punctuation is kept."""
     assert masked(text) == shape
 
 
 @given(st.text(st.characters()))
-def test_nothing_else_gets_through(text: str) -> None:
-    """Whatever the text, a mask is short, printable, and without any letter or digit of its own."""
+def test_a_mask_contains_no_letter_or_digit_of_the_text(text: str) -> None:
+    """It is short and printable, whatever the text."""
     shape = masked(text)
     assert len(shape) <= 40
     assert shape.isprintable()
@@ -162,8 +162,8 @@ def test_nothing_else_gets_through(text: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_what_is_printed_is_no_command_of_a_terminal(text: str) -> None:
-    """Ordinary text is left as it is."""
+def test_printed_text_contains_no_control_characters(text: str) -> None:
+    """Ordinary text is unchanged."""
     shown = printable(text)
     assert shown.isprintable()
     shown.encode()

@@ -1,1 +1,1 @@
-"""JSON values kept as they came, digit for digit."""
+"""JSON whose values are preserved, digit for digit."""

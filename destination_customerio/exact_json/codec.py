@@ -1,13 +1,13 @@
-"""JSON in and out, with every value kept.
+"""Parses and encodes JSON without changing any value.
 
-orjson is fast, but refuses some of what warehouses hold and quietly changes the rest: it refuses NaN, Infinity,
-lone surrogates and numbers beyond a double, and turns integers over 64 bits into floats. Lines with such values are
-rare, so they alone take the slow road through the standard library, where
+orjson is fast, but rejects some of the values in warehouses and silently changes others: it rejects NaN, Infinity, lone
+surrogates and numbers outside the range of a double, and turns integers over 64 bits into floats. Lines with such values
+are rare, so only they take the slow path through the standard library, where
 
 - integers keep their digits, whatever their size;
 - decimals are `Decimal`s, so that they are written as they were read;
-- NaN and the infinities become null, as the Track API has no notation for them;
-- a lone surrogate becomes U+FFFD when it is sent, as any JSON parser of the receiving side would make it.
+- NaN and the infinities become null, as JSON has no notation for them;
+- a lone surrogate becomes U+FFFD when it is sent, as a JSON parser on the receiving side would replace it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ import orjson
 
 JsonObject = dict[str, Any]
 
-# An integer of up to 18 digits always fits 64 bits; one of 19 may not when it is negative, one of 20 may not at all.
+# An integer of up to 18 digits always fits in 64 bits; a negative one of 19 may not, nor may any of 20.
 _MAY_BE_LONG_INTEGER = b"0" * 19
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = re.compile(rb"-[0-9]{19}|[0-9]{20}")
-# Past this many digits, int() refuses to convert; Decimal holds such a number exactly.
+# int() does not convert more digits than about this; Decimal is exact for such a number.
 _MAX_INT_DIGITS = 4_000
 
 
-class NestedTooDeeply(ValueError):  # noqa: N818 - what is the matter with the text
-    """Objects or arrays within each other beyond what the parsers can follow; the text may be JSON all the same."""
+class NestedTooDeeply(ValueError):  # noqa: N818 - it describes the text
+    """Objects or arrays are nested deeper than the parsers support; the text may be valid JSON."""
 
 
 def may_hold_long_integers(text: bytes) -> bool:
@@ -43,14 +43,14 @@ def parse(text: bytes) -> Any:
     """Parse JSON, exactly where orjson would refuse or round.
 
     Raises:
-        ValueError: not JSON. The error says nothing of the content.
-        NestedTooDeeply: what stands further in was not looked at.
+        ValueError: not JSON. The message does not contain any of the text.
+        NestedTooDeeply: nested too deeply to be parsed.
     """
     return parse_exactly(text) if _LONG_INTEGER.search(text) else parse_ordinary(text)
 
 
 def parse_object(text: bytes) -> JsonObject | None:
-    """The object that a JSON text is, parsed as by `parse`; None when it is none."""
+    """The JSON object in a text, parsed as by `parse`; None if the text is anything else."""
     try:
         return as_object(parse(text))
     except ValueError:
@@ -58,7 +58,7 @@ def parse_object(text: bytes) -> JsonObject | None:
 
 
 def parse_ordinary(text: bytes) -> Any:
-    """Parse JSON that is known to hold no long integers (`may_hold_long_integers`); else as `parse`."""
+    """Parse JSON that has no long integers (see `may_hold_long_integers`); otherwise as `parse`."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -83,7 +83,7 @@ def encode(value: Any) -> bytes:
     """Encode as compact UTF-8 JSON; NaN and the infinities as null, big integers and decimals with their digits.
 
     Raises:
-        NestedTooDeeply: deeper than can be followed.
+        NestedTooDeeply: nested deeper than is supported.
     """
     try:
         return orjson.dumps(value)
@@ -92,7 +92,7 @@ def encode(value: Any) -> bytes:
 
 
 def encode_canonically(value: Any) -> bytes:
-    """Encode so that equal values give equal bytes, whatever the order of their keys."""
+    """Encode equal values to equal bytes, whatever the order of their keys."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -100,7 +100,7 @@ def encode_canonically(value: Any) -> bytes:
 
 
 def is_valid_text(text: str) -> bool:
-    """Whether `text` can be written as UTF-8, that is, holds no lone surrogate."""
+    """Whether `text` can be encoded as UTF-8, that is, contains no lone surrogate."""
     if text.isascii():
         return True
     try:
@@ -150,20 +150,20 @@ def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
         case Decimal() if _is_infinite_as_double(value):
             return b"null"
         case Decimal() if sort_keys and Decimal(repr(float(value))) == value:
-            # Parsed another way, the same number would have been this float.
+            # The fast parser would have made the same number this float.
             return orjson.dumps(float(value))
         case Decimal():
             return str(value).encode()
         case float():
             return orjson.dumps(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")  # only reached by a bug: input is parsed JSON
+    raise TypeError(f"{type(value).__name__} has no JSON form")  # a bug of the caller: input is parsed JSON
 
 
 def _is_infinite_as_double(value: Decimal) -> bool:
-    """Whether a number as written, such as 1e400, is too large for a double. Long integers have no exponent."""
+    """Whether a number with an exponent, such as 1e400, overflows a double; a long integer is no such number."""
     return not value.is_finite() or ("E" in str(value) and math.isinf(float(value)))
 
 
 def as_object(value: Any) -> JsonObject | None:
-    """`value` when it is a JSON object, else None."""
+    """`value` if it is a JSON object, otherwise None."""
     return cast("JsonObject", value) if type(value) is dict else None

@@ -1,10 +1,10 @@
-"""Where the values of a JSON text lie, so that they can be copied out or spliced without being read.
+"""Finds the positions of values in a JSON text, so that they can be copied or spliced without being parsed.
 
-States must go out value for value, and dead letters must hold the row as it came: floats as written, duplicate keys,
-lone surrogates, any depth. No parser gives that back, but the text itself does. The scan knows no recursion, so it
-follows nesting that no parser here can.
+States must be returned unchanged, and dead letters must contain the original row: floats as written, duplicate keys,
+lone surrogates, any depth. A parser would not preserve these; copying the text does. The scan does not recurse, so it
+handles nesting that the parsers do not.
 
-Texts are taken to be valid JSON: what a parser refused for its depth alone, or accepted.
+Texts must be valid JSON: accepted by a parser, or rejected only because of their depth.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SPACE = rb"[ \t\r\n]*+"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OPENING = re.compile(_SPACE + rb"\{" + _SPACE + rb"(\}?)")
-# A name, and the value up to its end, or up to the bracket with which it begins.
+# A name, and its value: whole, or up to the bracket with which it begins.
 _MEMBER = re.compile(
     rb"(%b)%b:%b(%b|[^\[\]{}\",:\s]++|(?=[\[{]))" % (_STRING, _SPACE, _SPACE, _STRING), re.DOTALL
 )
@@ -29,7 +29,7 @@ _TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|%b)*+([\[\]{}])' % _STRING, re.DOTAL
 
 
 class Member(NamedTuple):
-    """One member of an object: its name, where the name begins, and where its value begins and ends."""
+    """One member of an object: its name, the position of the name, and those of the start and end of its value."""
 
     name: str
     name_start: int
@@ -38,10 +38,10 @@ class Member(NamedTuple):
 
 
 def members(text: bytes, start: int = 0) -> Iterator[Member]:
-    """The members of the object that begins at or after `start`, in their order.
+    """The members of the object that begins at or after `start`, in order.
 
     Raises:
-        ValueError: no object begins there, or the text breaks off.
+        ValueError: no object begins there, or it is incomplete.
     """
     opening = _match(_OPENING, text, start)
     at, closing = opening.end(), opening[1]
@@ -68,10 +68,10 @@ def _container_end(text: bytes, start: int) -> int:
         start = bracket.end()
         if not depth:
             return start
-    raise ValueError("not a JSON object, or it breaks off")
+    raise ValueError("not a JSON object, or an incomplete one")
 
 
 def _match(pattern: re.Pattern[bytes], text: bytes, at: int) -> re.Match[bytes]:
     if found := pattern.match(text, at):
         return found
-    raise ValueError("not a JSON object, or it breaks off")
+    raise ValueError("not a JSON object, or an incomplete one")

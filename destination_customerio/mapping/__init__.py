@@ -1,1 +1,1 @@
-"""A row becomes an entry of the Track API. Everything here is pure."""
+"""Turns a row into an entry of the Track API. Everything here is pure."""

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.
 _MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
-# Rows made of maps may bring new column names for ever; the memory of names must not grow with them.
+# Rows made of maps may bring new column names without end; the memory for names must be bounded.
 _MAX_KNOWN_NAMES = 10_000
 
 
 class RowRename(Protocol):
-    """Gives the columns of a stream's rows the names that its destination object has for them."""
+    """Renames the columns of a stream's rows to those of its destination object."""
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Destination column → the column that it comes from, as the row spells it."""
+        """The source column, as the row spells it, by destination column."""
 
     def __call__(self, row: JsonObject) -> JsonObject:
         """The row under its new names, in a dict of its own."""
@@ -47,9 +47,9 @@ class RowRename(Protocol):
 
 
 class Assembler:
-    """Assembles the rows of one stream.
+    """Assembles the rows of one stream. Not thread-safe; owned by the coordinator thread.
 
-    rename  renames the rows before they are read; None when they are read as they come
+    rename  renames each row before it is read; None for no renaming
     """
 
     def __init__(
@@ -81,18 +81,18 @@ class Assembler:
         self._ignored_columns = ColumnNames()
 
     def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
-        """What the row must stay in order with, and its encoded entry.
+        """The keys that the row must stay in order with, and its encoded entry.
 
         Args:
-            data: the row; columns are taken out of it
-            line: the RECORD message that it came in
+            data: the row; it is consumed
+            line: the line of its RECORD message
 
         Raises:
             Rejection: the row can't be sent. It names the column at fault as the row spells it.
             ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
         try:
-            # Of the row as it came: rows that differ are different events, whatever a renaming drops.
+            # From the original row: rows that differ are different events, even if renaming drops the difference.
             row_id = self._row_id(data) if self._row_id else None
             attributes = self._rename(data) if self._rename else data
             order, entry = self._build(self._columns, attributes)
@@ -100,12 +100,12 @@ class Assembler:
                 entry.setdefault("id", row_id)
             elif self._fresh_id and "id" not in entry:
                 entry["id"] = self._fresh_id(line)
-            # All named columns are taken out by now.
+            # All named columns are removed by now.
             for column in self._dates:
                 self._columns.convert(attributes, column)
             self._look_at_names(attributes)
             encoded = encode(entry)
-            if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can be over its limit
+            if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
                 if self._attributes_are_limited:
                     check_attribute_count(attributes)
                     check_values(attributes)
@@ -120,7 +120,7 @@ class Assembler:
         return order, encoded
 
     def take_notices(self) -> list[Notice]:
-        """What there is to report of the columns seen since the last call."""
+        """Notices of columns that no earlier call returned."""
         notices: list[Notice] = []
         if names := self._mail_attributes.take():
             notices.append(MailAttributes(names))
@@ -129,7 +129,7 @@ class Assembler:
         return notices
 
     def _check_names(self, attributes: JsonObject) -> None:
-        """Check names seen for the first time; the names of a stream's rows are nearly always the same ones."""
+        """Check only new names, as the rows of a stream nearly always have the same ones."""
         if self._known_names.issuperset(attributes):
             return
         check_attribute_count(attributes)
@@ -140,10 +140,10 @@ class Assembler:
         self._known_names |= new
 
     def _accept_names(self, attributes: JsonObject) -> None:
-        """Names that the API sets no limit to."""
+        """Accept any names, as the API does."""
 
     def _note_mail_attributes(self, attributes: JsonObject) -> None:
-        # This way round it is three lookups, however wide the row.
+        # In this order it is three lookups, however many columns the row has.
         if not attributes.keys().isdisjoint(_MAIL_ATTRIBUTES):
             self._mail_attributes.add(_MAIL_ATTRIBUTES & attributes.keys())
 

@@ -1,7 +1,7 @@
-"""How the named columns of one stream are read and what they become; all other columns are attributes.
+"""Reads the named columns of a row; all other columns are attributes.
 
-Each method takes its columns *out of* the row, so that what is left is the attributes, in the row's order. A row is a
-freshly parsed dict of the connector's own; the original is the line it came in.
+Each method removes its columns from the row, so that the attributes are left, in the row's order. The row is a freshly
+parsed dict that belongs to the connector; the original is the line that it was parsed from.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
 
-# Tuples, as a set would ask for a hash, which a schema gone wrong may not have.
+# Tuples, as a broken schema may have a value that is not hashable.
 _DATE_FORMATS = ("date", "date-time")
 _DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 
 
 @dataclass(frozen=True, slots=True)
 class AssemblySettings:
-    """What the config says about how rows become entries.
+    """How rows become entries, as configured.
 
     fresh_id  makes an id for the event of a row, given the line that the row came in
     """
@@ -61,13 +61,15 @@ class Columns:
         text = identifier(data.pop(column, None), self._kind, column)
         return order_key(text, self._kind), {self._kind: text}
 
-    def one_of_the_people(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
-        """The order key and identifiers of a merge's `primary` or `secondary`: one of three columns has it."""
+    def merged_person(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
+        """The order key and identifiers of a merge's `primary` or `secondary`, from one of three columns."""
         columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
         given = {column: value for column in columns if not is_absent(value := data.pop(column, None))}
         if len(given) != 1:
             reason, names = ("invalid", list(given)) if given else ("required", list(columns))
-            raise Rejection(reason, names[0], f"Exactly one of {', '.join(columns)} must say who is meant.")
+            raise Rejection(
+                reason, names[0], f"Exactly one of {', '.join(columns)} must identify the person."
+            )
         ((column, value),) = given.items()
         kind = columns[column]
         text = identifier(value, kind, column)
@@ -82,11 +84,11 @@ class Columns:
         return object_order_key(**identifiers), identifiers
 
     def text(self, data: JsonObject, column: str) -> str:
-        """A required text, trimmed; numbers by their exact digits."""
+        """Required text, trimmed; a number as its exact digits."""
         return required_text(data.pop(column, None), column)
 
     def choice(self, data: JsonObject, column: str, choices: tuple[str, ...]) -> str:
-        """A required text that is one of a few, whatever its case."""
+        """Required text that is one of the choices, in any case."""
         value = self.text(data, column).lower()
         if value not in choices:
             raise Rejection("invalid", column, f"{column} must be one of {', '.join(choices)}.")
@@ -105,14 +107,14 @@ class Columns:
         return name
 
     def event_id(self, data: JsonObject, event_name: str) -> str | None:
-        """The ULID of the id that the row gives its event, if it gives one."""
+        """The ULID of the row's own event id, if it has one."""
         value = data.pop("event_id", None)
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:
-        """A moment in unix seconds; none when the row has none.
+        """A timestamp in unix seconds; None when the row has none.
 
-        Customer.io would silently put "now" in the place of one it can't read, so those are rejected.
+        Customer.io would silently replace one that it can't read with "now", so those are rejected.
         """
         value = data.pop(column, None)
         if is_absent(value):
@@ -123,22 +125,22 @@ class Columns:
             raise Rejection(
                 "invalid",
                 column,
-                f"{column} is not a timestamp: unix time, ISO 8601 or RFC 2822 (zone names are not accepted).",
+                f"{column} is not a valid timestamp: use unix time, ISO 8601 or RFC 2822, without zone names.",
             ) from None
 
     def parse_object(self, data: JsonObject, column: str) -> None:
-        """Turn JSON text, the form in which warehouses hold objects, into the object, in place."""
+        """Parse an object that came as JSON text, as many warehouses store objects, in place."""
         value = data.get(column)
         if type(value) is not str or is_absent(value):
             return
-        # With half of a surrogate pair in it, it is no JSON text, as no other invalid text is.
+        # Text with a lone surrogate is then rejected as any other that is not JSON.
         parsed = parse_object(value.encode(errors="surrogatepass"))
         if parsed is None:
-            raise Rejection("invalid", column, f"{column} must be an object, or the JSON text of one.")
+            raise Rejection("invalid", column, f"{column} must be an object, or an object as JSON text.")
         data[column] = parsed
 
     def convert(self, data: JsonObject, column: str) -> None:
-        """Turn one attribute into unix seconds in place; what can't be read passes as it is."""
+        """Convert one attribute to unix seconds in place; what can't be read is left as it is."""
         value = data.get(column)
         if value is None:
             return
@@ -149,7 +151,7 @@ class Columns:
 
 
 def _date_columns(stream: Stream) -> tuple[str, ...]:
-    """The columns that the catalog types as date or date-time, never guessed from their content."""
+    """The columns that the schema declares as date or date-time; never guessed from their content."""
     return tuple(name for name, schema in stream.properties.items() if _is_date(schema))
 
 

@@ -1,4 +1,4 @@
-"""Event ids: every id becomes a ULID, the only form Customer.io accepts, and the key by which it drops repeats.
+"""Event ids: every id becomes a ULID, the only form that Customer.io accepts, by which it deduplicates events.
 
 A ULID is 128 bits as 26 characters of Crockford's base32, so its first character is 0 to 7.
 """
@@ -34,7 +34,7 @@ def encode_ulid(number: int) -> str:
 
 
 def is_given(value: Any) -> bool:
-    """Whether a row gives an id: null and blank are none, nor are NaN and the infinities, which stand for null."""
+    """Whether a row gives an id: null, blank text, NaN and the infinities (which are sent as null) are none."""
     match value:
         case None:
             return False
@@ -48,14 +48,14 @@ def is_given(value: Any) -> bool:
 
 
 def from_column(value: Any, event_name: str) -> str:
-    """The ULID of a row's own event id, any value for which `is_given` holds: the same one for ever.
+    """The ULID of a row's own event id, any value for which `is_given` holds. The same id always gives the same ULID.
 
-    A ULID stays as it is, a UUID keeps its bits. Anything else is hashed together with the event's name, as ids such
-    as 1, 2, 3 are unique only within one kind of event.
+    A ULID is kept, a UUID keeps its bits. Anything else is hashed together with the event's name, as ids such as 1, 2, 3
+    are unique only among events of one name.
 
     Raises:
-        ExactDigitsNeeded: a float, whose digits are lost; two ids that differ only in those would become one.
-        NestedTooDeeply: an object or array that can't be followed to its end.
+        ExactDigitsNeeded: a float has lost digits; two ids that differ only in those would become one.
+        NestedTooDeeply: an object or array is nested too deeply to be encoded.
     """
     text = value.strip() if type(value) is str else _digits_or_json(value)
     if _ULID.fullmatch(text):
@@ -66,15 +66,15 @@ def from_column(value: Any, event_name: str) -> str:
 
 
 def from_row(stream: Stream, data: JsonObject) -> str:
-    """The ULID of a row's content: a repeated sync of the same row gives the same id."""
+    """The ULID of a row's content: syncing the same row again gives the same id."""
     return _hashed(stream.namespace or "", stream.name, encode_canonically(data).decode())
 
 
 class FreshIds:
     """New ULIDs, unique across processes, whatever the row.
 
-    Ids are cut from blocks of 1,024 with one prefix, of the time (48 bits) and chance (70 bits), as asking for both for
-    each row costs as much as encoding the row. Within a block they ascend.
+    Each block of 1,024 ids shares a prefix of the time (48 bits) and random bits (70), because getting both for each row
+    would take as long as encoding the row. Within a block, ids ascend.
     """
 
     def __init__(
@@ -107,12 +107,12 @@ def _digits_or_json(value: Any) -> str:
     if type(value) is Decimal and abs(value.adjusted()) <= MAX_DIGITS:
         digits = f"{value:f}"
         return digits.rstrip("0").rstrip(".") if "." in digits else digits
-    # A number with an exponent beyond that would take a text as long as the exponent says.
+    # Written out, a number with a larger exponent would have that many digits.
     return str(value) if type(value) is Decimal else encode_canonically(value).decode()
 
 
 def _hashed(*parts: str) -> str:
-    # Each part goes with its length, so that ("ab", "c") and ("a", "bc") differ.
+    # Each part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")

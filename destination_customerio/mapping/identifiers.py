@@ -1,4 +1,4 @@
-"""Who a row is about: identifiers as Customer.io takes them, and as it compares them."""
+"""Who a row is about: identifiers as Customer.io accepts them, and as it compares them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import is_valid_text
 from destination_customerio.mapping.limits import MAX_ID_BYTES
 
-# What rows must be in order about: equal keys, one person or object.
+# Rows with equal keys are about one person or object, and must stay in order.
 OrderKey = str
 
 MAX_DIGITS = 400
@@ -21,12 +21,12 @@ _E164 = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
 class ExactDigitsNeeded(Exception):  # noqa: N818 - a request to read the row again, not a failure
-    """A decimal number stands where its digits count; the row must be parsed with `parse_exactly`."""
+    """A float where exact digits are needed; the row must be parsed again with `parse_exactly`."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentifierKind:
-    """A way to name a person: `name` as the Track API spells it, `column` as the destination catalog does."""
+    """A way to identify a person: `name` in the Track API, `column` in the destination catalog."""
 
     name: str
     column: str
@@ -43,7 +43,7 @@ IDENTIFIER_KINDS = {
     )
 }
 
-# Customer.io merges people by these only.
+# Only these identify the people of a merge.
 MERGEABLE_KINDS = ("email", "id", "cio_id")
 
 
@@ -51,33 +51,35 @@ def identifier(value: Any, kind: str, column: str) -> str:
     """The identifier in a row's `column`: text trimmed, numbers by their exact digits.
 
     Raises:
-        Rejection: missing, blank, of another type, or not what Customer.io takes as a `kind`.
+        Rejection: missing, blank, of another type, or not a valid `kind`.
         ExactDigitsNeeded: a float, whose digits are lost.
     """
     text = required_text(value, column)
     if kind == "id" and len(text.encode()) > MAX_ID_BYTES:
-        raise Rejection("too_large", column, f"{column} is longer than the {MAX_ID_BYTES} bytes of an id.")
+        raise Rejection(
+            "too_large", column, f"{column} is longer than {MAX_ID_BYTES} bytes, the limit of an id."
+        )
     if kind == "phone" and not _E164.fullmatch(text):
         raise Rejection(
             "invalid",
             column,
-            f"{column} is not an E.164 phone number: a + and up to 15 digits, without spaces.",
+            f"{column} is not an E.164 phone number: a plus sign and up to 15 digits, without spaces.",
         )
     return text
 
 
 def order_key(identifier_text: str, kind: str) -> OrderKey:
-    """What Customer.io compares: two rows with the same key are one person and must stay in order."""
+    """What Customer.io compares: two rows with the same key are about one person and must stay in order."""
     return identifier_text.casefold() if kind == "email" else identifier_text
 
 
 def object_order_key(object_type_id: str, object_id: str) -> OrderKey:
-    """What says that two rows are about one object; never equal to a person's."""
+    """Two rows with the same key are about one object; it never equals the key of a person."""
     return f"{object_type_id}\x00{object_id}"
 
 
 def required_text(value: Any, column: str) -> str:
-    """A value that must be there and be text or a number, as trimmed text.
+    """A required value that is text or a number, as trimmed text.
 
     Raises:
         Rejection, ExactDigitsNeeded: as for `identifier`.
@@ -86,7 +88,9 @@ def required_text(value: Any, column: str) -> str:
     if not text:
         raise Rejection("required", column, f"{column} is missing or blank.")
     if not is_valid_text(text):
-        raise Rejection("invalid", column, f"{column} holds half of a surrogate pair, which is no character.")
+        raise Rejection(
+            "invalid", column, f"{column} contains a lone surrogate, which is not a valid character."
+        )
     return text
 
 
@@ -101,5 +105,5 @@ def _digits(value: Any, column: str) -> str:
         case float() if math.isfinite(value):
             raise ExactDigitsNeeded
         case Decimal():
-            raise Rejection("invalid", column, f"{column} is not a number with digits that could be sent.")
-    return ""  # null, and NaN and the infinities, which become null wherever they stand
+            raise Rejection("invalid", column, f"{column} is a number outside the supported range.")
+    return ""  # null; NaN and the infinities, which become null everywhere

@@ -28,40 +28,40 @@ _LARGEST_CHARACTER_BYTES = 4
 
 
 def check_entry_size(size: int) -> None:
-    """Refuse an encoded entry of more than 32,768 bytes."""
+    """Reject an encoded entry of more than 32,768 bytes."""
     if size > MAX_ENTRY_BYTES:
         raise Rejection(
             "too_large",
             "",
-            f"The row takes {size:,} bytes as sent, and Customer.io takes {MAX_ENTRY_BYTES:,} at most.",
+            f"The row is {size:,} bytes long as sent; Customer.io accepts at most {MAX_ENTRY_BYTES:,}.",
         )
 
 
 def check_attribute_count(attributes: JsonObject) -> None:
-    """Refuse a person or an object with more than 300 attributes."""
+    """Reject a person or an object with more than 300 attributes."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise Rejection(
             "too_large",
             "",
-            f"The row has {len(attributes)} attributes, and Customer.io takes {MAX_ATTRIBUTES} at most.",
+            f"The row has {len(attributes):,} attributes; Customer.io accepts at most {MAX_ATTRIBUTES}.",
         )
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse attribute names of more than 150 bytes."""
+    """Reject attribute names of more than 150 bytes."""
     for name in names:
         if not is_valid_text(name):
             raise Rejection(
-                "invalid", "", "A column's name holds half of a surrogate pair, which is no character."
+                "invalid", "", "A column name contains a lone surrogate, which is not a valid character."
             )
         if len(name.encode()) > MAX_NAME_BYTES:
-            raise Rejection("too_large", name, f"A column's name is longer than {MAX_NAME_BYTES} bytes.")
+            raise Rejection("too_large", name, f"A column name is longer than {MAX_NAME_BYTES} bytes.")
 
 
 def check_values(attributes: JsonObject) -> None:
-    """Refuse attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded.
+    """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded.
 
-    Numbers count too: those that no double holds are sent with all their digits.
+    Numbers count too: those that do not fit a double are sent with all their digits.
     """
     for name, value in attributes.items():
         if type(value) is str:
@@ -76,5 +76,5 @@ def check_values(attributes: JsonObject) -> None:
             raise Rejection(
                 "too_large",
                 name,
-                f"{name} takes {size:,} bytes, and Customer.io takes {MAX_VALUE_BYTES:,} for one attribute.",
+                f"{name} is {size:,} bytes long; Customer.io accepts at most {MAX_VALUE_BYTES:,} for one attribute.",
             )

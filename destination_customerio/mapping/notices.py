@@ -1,4 +1,4 @@
-"""What a person should know of the columns of a stream's rows; each column is reported once."""
+"""Notices for the log about the columns of a stream's rows; each column is reported once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# Rows made of maps may bring new column names for ever, of any length; what is kept of them must not grow with them.
+# Rows made of maps may bring new column names without end, of any length; the memory for them must be bounded.
 _MAX_NAMES = 100
 _MAX_NAME_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class MailAttributes:
-    """Attributes of events by which Customer.io addresses the emails that these events trigger."""
+    """Attributes of events that Customer.io uses to address the emails that these events trigger."""
 
     names: tuple[str, ...]
 
@@ -24,7 +24,7 @@ class MailAttributes:
 class IgnoredColumns:
     """Columns that the destination object ignores; they are not sent.
 
-    is_last  whether as many as are reported have been; further ones are ignored without notice
+    is_last  whether the limit of reported columns is reached; further ones are ignored without a notice
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ Notice = MailAttributes | IgnoredColumns
 
 
 class ColumnNames:
-    """Names of columns, of which each is taken once: at most a hundred, each cut to 200 characters."""
+    """Names of columns, each to be taken once: at most a hundred, each cut to 200 characters."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -47,7 +47,7 @@ class ColumnNames:
         return len(self._seen) == _MAX_NAMES
 
     def add(self, names: Collection[str]) -> None:
-        """Keep the names that are new, in their order, as long as there is room."""
+        """Keep new names, in their order, while there is room."""
         if self.is_full or self._seen.issuperset(names):
             return
         for name in names:
@@ -57,6 +57,6 @@ class ColumnNames:
                 self._new.append(shown)
 
     def take(self) -> tuple[str, ...]:
-        """The names that were not taken before, sorted."""
+        """The names that no earlier call returned, sorted."""
         taken, self._new = tuple(sorted(self._new)), []
         return taken

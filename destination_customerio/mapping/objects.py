@@ -1,6 +1,6 @@
 """The destination objects: one table, read by `discover`, by routing and by the assembler.
 
-A new object is one new row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless one there makes it already.
+A new object is a row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless there is one already.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named column of an object; `json_type` as JSON schema has it."""
+    """A named column of an object; `json_type` is a type of JSON schema."""
 
     name: str
     json_type: str = "string"
@@ -26,17 +26,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class DestinationObject:
-    """One kind of thing that rows become.
+    """What the rows of a stream can become.
 
     sync_mode    `append` for inserts, `append_dedup` for upserts, `soft_delete` for deletions
-    identity     the columns that say which one a row is about; "identifier" stands for the person's, whose name
-                 follows the configuration
+    identity     the columns that identify what a row is about; "identifier" is the column that identifies a person,
+                 whose name depends on the configuration
     columns      the other named columns
-    attributes   what becomes of all further columns: `limited` by the API's rules for attributes (count, names,
-                 values), `of_event` (only the size of the entry counts), `free`, or `ignored`, as there is no place
+    attributes   what happens to all further columns: `limited` by the API's rules for attributes (count, names,
+                 values), `of_event` (only the size of the entry is limited), `free`, or `ignored`
     build        makes the entry
     joins_two    whether an entry joins two people, or a person and an object, and must keep the order of both
-    destructive  whether it removes what can't be brought back, which the configuration has to allow
+    destructive  whether it deletes data irreversibly, which the configuration must allow
     """
 
     name: str
@@ -50,11 +50,11 @@ class DestinationObject:
 
     @property
     def is_event(self) -> bool:
-        """Whether an entry is an event, which Customer.io knows again by its id."""
+        """Whether an entry is an event, which Customer.io deduplicates by its id."""
         return self.attributes == "of_event"
 
     def named_columns(self, kind: IdentifierKind) -> tuple[Column, ...]:
-        """All named columns, those of the identity first; the person's by the name that the configuration gives it."""
+        """All named columns, those of the identity first, with the person's column for this kind of identifier."""
         identity = (
             Column(kind.column if name == "identifier" else name, required=True) for name in self.identity
         )
@@ -63,7 +63,8 @@ class DestinationObject:
     def catalog_operation(self, kind: IdentifierKind) -> dict[str, Any]:
         """This object as an operation of the destination catalog.
 
-        What an upsert or a deletion matches by is not listed as required: the platform asks for it by `matching_keys`.
+        The columns by which an upsert or a deletion matches are not listed as required: the platform requires
+        `matching_keys` anyway.
         """
         matches = self.sync_mode != "append"
         columns = self.named_columns(kind)
@@ -84,14 +85,14 @@ class DestinationObject:
 
 
 def destination_catalog(kind: IdentifierKind) -> dict[str, Any]:
-    """The destination catalog that `discover` answers, for the configured way to identify people."""
+    """The destination catalog that `discover` returns, for the configured kind of identifier."""
     return {"operations": [row.catalog_operation(kind) for row in DESTINATION_OBJECTS.values()]}
 
 
 _PERSON = ("identifier",)
 _OBJECT = ("object_type_id", "object_id")
 _DEVICE = ("identifier", "device_token")
-_OCCURRENCE = (Column("event_id"), Column("timestamp", "integer"))
+_EVENT = (Column("event_id"), Column("timestamp", "integer"))
 _MERGED = tuple(
     Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
 )
@@ -104,7 +105,7 @@ DESTINATION_OBJECTS = {
             "person_event",
             "append",
             _PERSON,
-            (Column("event_name", required=True), *_OCCURRENCE),
+            (Column("event_name", required=True), *_EVENT),
             "of_event",
             entries.track_event,
         ),
@@ -112,7 +113,7 @@ DESTINATION_OBJECTS = {
             "person_page",
             "append",
             _PERSON,
-            (Column("name", required=True), *_OCCURRENCE),
+            (Column("name", required=True), *_EVENT),
             "of_event",
             entries.track_page,
         ),
@@ -120,7 +121,7 @@ DESTINATION_OBJECTS = {
             "person_screen",
             "append",
             _PERSON,
-            (Column("name", required=True), *_OCCURRENCE),
+            (Column("name", required=True), *_EVENT),
             "of_event",
             entries.track_screen,
         ),

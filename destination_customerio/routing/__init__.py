@@ -1,1 +1,1 @@
-"""Which stream becomes which object, under which column names: decided once a sync."""
+"""Which stream becomes which object, under which column names: decided once per sync."""

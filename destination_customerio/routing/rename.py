@@ -1,11 +1,11 @@
 """How a mapped stream's rows are renamed before they are read: resolved once per stream, at the start.
 
-- A column that is mapped is moved: it stands under its new name where it stood under its old one.
-- A name with dots that is no column of a row reaches into the row's objects; what is found there is copied to the end.
+- A mapped column keeps its position under its new name.
+- A source with dots that is not a column of the row is a path into the row's objects; its value is copied to the end.
 - Constants come last.
-- A mapped name belongs to the mapping alone: an unmapped column of that name is left out, even where a row has nothing
-  to put in its place. What the name means then never depends on the row.
-- Other columns stay, in their order; with `drop` only those that the destination object has a name for.
+- A destination column comes from its mapping only: an unmapped column of that name is left out, even if the row does not
+  have the source. So the meaning of a name never depends on the row.
+- Other columns stay, in their order; with `drop`, only the named columns of the destination object do.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NOTHING = object()
 
 
 def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Rename | None]:
-    """How the rows of each route are renamed; None where they are read as they come.
+    """How the rows of each route are renamed; None where they are not.
 
     Raises:
-        ConfigError: a mapped stream can't give a column that its object needs; it names all such streams and columns.
+        ConfigError: mapped streams lack required columns of their objects; it names all of these.
     """
     resolved = [Rename(mapping, target, kind) if mapping else None for _, target, mapping in routes]
     missing = [
@@ -42,8 +42,8 @@ def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Renam
     ]
     if missing:
         raise ConfigError(
-            f"Some mapped streams lack columns that every row must have: {'; '.join(missing)}. Nothing was written. Map a "
-            "column of the stream, or a constant, to each in the configuration (stream_mappings)."
+            f"Some mapped streams lack columns that are required: {'; '.join(missing)}. Nothing was written. Map a column "
+            "of the stream, or a constant, to each of them in the configuration (stream_mappings)."
         )
     return resolved
 
@@ -51,7 +51,7 @@ def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Renam
 class Rename:
     """Renames the columns of one stream's rows.
 
-    sources  destination column → the column that it comes from, as the row spells it; constants have none
+    sources  the source column, as the row spells it, by destination column; constants have none
     """
 
     def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: IdentifierKind) -> None:
@@ -76,7 +76,7 @@ class Rename:
         self._keeps_all = mapping.unmapped_fields == "attributes"
 
     def __call__(self, row: JsonObject) -> JsonObject:
-        """A row under its new names. The row itself is left as it is; values are shared with it."""
+        """A copy of the row under its new names; it shares the values."""
         mapped = self._moved(row)
         for source, path, destination in self._paths:
             if source not in row and (value := _reach(row, path)) is not _NOTHING:
@@ -85,7 +85,7 @@ class Rename:
         return mapped
 
     def of_schema(self, properties: Mapping[str, Any]) -> JsonObject:
-        """The properties of a stream's schema under their new names, so that dates are known by them."""
+        """The properties of a stream's schema under their new names, which say what columns are dates."""
         mapped = self._moved(properties)
         for source, path, destination in self._paths:
             if source not in properties and (schema := _schema_at(properties, path)) is not None:
@@ -93,7 +93,7 @@ class Rename:
         return mapped
 
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
-        """The required columns that are neither mapped nor in the stream's schema; none where it has no properties."""
+        """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""
         if not properties:
             return []
         return [
@@ -103,21 +103,21 @@ class Rename:
         ]
 
     def warning_lines(self, stream: Stream) -> Iterator[str]:
-        """What a person may not have meant, as far as the stream's schema shows it."""
+        """What is probably unintended, as far as the stream's schema shows it."""
         properties = stream.properties
         if not properties:
             return
         for destination, source in self.sources.items():
             if source not in properties and source.split(".")[0] not in properties:
                 yield (
-                    f"Stream {stream} has no column {source} in its schema, which the mapping reads as {destination}. Rows "
-                    "without it go without that column. Check how the source spells it."
+                    f"Stream {stream} has no column {source} in its schema, but its mapping reads {destination} from it. "
+                    f"Rows without it are sent without {destination}. Check the spelling in the source."
                 )
         for name in properties:
             if name in self._mapped and name not in self._moves:
                 yield (
-                    f"Stream {stream} has a column {name}, which is not sent: the mapping puts "
-                    f"{f'the column {self.sources[name]}' if name in self.sources else 'a text'} in its place."
+                    f"Stream {stream} has a column {name} that is not sent: its mapping replaces it with "
+                    f"{f'the column {self.sources[name]}' if name in self.sources else 'a constant'}."
                 )
 
     def _moved(self, row: Mapping[str, Any]) -> JsonObject:
@@ -145,7 +145,7 @@ def _reach(row: JsonObject, path: list[str]) -> Any:
 
 
 def _parsed(text: str) -> Any:
-    """Objects come as JSON text from warehouses that know no objects."""
+    """The JSON of a text that may be an object: many warehouses store objects as JSON text."""
     if not text.lstrip().startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Which destination object each configured stream goes to, settled before the first row."""
+"""Which destination object each configured stream goes to, decided before the first row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Route(NamedTuple):
     """Where a stream goes.
 
-    mapping  the configuration's mapping for the stream, if there is one for this very object
+    mapping  the configuration's mapping of the stream, if it is to this object
     """
 
     stream: Stream
@@ -28,33 +28,33 @@ class Route(NamedTuple):
 def route(
     streams: Iterable[Stream], mappings: Sequence[StreamMapping] = (), *, allow_destructive_operations: bool
 ) -> list[Route]:
-    """Find every stream's object: the one the catalog names, else its mapping's, else the one it is called like.
+    """Find every stream's object: the one in the catalog, else in its mapping, else the object with the same name.
 
     Raises:
         ConfigError: a stream has none, or one that the configuration does not allow; it names all such streams.
     """
-    lost: list[Stream] = []
+    unrouted: list[Stream] = []
     routes: list[Route] = []
     for stream in streams:
         mapping = _mapping_for(stream, mappings)
         name = stream.object_name or (mapping.destination_object_name if mapping else stream.name)
         target = DESTINATION_OBJECTS.get(name)
         if target is None:
-            lost.append(stream)
+            unrouted.append(stream)
             continue
         applies = mapping is not None and mapping.destination_object_name == name
         routes.append(Route(stream, target, mapping if applies else None))
-    if lost:
+    if unrouted:
         named = "; ".join(
-            f"stream {stream} asks for {stream.object_name}"
+            f"stream {stream} is mapped to {stream.object_name}, which does not exist"
             if stream.object_name
-            else f"stream {stream} names none"
-            for stream in lost
+            else f"stream {stream} has none"
+            for stream in unrouted
         )
         raise ConfigError(
-            f"Not every stream has a destination object in Customer.io: {named}. Nothing was written. "
-            f"Choose one of {', '.join(DESTINATION_OBJECTS)} for each stream in the connection's mapping or in the "
-            "configuration (stream_mappings), or give the stream that name."
+            f"Not every stream has a destination object: {named}. Nothing was written. Choose one of "
+            f"{', '.join(DESTINATION_OBJECTS)} for each of these streams, in the connection's mapping or in the "
+            "configuration (stream_mappings). Otherwise a stream goes to the object with the same name."
         )
     if not allow_destructive_operations:
         _refuse_destructive(routes)
@@ -62,25 +62,25 @@ def route(
 
 
 def unused_mapping_lines(routes: Sequence[Route], mappings: Sequence[StreamMapping]) -> Iterator[str]:
-    """Which mappings change nothing in this sync, and why."""
+    """Which mappings are not used in this sync, and why."""
     for found in routes:
         mapping = _mapping_for(found.stream, mappings)
         if mapping is not None and found.mapping is None:
             yield (
-                f"Stream {found.stream} goes to {found.target.name}, as the connection says. Its mapping in the "
-                f"configuration (stream_mappings) is for {mapping.destination_object_name} and is left out, with its "
-                "columns. Change it to the same object, or remove it."
+                f"Stream {found.stream} goes to {found.target.name}, as set in the connection. Its mapping in the "
+                f"configuration (stream_mappings) is to {mapping.destination_object_name}, so it is not used. Change it "
+                "to the same object, or remove it."
             )
     for mapping in mappings:
         if not any(_fits(mapping, found.stream) for found in routes):
             yield (
-                f"The configuration (stream_mappings) maps the stream {mapping}, which this sync does not write. Check its "
-                "name and namespace, or that it is selected in the connection."
+                f"The configuration (stream_mappings) maps the stream {mapping}, which is not part of this sync. Check its "
+                "name and namespace, and that it is selected in the connection."
             )
 
 
 def _mapping_for(stream: Stream, mappings: Sequence[StreamMapping]) -> StreamMapping | None:
-    """The mapping that fits a stream, the one with its namespace first."""
+    """The mapping of a stream; one with its namespace takes precedence."""
     fitting = [mapping for mapping in mappings if _fits(mapping, stream)]
     return max(fitting, key=lambda mapping: bool(mapping.namespace), default=None)
 
@@ -93,7 +93,7 @@ def _refuse_destructive(routes: Sequence[Route]) -> None:
     named = [f"stream {stream} goes to {target.name}" for stream, target, _ in routes if target.destructive]
     if named:
         raise ConfigError(
-            f"Rows of these streams would remove what can't be brought back: {'; '.join(named)}. Nothing was written. If "
-            "that is meant, turn on Allow deleting, suppressing and merging (allow_destructive_operations); else choose "
+            f"Rows of these streams would delete data irreversibly: {'; '.join(named)}. Nothing was written. If that is "
+            "intended, turn on Allow deleting, suppressing and merging (allow_destructive_operations); otherwise choose "
             "another object in the connection's mapping."
         )

@@ -1,4 +1,4 @@
-"""Strategies for what JSON can hold, and for JSON texts in the many ways they may be written."""
+"""Strategies for JSON values, and for the many ways to write them as text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 broken_text = st.text(
     st.characters(), max_size=20
-)  # may hold lone surrogates, as Python's own parser lets them in
+)  # may contain lone surrogates, as Python's parser accepts them
 integers = st.integers() | st.integers(-(10**40), 10**40)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 scalars = st.none() | st.booleans() | integers | floats | text
 
 
 def nested(leaves: st.SearchStrategy[Any], names: st.SearchStrategy[str] = text) -> st.SearchStrategy[Any]:
-    """Values made of these leaves, within arrays and objects."""
+    """Values made of these leaves, nested in arrays and objects."""
     return st.recursive(
         leaves,
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4),
@@ -33,14 +33,14 @@ objects = st.dictionaries(text, values, max_size=6)
 
 @st.composite
 def written(draw: st.DrawFn, value: Any) -> str:
-    """One of the ways to write a value down: spaces or none, escapes or none."""
+    """One way to write a value: with or without spaces and escapes."""
     indent = draw(st.sampled_from([None, 0, 2]))
     separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", "\r : ")]))
     return json.dumps(value, ensure_ascii=draw(st.booleans()), indent=indent, separators=separators)
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether two parsed values are equal and of equal kinds, order of keys included; decimals are numbers."""
+    """Whether two parsed values are equal and of the same type, including the order of keys; floats equal decimals."""
     if isinstance(left, dict) and isinstance(right, dict):
         return list(left) == list(right) and all(same(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):

@@ -1,4 +1,4 @@
-"""The members of an object are found where they lie, however the text is written."""
+"""The positions of an object's members are found, however the text is written."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from unit_tests.exact_json import json_values
 
 
 def pairs(text: str) -> list[tuple[str, Any]]:
-    """The members as the standard parser finds them, names that stand twice included."""
+    """The members as the standard parser finds them, including duplicate names."""
     found: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
     return found
 
 
 @given(json_values.objects.flatmap(json_values.written), st.data())
 def test_members_are_those_of_the_parser(text: str, data: st.DataObject) -> None:
-    """Names, values and order agree with the standard parser, and spans begin and end exactly at the value."""
+    """Names, values and order are those of the standard parser, and each span is exactly the value."""
     before = data.draw(st.sampled_from([b"", b" \n", b'{"skipped": "{"}']))
     line = before + text.encode()
     expected = json.loads(text)
@@ -36,8 +36,8 @@ def test_members_are_those_of_the_parser(text: str, data: st.DataObject) -> None
         }
 
 
-def test_a_name_that_stands_twice_is_found_twice() -> None:
-    """Nothing is merged: the text is copied, not read."""
+def test_duplicate_names_are_found_separately() -> None:
+    """Nothing is merged, as the text is copied and not parsed."""
     text = '{"a":1,"b":{"a":2},"a":[3]}'
     found = list(members(text.encode()))
     assert [(member.name, text[member.start : member.end]) for member in found] == [
@@ -48,13 +48,13 @@ def test_a_name_that_stands_twice_is_found_twice() -> None:
     assert [name for name, _ in pairs(text)] == [member.name for member in found]
 
 
-def test_names_that_are_no_unicode_are_found() -> None:
-    """Half of a surrogate pair, escaped, is valid JSON and the value behind it is copied like any other."""
+def test_names_with_lone_surrogates_are_found() -> None:
+    """As an escape, a lone surrogate is valid JSON."""
     assert list(members(rb'{"\ud800":1}')) == [Member("\ud800", 1, 10, 11)]
 
 
-def test_brackets_quotes_and_commas_inside_texts_do_not_count() -> None:
-    """A text is skipped as a whole, escaped quotes and backslashes included."""
+def test_brackets_quotes_and_commas_inside_strings_are_skipped() -> None:
+    """Including escaped quotes and backslashes."""
     text = rb'{"}{":"\"}],\\","x":["]","\\\"["],"y":"\\"}'
     assert [text[member.start : member.end] for member in members(text)] == [
         rb'"\"}],\\"',
@@ -63,8 +63,8 @@ def test_brackets_quotes_and_commas_inside_texts_do_not_count() -> None:
     ]
 
 
-def test_any_depth_is_followed() -> None:
-    """The scan does not recurse, so a value that no parser follows is still copied whole."""
+def test_any_depth_is_scanned() -> None:
+    """The scan does not recurse, so a value that is too deep for the parsers is still copied whole."""
     deep = b"[" * 200_000 + b"]" * 200_000
     assert list(members(b'{"deep":' + deep + b',"next":1}')) == [
         Member("deep", 1, 8, 8 + len(deep)),
@@ -74,7 +74,7 @@ def test_any_depth_is_followed() -> None:
 
 @pytest.mark.parametrize("text", [b"{}", b" { \n } "])
 def test_an_empty_object_has_no_members(text: bytes) -> None:
-    """Nothing is found and nothing is wrong."""
+    """And is no error."""
     assert list(members(text)) == []
 
 
@@ -95,7 +95,7 @@ def test_an_empty_object_has_no_members(text: bytes) -> None:
         b'{"\xff":1}',
     ],
 )
-def test_a_text_that_breaks_off_is_an_error(text: bytes) -> None:
-    """Half an object is never taken for a whole one."""
-    with pytest.raises(ValueError, match=r"breaks off|not a JSON object|codec"):
+def test_an_incomplete_text_is_an_error(text: bytes) -> None:
+    """A truncated object is never accepted."""
+    with pytest.raises(ValueError, match=r"not a JSON object|codec"):
         list(members(text))

@@ -1,4 +1,4 @@
-"""A row becomes the bytes of one entry, or a reason why not."""
+"""A row becomes the bytes of one entry, or is rejected with a reason."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def event(**attributes: Any) -> dict[str, Any]:
 
 
 def rejected(assembler: Assembler, row: dict[str, Any]) -> tuple[str, str]:
-    """Reason and field of the rejection that a row meets."""
+    """The reason and field with which a row is rejected."""
     with pytest.raises(Rejection) as caught:
         assembler.assemble(row, LINE)
     return caught.value.reason, caught.value.field
 
 
-def test_a_person_to_the_byte() -> None:
-    """The entry is compact, in the contract's order, and never names a timestamp of its own."""
+def test_a_person_is_encoded_to_the_byte() -> None:
+    """The entry is compact, its keys are in the documented order, and `timestamp` is an attribute."""
     row = {"name": "Ada", "person_email": " Ada@Example.com", "created_at": "2026-01-01", "timestamp": 5}
     assert assembler("person_identify").assemble(row, LINE) == (
         "ada@example.com",
@@ -72,8 +72,8 @@ def test_a_person_to_the_byte() -> None:
     )
 
 
-def test_an_event_to_the_byte() -> None:
-    """Id and timestamp stand beside the attributes."""
+def test_an_event_is_encoded_to_the_byte() -> None:
+    """Id and timestamp are fields of the entry beside the attributes."""
     row = {
         "total": 1.5,
         "person_id": 9007199254740993,
@@ -92,8 +92,8 @@ def test_an_event_to_the_byte() -> None:
     )
 
 
-def test_an_event_without_id_and_timestamp_names_neither() -> None:
-    """Both are optional, and null is not sent in their place."""
+def test_an_event_without_id_and_timestamp_has_neither_field() -> None:
+    """Both are optional, and null is not sent."""
     _, entry = assembler("person_event").assemble(event(event_id=None, timestamp=" "), LINE)
     assert json.loads(entry) == {
         "type": "person",
@@ -105,8 +105,8 @@ def test_an_event_without_id_and_timestamp_names_neither() -> None:
 
 
 @given(json_values.objects)
-def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> None:
-    """Whatever they are called, in their order, nulls and nested values included."""
+def test_all_other_columns_become_attributes_unchanged(row: dict[str, Any]) -> None:
+    """Whatever their names, in order, including nulls and nested values."""
     row.pop("person_email", None)
     columns = {
         **row,
@@ -125,15 +125,15 @@ def test_all_other_columns_become_attributes_untouched(row: dict[str, Any]) -> N
     assert list(attributes) == list(expected)
 
 
-def test_numbers_arrive_as_they_were() -> None:
-    """Not-a-number is null at any depth; long integers keep their digits."""
+def test_numbers_keep_their_digits() -> None:
+    """Only NaN and infinities become null, at any depth."""
     text = f'{{"person_email":"a@b","x":[NaN,{{"y":-Infinity}}],"n":{LONG},"d":1.50}}'.encode()
     _, entry = assembler("person_identify").assemble(parse(text), LINE)
     assert entry.endswith(f'"attributes":{{"x":[null,{{"y":null}}],"n":{LONG},"d":1.50}}}}'.encode())
 
 
-def test_a_float_where_digits_count_asks_for_the_exact_row() -> None:
-    """For an identifier and for an event id; the second attempt then succeeds."""
+def test_a_float_as_identifier_or_event_id_needs_the_exact_row() -> None:
+    """Assembling the exactly parsed row then succeeds."""
     text = b'{"person_email":1e22,"event_name":"x","event_id":1.5}'
     for target in ("person_identify", "person_event"):
         with pytest.raises(ExactDigitsNeeded):
@@ -144,8 +144,8 @@ def test_a_float_where_digits_count_asks_for_the_exact_row() -> None:
         assembler("person_event").assemble(event(event_id=1.5), LINE)
 
 
-def test_dates_are_converted_when_asked_for_and_only_then() -> None:
-    """By the catalog's types; named columns and unreadable values stay as they are."""
+def test_dates_are_converted_only_if_configured() -> None:
+    """By the types in the schema; unreadable values are left as they are."""
     properties = {"day": {"format": "date"}, "late": {"format": "date-time"}, "plain": {"type": "string"}}
     row = {"day": "2026-01-01", "late": "soon", "plain": "2026-01-01"}
     for target, make in (("person_identify", person), ("person_event", event)):
@@ -173,8 +173,8 @@ def test_an_event_without_an_id_gets_one_by_the_strategy(target: str, value: Any
 
 @pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
 @pytest.mark.parametrize("value", ["order-1", 1, False, {"a": 1}, ["x"]])
-def test_an_event_id_of_the_row_wins_over_every_strategy(value: Any, strategy: str) -> None:
-    """Any value that is not blank is the user's own id."""
+def test_the_rows_own_event_id_takes_precedence_over_every_strategy(value: Any, strategy: str) -> None:
+    """Any value that is not blank is an id of the user."""
     assert event_id(assembler("person_event", strategy=strategy), event(event_id=value)) == from_column(
         value, "signup"
     )
@@ -194,7 +194,7 @@ def test_only_events_get_ids(strategy: str) -> None:
 
 
 def test_a_fresh_id_is_made_for_the_line_of_the_row() -> None:
-    """A source of ids may derive them from the line, so it is given each row's own."""
+    """So that an id can be derived from it."""
     settings = AssemblySettings(
         IDENTIFIER_KINDS["email"], "retry_safe", convert_timestamps=False, fresh_id=bytes.decode
     )
@@ -202,8 +202,8 @@ def test_a_fresh_id_is_made_for_the_line_of_the_row() -> None:
     assert [event_id(subject, event(), line) for line in (b"first", b"second")] == ["first", "second"]
 
 
-def test_the_row_id_covers_the_whole_row() -> None:
-    """With from_row, rows that differ in the person alone are two events; equal rows are one."""
+def test_a_row_id_depends_on_the_whole_row() -> None:
+    """Rows that differ only in the person are two events; equal rows are one."""
     ids = [
         json.loads(assembler("person_event", strategy="from_row").assemble(row, LINE)[1])["id"]
         for row in (event(a=1), event(a=1), {**event(a=1), "person_email": "b@example.com"}, event(a=2))
@@ -214,10 +214,10 @@ def test_the_row_id_covers_the_whole_row() -> None:
 
 @pytest.mark.parametrize("target", ["person_identify", "person_event"])
 def test_an_entry_of_32768_bytes_is_sent_and_one_more_rejected(target: str) -> None:
-    """Counted as sent."""
+    """The size is that of the encoded entry."""
     row = person() if target == "person_identify" else event()
     size = len(assembler(target).assemble(dict(row), LINE)[1])
-    # Values of 900 bytes each, so that no other limit is met first, and one that fills the rest.
+    # Values of 900 bytes each, so that no other limit is reached first, and one that fills the rest.
     row.update({f"a{number:02}": "x" * 900 for number in range(35)})
     size = len(assembler(target).assemble(dict(row), LINE)[1])
     row["rest"] = "x" * (32_768 - size - len(',"rest":""'))
@@ -226,8 +226,8 @@ def test_an_entry_of_32768_bytes_is_sent_and_one_more_rejected(target: str) -> N
     assert rejected(assembler(target), row) == ("too_large", "")
 
 
-def test_a_person_has_limits_that_an_event_has_not() -> None:
-    """Values of 1,000 bytes, names of 150, 300 attributes: the reference says so of people, not of events."""
+def test_a_person_has_limits_that_an_event_does_not_have() -> None:
+    """Values of 1,000 bytes, names of 150, 300 attributes: documented for people, not for events."""
     for attributes, field in (
         ({"v": "x" * 1_001}, "v"),
         ({"n" * 151: 1}, "n" * 151),
@@ -246,8 +246,8 @@ def test_a_person_at_its_limits_is_sent() -> None:
     assert json.loads(entry)["attributes"] == attributes
 
 
-def test_limits_hold_for_every_row_and_not_only_for_the_first() -> None:
-    """What is remembered of earlier rows lets no later one through."""
+def test_limits_are_checked_for_every_row() -> None:
+    """Names known from earlier rows do not exempt a later row."""
     one = assembler("person_identify")
     for _ in range(2):
         assert rejected(one, person(**{"n" * 151: 1})) == ("too_large", "n" * 151)
@@ -258,8 +258,8 @@ def test_limits_hold_for_every_row_and_not_only_for_the_first() -> None:
     assert rejected(one, person(a1="x" * 1_001)) == ("too_large", "a1")
 
 
-def test_ever_new_names_are_checked_and_not_hoarded() -> None:
-    """Rows made of maps bring new names for ever; the last is checked like the first."""
+def test_the_memory_for_known_names_is_bounded() -> None:
+    """Rows made of maps bring new names without end; the last is checked like the first."""
     one = assembler("person_identify")
     for block in range(60):
         one.assemble(person(**{f"{block}-{number}": 1 for number in range(250)}), LINE)
@@ -267,8 +267,8 @@ def test_ever_new_names_are_checked_and_not_hoarded() -> None:
     assert len(one._known_names) <= 10_000
 
 
-def test_a_name_that_is_no_unicode_is_rejected_of_a_person_only() -> None:
-    """Of an event, it arrives with the replacement character."""
+def test_a_name_with_a_lone_surrogate_is_rejected_for_a_person_only() -> None:
+    """In an event, it is sent with the replacement character."""
     row = {"a\ud800": 1}
     assert rejected(assembler("person_identify"), person(**row)) == ("invalid", "")
     _, entry = assembler("person_event").assemble(event(**row), LINE)
@@ -278,7 +278,7 @@ def test_a_name_that_is_no_unicode_is_rejected_of_a_person_only() -> None:
 @pytest.mark.parametrize("strategy", ["none", "from_row"])
 @pytest.mark.parametrize("column", ["attribute", "event_id"])
 def test_a_row_nested_too_deeply_is_rejected(column: str, strategy: str) -> None:
-    """Wherever the deep value stands, one row of it does not end the sync."""
+    """Whichever column is nested; the row does not end the sync."""
     deep: Any = LONG
     for _ in range(50_000):
         deep = [deep]
@@ -286,8 +286,8 @@ def test_a_row_nested_too_deeply_is_rejected(column: str, strategy: str) -> None
     assert reason == "invalid"
 
 
-def test_attributes_that_redirect_mail_are_sent_with_a_notice() -> None:
-    """For events alone; a person's attribute of the name means nothing to emails."""
+def test_attributes_that_redirect_emails_are_sent_with_a_notice() -> None:
+    """For events only; a person's attribute of the same name does not redirect emails."""
     row = {"recipient": "x@example.com", "reply_to": None, "other": 1}
     events = assembler("person_event")
     events.assemble(event(other=1), LINE)
@@ -301,7 +301,7 @@ def test_attributes_that_redirect_mail_are_sent_with_a_notice() -> None:
 
 
 def test_each_column_is_in_one_notice() -> None:
-    """However many rows have it; a later notice names only the columns that are new."""
+    """However many rows have it; a later notice names only new columns."""
     events, deletions = assembler("person_event"), assembler("person_delete")
     for _ in range(2):
         events.assemble(event(recipient="a"), LINE)
@@ -315,8 +315,8 @@ def test_each_column_is_in_one_notice() -> None:
     assert events.take_notices() == deletions.take_notices() == []
 
 
-def test_a_hundred_ignored_columns_are_named_and_no_more() -> None:
-    """Rows made of maps bring new names for ever, of any length; the last notice says that it is the last."""
+def test_at_most_a_hundred_ignored_columns_are_named() -> None:
+    """Rows made of maps bring new names without end, of any length; the last notice is marked as such."""
     deletions = assembler("person_delete")
     deletions.assemble(person(**{"n" * 100_000: 1}), LINE)
     assert deletions.take_notices() == [IgnoredColumns(("n" * 200,), is_last=False)]

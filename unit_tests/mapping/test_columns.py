@@ -1,4 +1,4 @@
-"""The named columns are read and taken out; what is left are the attributes."""
+"""Named columns are read and removed from the row; the attributes are left."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def columns(
 
 
 @pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone"])
-def test_a_person_is_named_by_the_configured_column_alone(kind: str) -> None:
-    """The other kinds' columns stay behind as attributes."""
+def test_a_person_is_identified_by_the_configured_column_only(kind: str) -> None:
+    """The columns of other kinds are attributes."""
     row = {kind.column: kind.example for kind in IDENTIFIER_KINDS.values()}
     column, example = IDENTIFIER_KINDS[kind].column, IDENTIFIER_KINDS[kind].example
     assert columns(kind=kind).person(row) == (example, {kind: example})
@@ -40,14 +40,14 @@ def test_a_person_is_named_by_the_configured_column_alone(kind: str) -> None:
     assert len(row) == 3
 
 
-def test_the_email_goes_out_as_written_while_the_key_folds_its_case() -> None:
-    """Order is kept per person as Customer.io sees them; the row's spelling is not changed."""
+def test_an_email_is_sent_as_written_while_its_key_is_case_folded() -> None:
+    """Customer.io compares emails without regard to case."""
     row = {"person_email": " Ada@Example.com "}
     assert columns().person(row) == ("ada@example.com", {"email": "Ada@Example.com"})
 
 
 def test_a_row_without_its_identifier_is_rejected() -> None:
-    """Nobody is named, so nothing can be sent."""
+    """Nobody is identified, so nothing can be sent."""
     with pytest.raises(Rejection) as caught:
         columns().person({"email": "ada@example.com"})
     assert (caught.value.reason, caught.value.field) == ("required", "person_email")
@@ -57,7 +57,7 @@ def test_a_row_without_its_identifier_is_rejected() -> None:
     "name", ["x", " x ", "x" * 100, "é" * 50, f"  {'x' * 100}\n", "Order placed", "\x00"]
 )
 def test_an_event_name_of_up_to_100_bytes_is_trimmed_and_sent(name: str) -> None:
-    """The limit counts the UTF-8 bytes of what is sent."""
+    """The limit is in UTF-8 bytes of the trimmed name."""
     row = {"event_name": name, "other": 1}
     assert columns().event_name(row, "event_name") == name.strip()
     assert row == {"other": 1}
@@ -79,14 +79,14 @@ def test_an_event_name_of_up_to_100_bytes_is_trimmed_and_sent(name: str) -> None
     ],
 )
 def test_other_event_names_are_rejected(name: Any, reason: str) -> None:
-    """Missing, blank, too long, or no text."""
+    """Missing, blank, too long, or not text."""
     with pytest.raises(Rejection) as caught:
         columns().event_name({"event_name": name}, "event_name")
     assert (caught.value.reason, caught.value.field) == (reason, "event_name")
 
 
 @pytest.mark.parametrize("value", ["order-1", 1, False, {"a": 1}, ["x"]])
-def test_an_event_id_becomes_a_ulid(value: Any) -> None:
+def test_an_event_id_is_sent_as_a_ulid(value: Any) -> None:
     """Any value that is not blank is the user's own id."""
     row = {"event_id": value}
     assert columns().event_id(row, "signup") == from_column(value, "signup")
@@ -94,15 +94,15 @@ def test_an_event_id_becomes_a_ulid(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", math.nan])
-def test_a_blank_event_id_is_none(value: Any) -> None:
-    """It is no id, and no attribute either."""
+def test_a_blank_event_id_is_absent(value: Any) -> None:
+    """It is not an attribute either."""
     row = {"event_id": value}
     assert columns().event_id(row, "signup") is None
     assert row == {}
 
 
 def test_a_timestamp_is_sent_in_seconds() -> None:
-    """In whole ones, as an integer, whatever the row wrote."""
+    """As an integer, whatever the format in the row."""
     row = {"timestamp": "2026-01-01T00:00:00.999Z"}
     assert columns().timestamp(row, "timestamp") == 1_767_225_600
     assert row == {}
@@ -110,13 +110,13 @@ def test_a_timestamp_is_sent_in_seconds() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "  "])
 def test_an_absent_timestamp_is_not_sent(value: Any) -> None:
-    """Customer.io then puts its own."""
+    """Customer.io then uses the time of arrival."""
     assert columns().timestamp({"timestamp": value}, "timestamp") is None
 
 
 @pytest.mark.parametrize("value", ["yesterday", True, {}, math.nan, 10**20])
 def test_a_bad_timestamp_is_rejected(value: Any) -> None:
-    """Customer.io would silently put "now" in its place."""
+    """Customer.io would silently replace it with "now"."""
     with pytest.raises(Rejection) as caught:
         columns().timestamp({"timestamp": value}, "timestamp")
     assert (caught.value.reason, caught.value.field) == ("invalid", "timestamp")
@@ -134,22 +134,22 @@ def test_a_bad_timestamp_is_rejected(value: Any) -> None:
         ("", ""),
     ],
 )
-def test_converting_leaves_alone_what_it_cannot_read(value: Any, sent: Any) -> None:
-    """An attribute is not worth losing the row for."""
+def test_an_attribute_that_is_not_a_date_is_left_as_it_is(value: Any, sent: Any) -> None:
+    """The row is not rejected for an attribute."""
     row = {"a": 1, "created_at": value, "z": 2}
     columns().convert(row, "created_at")
     assert list(row.items()) == [("a", 1), ("created_at", sent), ("z", 2)]
 
 
-def test_converting_adds_no_column() -> None:
-    """A column that the row doesn't have stays away."""
+def test_an_absent_date_attribute_stays_absent() -> None:
+    """Converting adds no column."""
     row = {"a": 1}
     columns().convert(row, "created_at")
     assert row == {"a": 1}
 
 
-def test_dates_are_what_the_catalog_calls_so() -> None:
-    """By format or Airbyte's own type, also as one of several types; never guessed, and only when asked for."""
+def test_date_columns_are_those_that_the_schema_declares() -> None:
+    """By format or by Airbyte's type, also as one of several types; never guessed, and only if configured."""
     properties: dict[str, Any] = {
         "day": {"type": ["null", "string"], "format": "date"},
         "moment": {"type": "string", "format": "date-time"},

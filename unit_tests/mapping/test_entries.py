@@ -1,4 +1,4 @@
-"""Each kind of row becomes the entry that the Track API takes for it."""
+"""Each kind of row becomes an entry that the Track API accepts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def assembler(object_name: str, kind: str = "email") -> Assembler:
 
 
 def assemble(object_name: str, row: Row, kind: str = "email") -> tuple[Any, Row]:
-    """The order and the entry of one row, which Customer.io would take."""
+    """The order key and the entry of one row, which Customer.io would accept."""
     order, encoded = assembler(object_name, kind).assemble(dict(row), LINE)
     entry: Row = json.loads(encoded)
     assert check_entry(entry, len(encoded)) is None
@@ -55,8 +55,8 @@ def rejection(object_name: str, row: Row) -> Rejection:
 
 
 @pytest.mark.parametrize(("object_name", "action"), [("person_page", "page"), ("person_screen", "screen")])
-def test_a_view_is_an_event_with_a_name_of_its_own(object_name: str, action: str) -> None:
-    """Pages and screens have ids and times as events have; all else are attributes."""
+def test_page_and_screen_views_are_events_with_another_name_column(object_name: str, action: str) -> None:
+    """They have ids and timestamps as events do; other columns are attributes."""
     row = {**ADA, "name": " Pricing ", "event_id": ULID, "timestamp": "2024-01-01", "referrer": None}
     order, entry = assemble(object_name, row)
     assert order == "ada@example.com"
@@ -75,7 +75,7 @@ def test_a_view_is_an_event_with_a_name_of_its_own(object_name: str, action: str
     ("object_name", "action"),
     [("person_delete", "delete"), ("person_suppress", "suppress"), ("person_unsuppress", "unsuppress")],
 )
-def test_an_action_on_a_person_sends_nothing_but_the_person(object_name: str, action: str) -> None:
+def test_an_action_on_a_person_sends_only_the_identifiers(object_name: str, action: str) -> None:
     """Other columns are left out, and there is a notice of them."""
     subject = assembler(object_name)
     order, encoded = subject.assemble({**ADA, "plan": "pro", "reason": "asked to"}, LINE)
@@ -84,8 +84,8 @@ def test_an_action_on_a_person_sends_nothing_but_the_person(object_name: str, ac
     assert subject.take_notices() == [IgnoredColumns(("plan", "reason"), is_last=False)]
 
 
-def test_a_merge_names_two_people_each_in_one_way() -> None:
-    """The kinds may differ; the row must stay in order with both."""
+def test_a_merge_identifies_two_people() -> None:
+    """By identifiers that may be of different kinds; the row must stay in order with both people."""
     row = {"primary_email": "A@b.c", "primary_id": None, "secondary_id": 12345678901234567890123, "note": 1}
     order, entry = assemble("person_merge", row)
     assert order == ("a@b.c", "12345678901234567890123")
@@ -106,8 +106,10 @@ def test_a_merge_names_two_people_each_in_one_way() -> None:
         ({"primary_email": "a@b.c", "secondary_id": "x" * 151}, "too_large", "secondary_id"),
     ],
 )
-def test_a_merge_that_does_not_name_two_people_is_rejected(row: Row, reason: str, field: str) -> None:
-    """Merging can't be undone, so nothing is guessed."""
+def test_a_merge_without_exactly_one_identifier_per_person_is_rejected(
+    row: Row, reason: str, field: str
+) -> None:
+    """Merging is irreversible, so nothing is guessed."""
     found = rejection("person_merge", row)
     assert (found.reason, found.field) == (reason, field)
 
@@ -139,14 +141,14 @@ def test_a_device_has_a_token_a_platform_and_attributes() -> None:
         ({"last_used": "yesterday"}, "invalid", "last_used"),
     ],
 )
-def test_a_device_that_customerio_would_not_take_is_rejected(change: Row, reason: str, field: str) -> None:
-    """With the column at fault."""
+def test_a_device_that_customerio_would_refuse_is_rejected(change: Row, reason: str, field: str) -> None:
+    """The rejection names the column at fault."""
     found = rejection("person_device", {**ADA, "device_token": "t", "platform": "android", **change})
     assert (found.reason, found.field) == (reason, field)
 
 
 def test_a_relationship_keeps_the_order_of_person_and_object() -> None:
-    """What else the row has describes the relationship."""
+    """Other columns are attributes of the relationship."""
     order, entry = assemble("person_relationship", {**ADA, **ACME, "role": "owner"})
     assert order == ("ada@example.com", object_order_key("1", "acme"))
     assert entry["action"] == "add_relationships"
@@ -160,7 +162,7 @@ def test_a_relationship_keeps_the_order_of_person_and_object() -> None:
 
 
 def test_an_object_is_identified_by_type_and_id() -> None:
-    """Numbers are sent as their digits, for the API takes text alone."""
+    """Numbers are sent as their digits, as the API accepts only text."""
     order, entry = assemble("object_identify", {**ACME, "name": "Acme", "seats": 5})
     assert order == object_order_key("1", "acme")
     assert entry == {
@@ -188,20 +190,20 @@ def test_an_object_is_identified_by_type_and_id() -> None:
 def test_objects_and_relationships_have_the_limits_of_objects(
     object_name: str, change: Row, reason: str, field: str
 ) -> None:
-    """Checked before a row costs a request, with the column named."""
+    """Checked before the row is sent; the rejection names the column."""
     found = rejection(object_name, {**ADA, **ACME, **change})
     assert (found.reason, found.field) == (reason, field)
 
 
-def test_an_object_never_shares_its_order_with_a_person() -> None:
-    """Equal texts of different things are different keys."""
+def test_an_object_never_shares_an_order_key_with_a_person() -> None:
+    """Even if their identifiers are equal."""
     assert object_order_key("1", "acme") != object_order_key("", "1acme")
     assert "\x00" in object_order_key("1", "acme")
 
 
 @pytest.mark.parametrize("kind", ["id", "cio_id", "phone"])
-def test_people_go_by_the_configured_kind_everywhere(kind: str) -> None:
-    """Every object about one person follows the configuration."""
+def test_people_are_identified_by_the_configured_kind_everywhere(kind: str) -> None:
+    """In every object about one person."""
     value = "+442079460018" if kind == "phone" else "u-1"
     extra = {"event_name": "e", "name": "n", "device_token": "t", "platform": "ios", **ACME}
     for name, row in DESTINATION_OBJECTS.items():
@@ -211,20 +213,20 @@ def test_people_go_by_the_configured_kind_everywhere(kind: str) -> None:
 
 
 def test_preferences_may_be_an_object_its_json_text_or_dotted_columns() -> None:
-    """Warehouses hold objects as text; the API wants the object."""
+    """Many warehouses store objects as text; the API requires the object."""
     preferences = {"topics": {"topic_1": True}}
     for form in (preferences, json.dumps(preferences)):
         _, entry = assemble("person_identify", {**ADA, "cio_subscription_preferences": form})
         assert entry["attributes"]["cio_subscription_preferences"] == preferences
     dotted = {"cio_subscription_preferences.topics.topic_1": True, "_update": True}
     assert assemble("person_identify", {**ADA, **dotted})[1]["attributes"] == dotted
-    for text in ("topic_1", '["topic_1"]', '{"half of a surrogate pair": "\ud800"}'):
+    for text in ("topic_1", '["topic_1"]', '{"lone surrogate": "\ud800"}'):
         found = rejection("person_identify", {**ADA, "cio_subscription_preferences": text})
         assert (found.reason, found.field) == ("invalid", "cio_subscription_preferences")
 
 
-def test_dates_are_converted_wherever_attributes_go() -> None:
-    """By the catalog's word, for every object that has attributes."""
+def test_date_attributes_of_every_object_are_converted() -> None:
+    """Of every object that has attributes, when the schema declares the column as a date."""
     dates = {"since": {"type": "string", "format": "date"}, "at": {"airbyte_type": "timestamp_with_timezone"}}
     stream = Stream("rows", properties={**dates, "note": {"type": "string"}})
     settings = AssemblySettings(

@@ -1,4 +1,4 @@
-"""Every event id becomes a ULID, and the same input gives the same one for ever."""
+"""Every event id becomes a ULID, and the same input always gives the same one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAMPLE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 def decoded(ulid: str) -> int:
-    """The 128 bits of a ULID, by the letter of its specification."""
+    """The 128 bits of a ULID, by its specification."""
     number = 0
     for character in ulid:
         number = number * 32 + CROCKFORD.index(character)
@@ -34,29 +34,29 @@ def decoded(ulid: str) -> int:
 
 
 @given(st.integers(0, 2**128 - 1))
-def test_a_ulid_holds_its_128_bits(number: int) -> None:
+def test_a_ulid_encodes_128_bits(number: int) -> None:
     """Encoding loses no bit, and the first character is 0 to 7."""
     assert ULID.fullmatch(encode_ulid(number))
     assert decoded(encode_ulid(number)) == number
 
 
-def test_the_first_and_the_last_ulid() -> None:
-    """Both ends of the range, as the specification writes them."""
+def test_the_smallest_and_the_largest_ulid() -> None:
+    """As in the specification."""
     assert encode_ulid(0) == "0" * 26
     assert encode_ulid(2**128 - 1) == "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
 
 
 @pytest.mark.parametrize("ulid", [SAMPLE, SAMPLE.lower(), "0" * 26, "7" + "Z" * 25, f"  {SAMPLE}\n"])
-def test_a_ulid_passes_as_it_is(ulid: str) -> None:
-    """The user's own id arrives unchanged, trimmed at most."""
+def test_a_ulid_is_kept(ulid: str) -> None:
+    """Only spaces around it are removed."""
     assert from_column(ulid, "signup") == ulid.strip()
 
 
 @pytest.mark.parametrize(
     "text", ["8" + "0" * 25, SAMPLE[:-1], SAMPLE + "0", SAMPLE[:-1] + "U", SAMPLE[:-1] + "I"]
 )
-def test_what_only_looks_like_a_ulid_is_hashed(text: str) -> None:
-    """Over 128 bits, a wrong length or a letter that Crockford leaves out: Customer.io would refuse it."""
+def test_text_that_only_resembles_a_ulid_is_hashed(text: str) -> None:
+    """Over 128 bits, of a wrong length or with a letter outside Crockford's alphabet: Customer.io would refuse it."""
     assert ULID.fullmatch(from_column(text, "signup"))
     assert from_column(text, "signup") != text
 
@@ -79,14 +79,14 @@ def test_a_uuid_keeps_its_bits(uuid: UUID) -> None:
         (Decimal("1.5"), "611JKPATBTNAW4ZBZX0MWN9P2Y"),
     ],
 )
-def test_anything_else_gives_the_same_ulid_for_ever(value: Any, ulid: str) -> None:
-    """Fixed by example: a change here would double every event of a repeated sync."""
+def test_any_other_id_always_gives_the_same_ulid(value: Any, ulid: str) -> None:
+    """Pinned by examples: a change would duplicate every event of a repeated sync."""
     assert from_column(value, "signup") == ulid
 
 
 @given(json_values.values.filter(is_given))
 def test_any_value_gives_a_ulid(value: Any) -> None:
-    """Numbers, booleans, arrays and objects are hashed like texts; a float only once its digits are known."""
+    """Numbers, booleans, arrays and objects are hashed like text; a float needs its exact digits first."""
     if type(value) is float:
         with pytest.raises(ExactDigitsNeeded):
             from_column(value, "signup")
@@ -97,13 +97,13 @@ def test_any_value_gives_a_ulid(value: Any) -> None:
 
 
 def test_the_events_name_is_part_of_the_hash() -> None:
-    """Order 1 and refund 1 are two events, and no two pairs of name and id run into each other."""
+    """Order 1 and refund 1 are two events; different pairs of name and id do not collide."""
     assert from_column("1", "order") != from_column("1", "refund")
     assert from_column("bc", "a") != from_column("c", "ab")
 
 
-def test_ids_that_differ_beyond_a_double_stay_apart() -> None:
-    """Two ids that a float can't tell apart would be one event to Customer.io, and the second would vanish."""
+def test_ids_that_a_double_cannot_distinguish_stay_different() -> None:
+    """Otherwise Customer.io would drop the second event as a duplicate."""
     numbers = [parse_exactly(f"12345678901234567.{digit}".encode()) for digit in range(1, 10)]
     assert len({from_column(number, "signup") for number in numbers}) == len(numbers)
 
@@ -112,37 +112,37 @@ def test_ids_that_differ_beyond_a_double_stay_apart() -> None:
     "spellings",
     [["1.50", "1.5", "15e-1"], ["1e22", "10000000000000000000000", "1.0E+22"], ["42", "42.0", '"42"']],
 )
-def test_one_number_is_one_id_however_it_is_written(spellings: list[str]) -> None:
-    """A source that starts to write 1.50 for 1.5 repeats no event."""
+def test_equal_numbers_give_one_id_however_they_are_written(spellings: list[str]) -> None:
+    """A source that starts to write 1.50 for 1.5 duplicates no event."""
     assert len({from_column(parse_exactly(text.encode()), "signup") for text in spellings}) == 1
 
 
-def test_an_object_gives_one_id_on_both_roads_of_the_parser() -> None:
-    """Whether a long integer stands elsewhere in the row must not change the id."""
+def test_both_parsers_give_an_object_the_same_id() -> None:
+    """A long integer elsewhere in the row must not change the id."""
     text = b'{"b":[1.50,1e22,true],"a":null}'
     assert from_column(parse(text), "signup") == from_column(parse_exactly(text), "signup")
 
 
 @pytest.mark.parametrize("written", ["1e400", "1e999999999", "1e-999999999", "-5E+123456789012"])
 def test_an_absurd_exponent_is_not_written_out(written: str) -> None:
-    """Such an id is hashed as it is; its digits would fill the memory."""
+    """Its digits would take too much memory."""
     assert ULID.fullmatch(from_column(parse_exactly(written.encode()), "signup"))
 
 
 @pytest.mark.parametrize("value", [None, "", " \n", math.nan, math.inf, Decimal("Infinity")])
-def test_null_blank_and_what_becomes_null_give_no_id(value: Any) -> None:
-    """All such rows would else share one id, and Customer.io would drop all but one."""
+def test_null_blank_and_values_sent_as_null_are_no_ids(value: Any) -> None:
+    """Otherwise all such rows would share one id, and Customer.io would drop all but one."""
     assert not is_given(value)
 
 
 @pytest.mark.parametrize("value", [0, False, 0.0, Decimal(0), "0", [], {}])
-def test_other_values_are_given(value: Any) -> None:
-    """Falsehood is no absence."""
+def test_falsy_values_are_ids(value: Any) -> None:
+    """Zero, false and empty containers are not absent."""
     assert is_given(value)
 
 
-def test_a_rows_id_depends_on_stream_and_content_alone() -> None:
-    """Not on the order of the columns, nor on where the stream's name ends and its namespace begins."""
+def test_a_row_id_depends_only_on_stream_and_content() -> None:
+    """Not on the order of columns; namespace and name of the stream are kept apart."""
     stream = Stream(name="b", namespace="a")
     row = {"x": 1, "y": {"p": 1, "q": None}}
     assert from_row(stream, row) == "2EM513F0N1JHXC5B3M3VN2144S"
@@ -159,14 +159,14 @@ def test_a_rows_id_depends_on_stream_and_content_alone() -> None:
 
 @given(json_values.objects, json_values.objects)
 def test_rows_share_an_id_only_when_they_are_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Two different rows are two events."""
+    """Different rows are different events."""
     stream = Stream(name="events")
     if from_row(stream, one) == from_row(stream, other):
         assert one == other
 
 
-def test_fresh_ids_carry_time_and_chance() -> None:
-    """48 bits of milliseconds, 70 of chance, and a counter of ten bits that starts anew with each block."""
+def test_fresh_ids_are_made_of_time_random_bits_and_a_counter() -> None:
+    """48 bits of milliseconds, 70 random bits, and a counter of ten bits that restarts with each block."""
     asked: list[int] = []
 
     def random_bytes(size: int) -> bytes:
@@ -185,7 +185,7 @@ def test_fresh_ids_carry_time_and_chance() -> None:
 
 
 def test_fresh_ids_never_repeat() -> None:
-    """Across many blocks and several makers, as in several processes that started at once."""
+    """Across many blocks and several sources, as in processes that start at the same time."""
     makers = [FreshIds(wall_clock=lambda: 0.0) for _ in range(4)]
     ids = [make(b"{}") for make in makers for _ in range(5_000)]
     assert len(set(ids)) == len(ids)

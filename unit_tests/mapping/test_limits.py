@@ -1,4 +1,4 @@
-"""The Track API's limits hold to the byte."""
+"""Rows are checked against the limits of the Track API to the byte."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unit_tests.exact_json import json_values
 
 
 def test_the_limits_are_those_of_the_contract() -> None:
-    """Numbers from the Track API's reference."""
+    """As in the reference of the Track API."""
     assert limits.MAX_BODY_BYTES == 500_000
     assert limits.MAX_ENTRY_BYTES == 32_768
     assert limits.MAX_ID_BYTES == 150
@@ -25,8 +25,8 @@ def test_the_limits_are_those_of_the_contract() -> None:
     assert limits.MAX_EVENT_NAME_BYTES == 100
 
 
-def test_an_entry_may_take_32768_bytes() -> None:
-    """One more is rejected, with the size in the reason."""
+def test_an_entry_may_have_32768_bytes() -> None:
+    """One more is rejected, with the size in the message."""
     limits.check_entry_size(32_768)
     with pytest.raises(Rejection) as caught:
         limits.check_entry_size(32_769)
@@ -35,7 +35,7 @@ def test_an_entry_may_take_32768_bytes() -> None:
 
 
 def test_a_person_may_have_300_attributes() -> None:
-    """One more is rejected, with the number in the reason."""
+    """One more is rejected, with the number in the message."""
     limits.check_attribute_count({str(number): None for number in range(300)})
     with pytest.raises(Rejection) as caught:
         limits.check_attribute_count({str(number): None for number in range(301)})
@@ -44,7 +44,7 @@ def test_a_person_may_have_300_attributes() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 150, "é" * 75, "😀" * 37 + "xx"])
-def test_a_name_may_take_150_bytes(name: str) -> None:
+def test_a_name_may_have_150_bytes(name: str) -> None:
     """In UTF-8, not in characters; one more byte is rejected."""
     limits.check_names([name])
     if name:
@@ -53,8 +53,8 @@ def test_a_name_may_take_150_bytes(name: str) -> None:
         assert (caught.value.reason, caught.value.field) == ("too_large", name + "x")
 
 
-def test_a_name_that_is_no_unicode_is_rejected() -> None:
-    """It would be sent as another name, perhaps that of another column."""
+def test_a_name_with_a_lone_surrogate_is_rejected() -> None:
+    """It would be sent as another name, which may be that of another column."""
     with pytest.raises(Rejection) as caught:
         limits.check_names(["a\ud800"])
     assert (caught.value.reason, caught.value.field) == ("invalid", "")
@@ -78,8 +78,8 @@ def test_a_name_that_is_no_unicode_is_rejected() -> None:
         (Decimal("1" * 1_000), Decimal("1" * 1_001)),
     ],
 )
-def test_a_value_may_take_1000_bytes(largest: Any, too_large: Any) -> None:
-    """Text by its own bytes, anything else, numbers with all their digits included, by its encoded ones."""
+def test_a_value_may_have_1000_bytes(largest: Any, too_large: Any) -> None:
+    """Text by its own bytes, anything else by its encoded ones, including numbers with all their digits."""
     limits.check_values({"a": None, "b": largest})
     with pytest.raises(Rejection) as caught:
         limits.check_values({"a": None, "b": too_large})
@@ -89,13 +89,13 @@ def test_a_value_may_take_1000_bytes(largest: Any, too_large: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, True, 1.5, float("nan"), Decimal("1E+400"), 10**30])
 def test_short_values_of_every_type_pass(value: Any) -> None:
-    """Only length counts."""
+    """Only the length is limited."""
     limits.check_values({"a": value})
 
 
 @given(json_values.values)
 def test_only_values_over_the_limit_are_rejected(value: Any) -> None:
-    """The shortcuts decide as counting every byte would."""
+    """The shortcuts give the same result as counting every byte."""
     padded = [value, "x" * 960]
     size = len(encode(padded))
     if size <= 1_000:

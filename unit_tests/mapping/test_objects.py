@@ -1,4 +1,4 @@
-"""`discover` answers what the contract says, for each way to identify people."""
+"""The destination objects, and the catalog that `discover` returns for each kind of identifier."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone"])
-def test_discover_answers_the_golden_catalog(kind: str) -> None:
-    """To the letter, order of keys included: the platform's mapping screen is drawn from it."""
+def test_the_catalog_equals_the_golden_file(kind: str) -> None:
+    """Including the order of keys, as the platform's mapping screen shows it."""
     golden = (GOLDEN / f"discover_{kind}.json").read_text()
     assert json.dumps(destination_catalog(IDENTIFIER_KINDS[kind]), indent=2) + "\n" == golden
 
 
-def test_every_kind_of_identifier_has_a_golden_catalog() -> None:
-    """A new kind comes with its own."""
+def test_every_kind_of_identifier_has_a_golden_file() -> None:
+    """A new kind needs one too."""
     assert {path.stem for path in GOLDEN.glob("discover_*.json")} - {"discover_reference"} == {
         f"discover_{kind}" for kind in IDENTIFIER_KINDS
     }
 
 
-def test_required_and_matching_columns_are_columns() -> None:
-    """What the platform must map or match by exists, and `matching_keys` is always there."""
+def test_required_and_matching_columns_exist() -> None:
+    """And `matching_keys` is always present."""
     for kind in IDENTIFIER_KINDS.values():
         for operation in destination_catalog(kind)["operations"]:
             properties = operation["json_schema"]["properties"]
@@ -36,13 +36,13 @@ def test_required_and_matching_columns_are_columns() -> None:
             assert all(set(key) <= set(properties) for key in operation["matching_keys"])
 
 
-def test_objects_go_by_their_own_names() -> None:
-    """The table's keys are what routing looks up."""
+def test_the_keys_of_the_table_are_the_names_of_the_objects() -> None:
+    """Routing looks objects up by these keys."""
     assert all(name == row.name for name, row in DESTINATION_OBJECTS.items())
 
 
-def test_upserts_and_deletions_match_by_what_they_are_about() -> None:
-    """An insert matches nothing and requires its identity; the others match by it."""
+def test_upserts_and_deletions_match_by_their_identity() -> None:
+    """An insert matches nothing and requires its identity columns instead."""
     for row in DESTINATION_OBJECTS.values():
         operation = row.catalog_operation(IDENTIFIER_KINDS["id"])
         identity = ["person_id" if name == "identifier" else name for name in row.identity]
@@ -55,8 +55,8 @@ def test_upserts_and_deletions_match_by_what_they_are_about() -> None:
             assert not set(required) & set(identity)
 
 
-def test_what_removes_for_good_is_destructive() -> None:
-    """Deleting, suppressing and merging need the configuration's consent, and nothing else does."""
+def test_irreversible_operations_are_destructive() -> None:
+    """Deleting, suppressing and merging, and nothing else."""
     assert {name for name, row in DESTINATION_OBJECTS.items() if row.destructive} == {
         "person_delete",
         "person_suppress",
@@ -67,7 +67,7 @@ def test_what_removes_for_good_is_destructive() -> None:
     }
 
 
-def test_the_first_two_objects_are_those_existing_connections_use() -> None:
-    """What the platform has stored of the earlier connector's catalog still holds."""
+def test_the_first_two_objects_are_compatible_with_existing_connections() -> None:
+    """The catalog that platforms have stored from the earlier connector is still valid."""
     golden = json.loads((GOLDEN / "discover_reference.json").read_text())
     assert destination_catalog(IDENTIFIER_KINDS["email"])["operations"][:2] == golden["operations"]

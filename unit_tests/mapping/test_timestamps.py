@@ -1,4 +1,4 @@
-"""A row's timestamp is understood exactly, or refused; it is never guessed."""
+"""A row's timestamp is read exactly or rejected, never guessed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
 
 WHEN = 1_767_225_599  # 2025-12-31T23:59:59Z
 
-# Every zone that RFC 3339 can write: whole minutes, under a day.
+# Every zone of RFC 3339: whole minutes, less than a day.
 zones = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 moments = st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=zones)  # noqa: DTZ001
 fractions = st.text("0123456789", min_size=1, max_size=30)
 
 
 def unix_seconds(moment: datetime) -> int:
-    """Whole seconds since 1970, by integers alone; the fraction of the text is cut off."""
+    """Whole seconds since 1970, in integers; fractions are truncated."""
     return (moment.replace(microsecond=0) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("power", [0, 3, 6, 9])
 @given(seconds=st.integers(-99_999_999_999, 99_999_999_999))
-def test_the_unit_is_told_by_the_size(power: int, seconds: int) -> None:
-    """Seconds of the years 2001 to 5138 are found in each unit, as numbers, decimals and digit strings."""
+def test_the_unit_is_recognized_by_the_magnitude(power: int, seconds: int) -> None:
+    """For the years 2001 to 5138 in each unit, as numbers, decimals and digit strings."""
     if power and abs(seconds) < 10**8:
         seconds += 10**9
     value = seconds * 10**power
@@ -63,8 +63,8 @@ def test_the_unit_is_told_by_the_size(power: int, seconds: int) -> None:
         ("99999999999999.9999999999999999999", 99_999_999_999),
     ],
 )
-def test_numbers_at_the_edges_of_the_units(value: Any, seconds: int) -> None:
-    """Each unit ends at a power of ten, and fractions are cut off, never rounded."""
+def test_numbers_at_the_boundaries_of_the_units(value: Any, seconds: int) -> None:
+    """Each unit ends at a power of ten, and fractions are truncated, never rounded."""
     assert to_unix_seconds(value) == seconds
 
 
@@ -72,7 +72,7 @@ def test_numbers_at_the_edges_of_the_units(value: Any, seconds: int) -> None:
 def test_iso_8601_with_any_zone_and_fraction(
     moment: datetime, fraction: str, letter: str, point: str, space: str
 ) -> None:
-    """A time with a zone is that very second, whatever the fraction's length."""
+    """With any zone, and fractions of any length."""
     local = moment.strftime(f"%m-%d{letter}%H:%M:%S")
     zone = moment.strftime("%z")
     for written in (zone, f"{zone[:3]}:{zone[3:]}"):
@@ -82,7 +82,7 @@ def test_iso_8601_with_any_zone_and_fraction(
 
 @given(moments)
 def test_rfc_2822(moment: datetime) -> None:
-    """A mail's date is that very second."""
+    """As in the Date header of an email."""
     whole = moment.replace(microsecond=0)
     assert to_unix_seconds(format_datetime(whole)) == unix_seconds(whole)
     assert to_unix_seconds(format_datetime(whole.astimezone(UTC), usegmt=True)) == unix_seconds(whole)
@@ -109,7 +109,7 @@ def test_rfc_2822(moment: datetime) -> None:
     ],
 )
 def test_spellings_of_one_second(text: str) -> None:
-    """No zone means UTC; a fraction is cut off."""
+    """No zone means UTC; a fraction is truncated."""
     assert to_unix_seconds(text) == WHEN
 
 
@@ -128,7 +128,7 @@ def test_spellings_of_one_second(text: str) -> None:
     ],
 )
 def test_dates_and_the_ends_of_the_calendar(text: str, seconds: int) -> None:
-    """A date is its first second, a leap second the next minute's first, and a zone may lead out of the calendar."""
+    """A date is its first second, a leap second is the first of the next minute, and a zone may exceed the calendar."""
     assert to_unix_seconds(text) == seconds
 
 
@@ -186,17 +186,17 @@ def test_dates_and_the_ends_of_the_calendar(text: str, seconds: int) -> None:
         "2025-12-31T23:59:59Z and more",
     ],
 )
-def test_everything_else_is_refused(value: Any) -> None:
-    """What can't be understood for certain is an error, and the error does not quote it."""
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - its words are nobody's to read
+def test_any_other_value_is_an_error(value: Any) -> None:
+    """The message does not quote the value."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - any message will do
         to_unix_seconds(value)
     if isinstance(value, str) and len(value) > 4:
         assert value not in str(caught.value)
 
 
 @given(st.text() | st.from_regex(r"[0-9T :.+Zz-]{1,40}", fullmatch=True))
-def test_any_text_gives_an_integer_or_a_value_error(text: str) -> None:
-    """No text ends a sync."""
+def test_any_text_is_an_integer_or_a_value_error(text: str) -> None:
+    """No text raises another exception."""
     try:
         assert type(to_unix_seconds(text)) is int
     except ValueError:
@@ -205,11 +205,11 @@ def test_any_text_gives_an_integer_or_a_value_error(text: str) -> None:
 
 @pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u00a0"])
 def test_null_and_blank_are_absent(value: Any) -> None:
-    """A column without a visible character holds nothing."""
+    """A blank column is empty."""
     assert is_absent(value)
 
 
 @pytest.mark.parametrize("value", [0, False, "0", [], {}, math.nan])
-def test_everything_else_is_there(value: Any) -> None:
-    """Zero, false and empty objects are values."""
+def test_other_values_are_not_absent(value: Any) -> None:
+    """Zero, false and empty containers are values."""
     assert not is_absent(value)

@@ -1,4 +1,4 @@
-"""Rows of mapped streams are renamed as the configuration says: nothing else changes, and nothing is lost."""
+"""Rows of mapped streams are renamed as configured; nothing else changes and nothing is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDi
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import Rename, resolve_renames
 from destination_customerio.routing.router import Route
-from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 LINE = b"the RECORD line"
 EMAIL = IDENTIFIER_KINDS["email"]
-# Few names, so that sources, destinations and a row's own columns meet.
+# Few names, so that sources, destinations and a row's own columns collide.
 names = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c", "person_email"])
 rows = st.dictionaries(
     names, json_values.nested(json_values.scalars, st.sampled_from(["a", "b", "c"])), max_size=7
@@ -91,7 +90,7 @@ def entry(found: StreamMapping, row: dict[str, Any], **more: Any) -> Any:
     return json.loads(assembler(found, **more).assemble(row, LINE)[1])
 
 
-def test_a_mapped_column_is_renamed_in_its_place() -> None:
+def test_a_mapped_column_keeps_its_position() -> None:
     """The order of a row's columns is the order of the attributes."""
     row = {"id": 1, "email": "ada@example.com", "name": "Ada"}
     assert renamed(row, {"person_email": "email"}) == [
@@ -101,12 +100,12 @@ def test_a_mapped_column_is_renamed_in_its_place() -> None:
     ]
 
 
-def test_columns_may_change_names_with_each_other() -> None:
-    """All columns are renamed at once, not one after the other."""
+def test_columns_may_swap_names() -> None:
+    """All columns are renamed at once, not one after another."""
     assert renamed({"a": 1, "b": 2}, {"b": "a", "a": "b"}) == [("b", 1), ("a", 2)]
 
 
-def test_one_column_may_go_to_two() -> None:
+def test_a_column_may_have_two_destinations() -> None:
     """The person's email may be an attribute too."""
     assert renamed({"email": "e", "x": 1}, {"person_email": "email", "contact": "email"}) == [
         ("person_email", "e"),
@@ -115,8 +114,8 @@ def test_one_column_may_go_to_two() -> None:
     ]
 
 
-def test_a_name_with_dots_reaches_into_objects_and_leaves_them_whole() -> None:
-    """The value is copied out; the object stays an attribute as it is."""
+def test_a_source_with_dots_is_a_path_into_objects() -> None:
+    """The value is copied; the object remains a whole attribute."""
     row = {"user": {"email": "e", "address": {"city": "Oslo"}}, "x": 1}
     assert renamed(row, {"person_email": "user.email", "city": "user.address.city"}) == [
         ("user", {"email": "e", "address": {"city": "Oslo"}}),
@@ -126,8 +125,8 @@ def test_a_name_with_dots_reaches_into_objects_and_leaves_them_whole() -> None:
     ]
 
 
-def test_a_column_whose_name_has_dots_comes_first() -> None:
-    """It is looked for exactly before any object is."""
+def test_a_column_with_dots_takes_precedence_over_a_path() -> None:
+    """The exact name is looked up before any path."""
     row = {"user": {"email": "inner"}, "user.email": "column"}
     assert renamed(row, {"person_email": "user.email"}) == [
         ("user", {"email": "inner"}),
@@ -136,8 +135,8 @@ def test_a_column_whose_name_has_dots_comes_first() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"email": "e"}', ' {"email": "e"}', '{"x": [1], "email": "e"}'])
-def test_objects_that_came_as_json_text_are_reached_into_too(text: str) -> None:
-    """Warehouses that know no objects hold them so."""
+def test_a_path_also_reaches_into_objects_in_json_text(text: str) -> None:
+    """Many warehouses store objects as JSON text."""
     assert dict(renamed({"user": text}, {"person_email": "user.email"})) == {
         "user": text,
         "person_email": "e",
@@ -159,13 +158,13 @@ def test_objects_that_came_as_json_text_are_reached_into_too(text: str) -> None:
         {"user": {"mail": "e"}},
     ],
 )
-def test_a_source_that_a_row_lacks_leaves_the_destination_out(row: dict[str, Any]) -> None:
-    """It is absent, not null, which would clear an attribute."""
+def test_a_row_without_the_source_has_no_destination_column(row: dict[str, Any]) -> None:
+    """It is absent rather than null, which would clear the attribute."""
     assert dict(renamed(row, {"a": "user.email", "b": "no_such_column"})) == row
 
 
 def test_null_is_a_value() -> None:
-    """A column that is there is mapped, whatever it holds."""
+    """A column that the row has is mapped, whatever its value."""
     assert renamed({"a": None, "b": {"c": None}}, {"x": "a", "y": "b.c"}) == [
         ("x", None),
         ("b", {"c": None}),
@@ -173,15 +172,15 @@ def test_null_is_a_value() -> None:
     ]
 
 
-def test_a_mapped_name_belongs_to_the_mapping_alone() -> None:
-    """An unmapped column of the same name is left out, also where the row has nothing to put in its place."""
+def test_a_destination_column_comes_from_its_mapping_only() -> None:
+    """An unmapped column of the same name is left out, even if the row does not have the source."""
     columns = {"person_email": "email"}
     assert renamed({"person_email": "old", "email": "new"}, columns) == [("person_email", "new")]
     assert renamed({"person_email": "old"}, columns) == []
     assert renamed({"event_name": "old"}, {}, constants={"event_name": "new"}) == [("event_name", "new")]
 
 
-def test_constants_come_last_in_their_order() -> None:
+def test_constants_come_last_in_order() -> None:
     """Every row has them."""
     assert renamed({"a": 1}, {}, constants={"x": "1", "event_name": "signup"}) == [
         ("a", 1),
@@ -190,8 +189,8 @@ def test_constants_come_last_in_their_order() -> None:
     ]
 
 
-def test_drop_leaves_out_what_would_be_an_attribute() -> None:
-    """Columns that the object has a name for are read under it, mapped or not."""
+def test_drop_leaves_out_columns_that_would_be_attributes() -> None:
+    """Named columns of the object are kept, mapped or not."""
     row = {"id": 7, "person_email": "e", "at": 1, "event_id": "x", "user": {"plan": "pro"}}
     assert renamed(row, {"timestamp": "at", "plan": "user.plan"}, target="person_event", unmapped="drop") == [
         ("person_email", "e"),
@@ -203,7 +202,7 @@ def test_drop_leaves_out_what_would_be_an_attribute() -> None:
 
 @given(rows, renamings)
 def test_nothing_is_lost_and_order_is_kept(row: dict[str, Any], columns: dict[str, str]) -> None:
-    """Against a naive telling of the rules, for rows, sources and destinations that overlap in all ways."""
+    """Compared with a naive model, for rows, sources and destinations that overlap in all ways."""
     before = copy.deepcopy(row)
     found = renaming(columns)(row)
     assert json_values.same(row, before)
@@ -224,8 +223,8 @@ def test_nothing_is_lost_and_order_is_kept(row: dict[str, Any], columns: dict[st
 
 
 @given(rows, renamings)
-def test_drop_keeps_what_is_mapped_alike(row: dict[str, Any], columns: dict[str, str]) -> None:
-    """It leaves columns out, and changes neither the order nor the values of the others."""
+def test_drop_changes_neither_order_nor_values(row: dict[str, Any], columns: dict[str, str]) -> None:
+    """It only leaves columns out."""
     whole = renaming(columns)(row)
     assert list(renaming(columns, unmapped="drop")(row).items()) == [
         (name, value) for name, value in whole.items() if name in columns or name == "person_email"
@@ -233,7 +232,7 @@ def test_drop_keeps_what_is_mapped_alike(row: dict[str, Any], columns: dict[str,
 
 
 def test_a_mapped_row_becomes_an_entry() -> None:
-    """The renaming comes before the row is read."""
+    """The row is renamed before it is read."""
     found = mapping({"person_email": "email"}, "person_event", constants={"event_name": "order_paid"})
     assert entry(found, {"id": 7, "email": "ada@example.com", "total": 12.5}) == {
         "type": "person",
@@ -257,7 +256,7 @@ def test_a_mapped_row_becomes_an_entry() -> None:
 def test_a_rejection_names_the_column_as_the_row_spells_it(
     columns: dict[str, str], row: dict[str, Any], field: str
 ) -> None:
-    """Whoever looks at the rejected row finds it there; the sentence tells both names."""
+    """So that it is found in the rejected row; the message has both names."""
     found = mapping(columns, "person_event", constants={"event_name": "seen"})
     with pytest.raises(Rejection) as caught:
         assembler(found).assemble(row, LINE)
@@ -265,16 +264,16 @@ def test_a_rejection_names_the_column_as_the_row_spells_it(
     assert ("is mapped from" in caught.value.message) is (field in columns.values())
 
 
-def test_an_attribute_over_its_limit_is_named_by_its_source() -> None:
-    """Not only named columns are rejected."""
+def test_a_rejected_attribute_is_named_by_its_source() -> None:
+    """As a rejected named column is."""
     found = mapping({"person_email": "mail", "bio": "text"})
     with pytest.raises(Rejection) as caught:
         assembler(found).assemble({"mail": "m", "text": "x" * 1_001}, LINE)
     assert (caught.value.reason, caught.value.field) == ("too_large", "text")
 
 
-def test_dates_are_known_by_their_new_names() -> None:
-    """The schema is renamed as the rows are, also within objects."""
+def test_date_columns_are_recognized_after_renaming() -> None:
+    """The schema is renamed as the rows are, including paths into objects."""
     date_time = {"type": "string", "format": "date-time"}
     properties = {
         "mail": {"type": "string"},
@@ -297,8 +296,8 @@ def test_dates_are_known_by_their_new_names() -> None:
     }
 
 
-def test_ids_made_of_rows_are_made_of_the_row_as_it_came() -> None:
-    """Two rows that differ only in a dropped column stay two events, and the mapping plays no part."""
+def test_row_ids_are_made_of_the_original_row() -> None:
+    """Two rows that differ only in a dropped column are two events, and the mapping does not change the id."""
 
     def event_id(order: int, **more: Any) -> str:
         found = mapping({"person_email": "mail"}, "person_event", constants={"event_name": "paid"}, **more)
@@ -310,8 +309,8 @@ def test_ids_made_of_rows_are_made_of_the_row_as_it_came() -> None:
     assert event_id(1, unmapped="drop") != event_id(2, unmapped="drop")
 
 
-def test_numbers_keep_their_digits_on_the_way() -> None:
-    """A decimal identifier asks for the exact row, within JSON text it is exact already."""
+def test_renaming_keeps_the_digits_of_numbers() -> None:
+    """A decimal identifier needs the exact row; within JSON text it is exact already."""
     found = mapping({"person_email": "n"})
     with pytest.raises(ExactDigitsNeeded):
         assembler(found).assemble({"n": 1.10}, LINE)
@@ -331,8 +330,8 @@ def resolve(found: StreamMapping, properties: dict[str, Any]) -> Rename | None:
     return resolved
 
 
-def test_a_required_column_that_no_row_can_have_fails_at_the_start() -> None:
-    """Every stream is named with every column, and what to do."""
+def test_a_missing_required_column_fails_the_sync_at_the_start() -> None:
+    """The error names every stream with every column, and what to do."""
     event = mapping({}, "person_event")
     device = mapping({"person_email": "mail"}, "person_device", unmapped="drop")
     routes = [
@@ -347,50 +346,48 @@ def test_a_required_column_that_no_row_can_have_fails_at_the_start() -> None:
     assert "Nothing was written" in message
 
 
-def test_a_required_column_may_come_from_anywhere() -> None:
-    """A column, an object, a constant, or the stream's own column of that name, dropped ones not counted as such."""
+def test_a_required_column_may_come_from_any_source() -> None:
+    """From a column, a path, a constant, or an unmapped column of the stream, even with `drop`."""
     columns = {"person_email": "user.mail"}
     assert resolve(mapping(columns, "person_event", constants={"event_name": "seen"}), {"user": {}})
     assert resolve(mapping(columns, "person_event", unmapped="drop"), {"user": {}, "event_name": {}})
 
 
-def test_a_column_that_was_renamed_is_no_longer_there() -> None:
-    """A required column can't be given away."""
+def test_a_required_column_that_is_renamed_away_is_missing() -> None:
+    """The stream then no longer has it."""
     with pytest.raises(ConfigError, match="has no event_name for person_event"):
         resolve(mapping({"kind": "event_name"}, "person_event"), {"person_email": {}, "event_name": {}})
 
 
-def test_a_stream_without_a_schema_is_believed() -> None:
-    """Nobody knows its columns before the first row."""
+def test_a_stream_without_a_schema_is_not_checked() -> None:
+    """Its columns are unknown before the first row."""
     assert resolve(mapping({}, "person_event"), {})
 
 
-def test_identity_follows_the_configuration() -> None:
-    """The person's column is another one when people are identified by id."""
+def test_the_required_identifier_column_depends_on_the_configuration() -> None:
+    """It is another one when people are identified by id."""
     found = mapping({"person_email": "mail"})
     route = Route(Stream("rows", properties={"mail": {}}), DESTINATION_OBJECTS["person_identify"], found)
     with pytest.raises(ConfigError, match="has no person_id for person_identify"):
         resolve_renames([route], IDENTIFIER_KINDS["id"])
 
 
-def test_what_was_hardly_meant_is_told() -> None:
-    """A source that the schema does not know, and a column that a mapping pushes out."""
+def test_probable_mistakes_are_warnings() -> None:
+    """A source that is not in the schema, and a column that a mapping replaces."""
     properties = {"mail": {}, "person_email": {}, "origin": {}, "user": {"type": "object"}}
     found = renaming({"person_email": "mail", "city": "user.city", "x": "emial"}, constants={"origin": "web"})
     lines = list(found.warning_lines(Stream("rows", properties=properties)))
     assert len(lines) == 3
     assert "Stream rows has no column emial in its schema" in lines[0]
     assert (
-        "has a column person_email, which is not sent: the mapping puts the column mail in its place"
+        "has a column person_email that is not sent: its mapping replaces it with the column mail."
         in lines[1]
     )
-    assert "has a column origin, which is not sent: the mapping puts a text in its place" in lines[2]
+    assert "has a column origin that is not sent: its mapping replaces it with a constant." in lines[2]
     assert list(found.warning_lines(Stream("rows"))) == []
 
 
-def test_streams_without_a_mapping_pay_nothing() -> None:
-    """Their rows go the way they always went."""
-    settings = AssemblySettings(EMAIL, "none", False, FreshIds())
+def test_a_stream_without_a_mapping_is_not_renamed() -> None:
+    """Its rows are read as they are."""
     target = DESTINATION_OBJECTS["person_identify"]
     assert resolve_renames([Route(Stream("rows"), target)], EMAIL) == [None]
-    assert type(StreamSync(Stream("rows"), target, settings, None).assembler) is Assembler

@@ -1,4 +1,4 @@
-"""Every stream has its destination object before the first row, or the sync does not begin."""
+"""Every stream has a destination object before the first row, or the sync does not start."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ def routes(*streams: Stream) -> list[str]:
     return [found.target.name for found in route(streams, allow_destructive_operations=False)]
 
 
-def test_the_catalogs_object_name_decides() -> None:
-    """Whatever the stream is called, another object's name included."""
+def test_the_object_name_in_the_catalog_takes_precedence() -> None:
+    """Over the stream's name, even if that is the name of another object."""
     assert routes(
         Stream(name="users", object_name="person_identify"),
         Stream(name="person_identify", object_name="person_event"),
     ) == ["person_identify", "person_event"]
 
 
-def test_without_one_the_streams_own_name_decides() -> None:
-    """Platforms before data activation name no object; the namespace plays no part."""
+def test_a_stream_goes_to_the_object_with_the_same_name() -> None:
+    """When the catalog has no object name, as on platforms without data activation; in any namespace."""
     assert routes(Stream(name="person_event", namespace="shop"), Stream(name="person_identify")) == [
         "person_event",
         "person_identify",
     ]
 
 
-def test_streams_that_differ_only_in_namespace_are_two() -> None:
-    """Each is routed for itself, in the catalog's order."""
+def test_streams_that_differ_only_in_namespace_are_different() -> None:
+    """Each has its own route, in the catalog's order."""
     streams = [
         Stream(name="rows", namespace="a", object_name="person_identify"),
         Stream(name="rows", namespace="b", object_name="person_event"),
@@ -42,13 +42,13 @@ def test_streams_that_differ_only_in_namespace_are_two() -> None:
     assert routes(*streams) == ["person_identify", "person_event"]
 
 
-def test_no_streams_have_no_routes() -> None:
-    """An empty catalog is not for the router to judge."""
+def test_an_empty_catalog_has_no_routes() -> None:
+    """It is not an error here."""
     assert route([], allow_destructive_operations=False) == []
 
 
-def test_every_lost_stream_is_named_with_the_valid_objects() -> None:
-    """One error for all of them, so that the user mends the mapping once."""
+def test_the_error_names_every_stream_without_an_object_and_the_valid_objects() -> None:
+    """One error for all of them, so that the user fixes the mapping once."""
     with pytest.raises(ConfigError) as caught:
         route(
             [
@@ -59,8 +59,8 @@ def test_every_lost_stream_is_named_with_the_valid_objects() -> None:
             allow_destructive_operations=False,
         )
     message = str(caught.value)
-    assert "stream shop.users names none" in message
-    assert "stream person_identify asks for Person_Identify" in message
+    assert "stream shop.users has none" in message
+    assert "stream person_identify is mapped to Person_Identify, which does not exist" in message
     assert "person_identify, person_event" in message
     assert "stream person_event" not in message
 
@@ -69,14 +69,14 @@ DESTRUCTIVE = [name for name, row in DESTINATION_OBJECTS.items() if row.destruct
 
 
 @pytest.mark.parametrize("name", DESTRUCTIVE)
-def test_what_cannot_be_undone_has_to_be_allowed(name: str) -> None:
-    """The stream and its object are named before the first row."""
+def test_irreversible_operations_must_be_allowed(name: str) -> None:
+    """Otherwise the sync fails before the first row, naming the stream and its object."""
     stream = Stream(name="gone", object_name=name)
     with pytest.raises(ConfigError) as caught:
         route(
             [Stream(name="users", object_name="person_identify"), stream], allow_destructive_operations=False
         )
-    assert f"stream gone goes to {name}" in str(caught.value)
+    assert f"would delete data irreversibly: stream gone goes to {name}." in str(caught.value)
     assert "users" not in str(caught.value)
     assert "allow_destructive_operations" in str(caught.value)
     assert route([stream], allow_destructive_operations=True) == [Route(stream, DESTINATION_OBJECTS[name])]
@@ -96,8 +96,8 @@ def mapped(*streams: Stream, by: list[StreamMapping]) -> list[tuple[str, StreamM
     ]
 
 
-def test_a_mapping_decides_where_the_catalog_is_silent() -> None:
-    """It wins over the stream's own name, which may be another object's."""
+def test_a_mapping_is_used_when_the_catalog_has_no_object_name() -> None:
+    """It takes precedence over the stream's name, even if that is the name of another object."""
     users, events = mapping("users"), mapping("person_identify", "person_event")
     assert mapped(Stream("users"), Stream("person_identify"), by=[users, events]) == [
         ("person_identify", users),
@@ -105,39 +105,39 @@ def test_a_mapping_decides_where_the_catalog_is_silent() -> None:
     ]
 
 
-def test_the_catalogs_object_wins_and_a_mapping_for_it_keeps_its_columns() -> None:
-    """A mapping for another object is left out as a whole, and the log says so."""
+def test_a_mapping_to_another_object_than_the_catalogs_is_not_used() -> None:
+    """Neither its object nor its columns, with a warning; a mapping to the same object is used."""
     users = mapping("users")
     assert mapped(Stream("users", object_name="person_identify"), by=[users]) == [("person_identify", users)]
 
     other = Stream("users", object_name="person_event")
     assert mapped(other, by=[users]) == [("person_event", None)]
     (line,) = unused_mapping_lines(route([other], [users], allow_destructive_operations=False), [users])
-    assert line.startswith("Stream users goes to person_event, as the connection says.")
+    assert line.startswith("Stream users goes to person_event, as set in the connection.")
     assert "person_identify" in line
 
 
-def test_the_mapping_with_the_streams_namespace_wins() -> None:
-    """One without fits in every namespace; one with another fits nowhere else."""
+def test_the_mapping_with_the_streams_namespace_takes_precedence() -> None:
+    """A mapping without a namespace fits every stream of the name; one with another namespace does not."""
     anywhere, shop = mapping("users"), mapping("users", "person_event", "shop")
     for order in ([anywhere, shop], [shop, anywhere]):
         assert mapped(
             Stream("users", namespace="shop"), Stream("users", namespace="crm"), Stream("users"), by=order
         ) == [("person_event", shop), ("person_identify", anywhere), ("person_identify", anywhere)]
-    with pytest.raises(ConfigError, match=r"stream crm\.users names none"):
+    with pytest.raises(ConfigError, match=r"stream crm\.users has none"):
         mapped(Stream("users", namespace="crm"), by=[shop])
 
 
-def test_a_mapping_for_a_stream_that_is_not_synced_is_told_of() -> None:
-    """The sync goes on: one configuration may serve several connections."""
+def test_a_mapping_of_a_stream_outside_the_sync_is_a_warning() -> None:
+    """Not an error: one configuration may be used for several connections."""
     mappings = [mapping("users"), mapping("orders", namespace="shop"), mapping("users", namespace="crm")]
     routes = route([Stream("users", namespace="crm")], mappings, allow_destructive_operations=False)
     (line,) = unused_mapping_lines(routes, mappings)
-    assert "maps the stream shop.orders, which this sync does not write" in line
+    assert "maps the stream shop.orders, which is not part of this sync" in line
     assert list(unused_mapping_lines(routes, mappings[2:])) == []
 
 
-def test_a_mapping_does_not_allow_what_the_configuration_forbids() -> None:
-    """A destructive object is refused whichever way a stream comes to it."""
+def test_a_mapping_to_a_destructive_object_must_be_allowed_too() -> None:
+    """A destructive object is refused however the stream is routed to it."""
     with pytest.raises(ConfigError, match="stream gone goes to person_delete"):
         mapped(Stream("gone"), by=[mapping("gone", "person_delete")])
