@@ -1,5 +1,5 @@
-# Everything a contributor runs. Plain `make` lists the targets.
-# Needs Python 3.11 to 3.13 and make; where `python3` is another version: make PYTHON=python3.12 ...
+# Plain `make` lists the targets.
+# Needs Python 3.11 to 3.13. If `python3` is another version: make PYTHON=python3.12 ...
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,11 +10,11 @@ BENCH := $(VENV)/.bench-installed
 QA := $(VENV)/.qa-installed
 IMAGE := airbyte/destination-customerio:dev
 
-# --universal: one file holds for every supported Python and platform, by markers.
+# --universal: one lock file for every supported Python and platform, using markers.
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
-# Printed with the command; `make chaos SEED=...` repeats a run's generated inputs.
+# Printed with the command; `make chaos SEED=...` reproduces a run's generated inputs.
 SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
 
@@ -33,11 +33,11 @@ lint: $(STAMP) ## Check style and formatting with ruff
 types: $(STAMP) ## Check types with mypy, tests included
 	$(BIN)/mypy
 
-# The tests come last, so that the closing line of pytest closes the output.
+# Tests run last, so that pytest's summary is the last line of output.
 test: lint types ## Run lint, types and all tests
 	$(BIN)/python -m pytest
 
-pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, which the tests of PyAirbyte need (800 MB)
+pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, needed by the PyAirbyte tests (800 MB)
 
 test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a local Track API
 	$(BIN)/python -m pytest integration_tests/test_pyairbyte.py
@@ -45,27 +45,27 @@ test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a loca
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m tools.demo
 
-# About fifteen minutes. The figures are written only when every test has passed.
-chaos: $(STAMP) ## Run the fault suite at length, and write its figures into docs/reliability.md
+# About fifteen minutes. Figures are only written if every test passes.
+chaos: $(STAMP) ## Run the fault suite at length and write its figures into docs/reliability.md
 	@rm -f $(VENV)/fault-figures.jsonl
 	FAULT_SUITE=long FAULT_FIGURES=$(CURDIR)/$(VENV)/fault-figures.jsonl HYPOTHESIS_PROFILE=long \
 		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults integration_tests/test_replay_interrupted.py $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
-# At most twenty minutes. A quiet machine gives narrower figures; the ratios hold on any.
-bench: $(BENCH) ## Run the benchmarks, and write their figures and plots into benchmarks/ and docs/performance.md
+# At most twenty minutes. An idle machine gives narrower ranges; the ratios hold on any.
+bench: $(BENCH) ## Run the benchmarks and write results into benchmarks/ and docs/performance.md
 	$(BIN)/python -m benchmarks --compared-python $(VENV)/bench/bin/python
 
-profile: $(BENCH) ## Print where the microseconds of a row go
+profile: $(BENCH) ## Profile a write: print where the time per row goes
 	@$(BIN)/python -m benchmarks.where_time_goes $(VENV)/bench/bin/py-spy
 
-# --strict: a package that can't be looked up is a failure, not a clean bill.
-audit: $(STAMP) ## Look the locked dependencies up in the advisory database (needs the internet)
+# --strict: a package that can't be looked up is a failure, not a clean result.
+audit: $(STAMP) ## Check the locked dependencies for known vulnerabilities (needs the internet)
 	@$(BIN)/uv tool run pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
 		--requirement locks/connector.lock || { \
-		echo "Either an advisory stands above, or the database could not be asked: see docs/security.md."; exit 1; }
+		echo "A vulnerability is listed above, or the advisory database was unreachable: see docs/security.md."; exit 1; }
 
-docs: $(STAMP) ## Write the parts of the documentation that are made of the code
+docs: $(STAMP) ## Regenerate the parts of the documentation that come from the code
 	$(BIN)/python -m tools.generated_docs
 
 lock: $(STAMP) ## Refresh the pinned versions in locks/
@@ -80,44 +80,44 @@ lock: $(STAMP) ## Refresh the pinned versions in locks/
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
-		echo "No container engine answers to 'docker version': the image was not built."; \
+		echo "'docker version' finds no container engine: the image was not built."; \
 	else \
 		docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .; \
 	fi
 
-# The tests of Airbyte's CDK take the image by an option; where no engine answers, `image` and the tests say so.
+# The CDK's standard tests take the image as an option. Without an engine, `image` and this target say so and succeed.
 test-image: image $(STAMP) ## Build the image and run it over pipes against a local Track API and a local S3
 	@if docker version >/dev/null 2>&1; then \
 		CONNECTOR_IMAGE=$(IMAGE) BASE_IMAGE=$(BASE_IMAGE) $(BIN)/python -m pytest \
 			--connector-image $(IMAGE) integration_tests/test_image.py integration_tests/test_airbyte_standards.py; \
 	else \
-		echo "No container engine answers to 'docker version': the tests of the image were skipped."; \
+		echo "'docker version' finds no container engine: the image tests were skipped."; \
 	fi
 
-qa: $(QA) ## Run the checks of Airbyte's connector registry (700 MB, the first time)
+qa: $(QA) ## Run the checks of Airbyte's connector registry (downloads 700 MB the first time)
 	@if test -x $(VENV)/qa/bin/python; then \
 		$(VENV)/qa/bin/python tools/registry_qa.py; \
 	else \
-		echo "The registry's checks need Python 3.12 or older: they were skipped."; \
+		echo "The registry's checks need Python 3.12 or older: skipped."; \
 	fi
 
-clean: ## Remove .venv, caches and build results
+clean: ## Remove .venv, caches and build artifacts
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): locks/dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-		{ echo "'$(PYTHON)' is not Python 3.11 to 3.13. Name one that is: make PYTHON=python3.12"; exit 1; }
+		{ echo "'$(PYTHON)' is not Python 3.11 to 3.13. Use one that is: make PYTHON=python3.12"; exit 1; }
 	@echo "Installing into $(VENV) (about a minute the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Neither runs on Python 3.13 yet; its tests then say that they are skipped.
+# Neither runs on Python 3.13 yet; the tests are then skipped.
 $(PYAIRBYTE): $(STAMP) locks/pyairbyte.lock locks/source-faker.lock
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
-		{ echo "PyAirbyte needs Python 3.12 or older, and $(VENV) has a newer one: it was not installed."; exit 0; }; \
+		{ echo "PyAirbyte needs Python 3.12 or older, but $(VENV) has a newer one: not installed."; exit 0; }; \
 	echo "Installing PyAirbyte and its source-faker into $(VENV) ..."; \
 	for name in pyairbyte source-faker; do \
 		$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/$$name && \
@@ -134,9 +134,9 @@ $(QA): $(STAMP) locks/qa.lock
 	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r locks/qa.lock || exit 1; \
 	touch $@
 
-# What is compared with, and drawn with, stays out of the connector's environment.
+# The libraries to compare with, and matplotlib, in a separate environment.
 $(BENCH): $(STAMP) locks/bench.lock
-	@echo "Installing what the benchmarks compare with into $(VENV) ..."
+	@echo "Installing the libraries for the benchmarks into $(VENV) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bench
 	@$(BIN)/uv pip install --quiet --python $(VENV)/bench/bin/python --require-hashes -r locks/bench.lock
 	@touch $@

@@ -1,3 +1,3 @@
-"""The hooks by which Airbyte's CDK reads `acceptance-test-config.yml`; pytest takes plugins at the root alone."""
+"""Airbyte CDK hooks that read `acceptance-test-config.yml`; pytest only accepts plugins in the root conftest."""
 
 pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks"]

@@ -1,10 +1,9 @@
 """The QA checks of Airbyte's connector registry, on a copy of this connector laid out as its monorepo expects.
 
-`make qa` runs this in an environment of its own (`airbyte-internal-ops` needs other versions than the connector), and
-compares what comes out with the table of `docs/qa.md`: a check that fails or starts to pass unnoticed is an error.
-The monorepo's connectors are Poetry projects, so the copy's pyproject.toml says in Poetry's words what ours says in
-the standard's, and Poetry locks it, at the versions that are shipped. For that the package index is asked; while the
-checks run, nothing is asked of the network: every request ends at a closed port of this machine.
+`make qa` runs this in a separate environment (`airbyte-internal-ops` needs other versions than the connector) and
+compares the outcomes with the table in `docs/qa.md`, so that no check starts to fail or pass unnoticed. The monorepo's
+connectors are Poetry projects, so the copy's pyproject.toml is translated to Poetry and locked at the pinned versions.
+Locking needs the package index; the checks themselves run offline, with every request sent to a closed local port.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ PROGRAMS = Path(sys.executable).parent
 NAME = "destination-customerio"
 DOCS_FOLDER = "docs/integrations/destinations/"
 EXPECTED = ROOT / "docs" / "qa.md"
-# Port 9 discards; nobody listens there.
+# The discard port; nothing listens there.
 CLOSED = "http://127.0.0.1:9"
 
 
 def lay_out(monorepo: Path) -> None:
-    """Copy what git knows of the connector to its place in a monorepo, and its page to where the docs are."""
+    """Copy the files tracked by git to their places in a monorepo: the connector, and its documentation page."""
     tracked = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607 - whatever git the person uses
+        ["git", "ls-files", "-z"],  # noqa: S607 - the user's git
         cwd=ROOT,
         check=True,
         capture_output=True,
@@ -55,7 +54,7 @@ def pinned(lock_file: str) -> list[str]:
 
 
 def poetry_project(pyproject: str, pins: list[str]) -> str:
-    """A pyproject.toml of Poetry's that says the same as `[project]`; the pins are a group of their own."""
+    """Our `[project]` as a Poetry pyproject.toml; the pins are a separate group."""
     project = tomllib.loads(pyproject)["project"]
     dependencies = re.findall(r"^([\w-]+)(\S+)$", "\n".join(project["dependencies"]), re.MULTILINE)
     return "\n".join(
@@ -68,7 +67,7 @@ def poetry_project(pyproject: str, pins: list[str]) -> str:
             *(f"{name} = {json.dumps(bounds)}" for name, bounds in dependencies),
             "[dependency-groups]",
             f"pins = {json.dumps(pins)}",
-            # The index that pip and uv use; Poetry's own default asks PyPI for more than its mirrors have.
+            # The index of pip and uv; Poetry's default uses PyPI APIs that mirrors lack.
             "[[tool.poetry.source]]",
             f'name = "index"\nurl = {json.dumps(index_url())}\npriority = "primary"\n',
         ]
@@ -76,7 +75,7 @@ def poetry_project(pyproject: str, pins: list[str]) -> str:
 
 
 def index_url() -> str:
-    """The package index, as uv is configured to use it."""
+    """The package index that uv is configured to use."""
     said = subprocess.run(
         [str(PROGRAMS / "uv"), "pip", "compile", "--quiet", "--no-header", "--emit-index-url", "-"],
         check=True,
@@ -89,7 +88,7 @@ def index_url() -> str:
 
 
 def lock(connector: Path, pins: list[str]) -> None:
-    """Make a poetry.lock, and hold it to the pins: the same packages, each at the version that is shipped."""
+    """Create a poetry.lock, and verify that it has exactly the pinned packages and versions."""
     environment = {
         **os.environ,
         "POETRY_CACHE_DIR": str(PROGRAMS.parent / "poetry-cache"),
@@ -105,24 +104,22 @@ def lock(connector: Path, pins: list[str]) -> None:
         text=True,
     )
     if done.returncode != 0:
-        sys.exit(
-            f"Poetry could not lock the dependencies, for which it needs the package index:\n{done.stderr}"
-        )
+        sys.exit(f"Poetry could not lock the dependencies (it needs the package index):\n{done.stderr}")
     locked = {
         f"{package['name']}=={package['version']}"
         for package in tomllib.loads((connector / "poetry.lock").read_text())["package"]
     }
     if differing := sorted(locked ^ {pin.split()[0] for pin in pins}):
-        sys.exit(f"Poetry locks other packages than locks/connector.lock: {', '.join(differing)}.")
+        sys.exit(f"Poetry's lock differs from locks/connector.lock: {', '.join(differing)}.")
 
 
 def run_checks() -> dict[str, tuple[str, str]]:
-    """Each check's name, with its outcome (passes, fails, skipped, offline) and the check's own message."""
+    """Each check's name, with its outcome (passes, fails, skipped, offline) and its message."""
     from airbyte_ops_mcp.connector_ops.utils import Connector
     from airbyte_ops_mcp.connector_qa.checks import ENABLED_CHECKS
     from requests import RequestException
 
-    # The registry would be asked for it; it holds no version of this connector yet.
+    # Would be looked up in the registry, which has no version of this connector yet.
     Connector.is_released = False
     outcomes = {"PASSED": "passes", "FAILED": "fails", "SKIPPED": "skipped"}
     found: dict[str, tuple[str, str]] = {}
@@ -132,19 +129,19 @@ def run_checks() -> dict[str, tuple[str, str]]:
             result = check.run(Connector(NAME))
             found[name] = (outcomes[result.status.name], str(result.message))
         except RequestException as error:
-            found[name] = ("offline", f"a request to the internet ({type(error).__name__})")
-        except Exception as error:  # noqa: BLE001 - a check that breaks is one outcome; the others are still of interest
-            found[name] = ("fails", f"the check itself ends with {error!r}")
+            found[name] = ("offline", f"needs the internet ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001 - a crashing check must not hide the others
+            found[name] = ("fails", f"the check itself raised {error!r}")
     return found
 
 
 def expected_outcomes(text: str) -> dict[str, str]:
-    """What the table says: check and outcome."""
+    """The outcomes in the table, by check."""
     return dict(re.findall(r"^\| `(\w+)` \| (passes|fails|skipped|offline) \|", text, re.MULTILINE))
 
 
 def main() -> int:
-    """Run and compare; gives the exit code."""
+    """Run and compare; returns the exit code."""
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory(prefix="airbyte-") as folder:
         monorepo = Path(folder) / "airbyte"
@@ -163,9 +160,9 @@ def main() -> int:
         name for name in found.keys() | expected.keys() if found.get(name, ("",))[0] != expected.get(name)
     )
     if differing:
-        print(f"docs/qa.md says otherwise of {', '.join(differing)}.")
+        print(f"docs/qa.md lists other outcomes for {', '.join(differing)}.")
         return 1
-    print(f"{len(found)} checks, each with the outcome that docs/qa.md gives.")
+    print(f"{len(found)} checks, all with the outcomes in docs/qa.md.")
     return 0
 
 
