@@ -3,7 +3,7 @@
 SyncError                 ends the command; its message is a sentence for the person who must act
 ├── ConfigError           the user must change something; a retry would fail the same way
 ├── TransientError        nothing is wrong with the configuration or the rows; the platform should retry
-└── ProtocolError         the input on stdin, or the connector itself, is broken: a bug somewhere
+└── ProtocolError         the input on stdin is invalid, or an answer is unexpected: a bug somewhere
 
 Rejection                 one row can't be sent; the sync goes on without it
 
@@ -43,15 +43,15 @@ class TransientError(SyncError):
 
 
 class ProtocolError(SyncError):
-    """Input that is not the Airbyte protocol, or an answer that the API is not known to give."""
+    """Input that is not the Airbyte protocol, or an unexpected answer of the Track API."""
 
     failure_type = "system_error"
 
 
-class Rejection(Exception):  # noqa: N818 - the protocol's own word for it: rejectedRecordCount
+class Rejection(Exception):  # noqa: N818 - the protocol's own term: rejectedRecordCount
     """Why one row can't be sent.
 
-    reason   one word for counting: `required`, `invalid`, `too_large`, or Customer.io's own
+    reason   one word for counting: `required`, `invalid`, `too_large`, or Customer.io's own reason
     field    the column at fault, as the row spells it; empty if there is no single one
     message  a sentence for the owner of the row, stored next to the row and never logged
     """
@@ -67,11 +67,11 @@ _SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later ro
 
 
 def unexpected(error: BaseException, meaning: str = _SYNC_RESUMES) -> SyncError:
-    """The error to end with after an exception that nobody foresaw: where it happened, and nothing of its text.
+    """The error for an unexpected exception: its type and where it was raised, never its text.
 
     Args:
         error: the exception
-        meaning: a sentence about what it means for the rows
+        meaning: a sentence about the consequences for the rows
     """
     places = traceback.extract_tb(error.__traceback__)
     return SyncError(

@@ -5,8 +5,8 @@ state closes that epoch and opens the next. A record is settled when Customer.io
 bucket (without a bucket: counted) as rejected. A closed epoch with no outstanding records releases its state, in order.
 
 A STREAM state closes the epoch of its own stream. Any other state (GLOBAL, LEGACY) closes the epochs of all streams
-that had records or states since the last such state. It waits at the head of each, and is released when it heads all of
-them and every earlier state of its kind has been released. A stream that had none joins it with an empty epoch when its
+that had records or states since the last such state. It waits at the head of each, and is released when it is at the head of all
+and every earlier state of its kind has been released. A stream that had none joins it with an empty epoch when its
 next record or state arrives while it still waits: no later state may overtake it. So each operation costs no more than
 the streams it touches, and nothing depends on how many rows are in flight.
 """
@@ -17,7 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-# What Python needs to keep a waiting state beside its bytes: its epoch and its place in the queues.
+# Python's own overhead for a waiting state, in addition to its bytes: its epoch and its queue entries.
 _STATE_OVERHEAD_BYTES = 300
 
 
@@ -106,7 +106,7 @@ class Ledger:
         self._release()
 
     def settle(self, epoch: Epoch, *, delivered: int = 0, rejected: int = 0) -> None:
-        """Count records of an epoch out, for good."""
+        """Settle records of an epoch: count how many were delivered and how many rejected."""
         epoch.outstanding -= delivered + rejected
         epoch.delivered += delivered
         epoch.rejected += rejected
@@ -116,7 +116,7 @@ class Ledger:
             self._advance(epoch.queue)
 
     def settle_rejected(self, epoch: Epoch, rows: int) -> None:
-        """Count rejected records of an epoch out, for good."""
+        """Settle rejected records of an epoch."""
         self.settle(epoch, rejected=rows)
 
     def take_ready(self) -> list[Acknowledgement]:
@@ -156,7 +156,7 @@ class Ledger:
             self._release()
 
     def _pop_settled(self, queue: StreamQueue) -> bool:
-        """Release the settled states of one stream; returns whether a global state may have become free."""
+        """Release the settled states of one stream; returns whether a global state may now be released."""
         epochs = queue.epochs
         while (checkpoint := epochs[0].checkpoint) is not None and not epochs[0].outstanding:
             epoch = epochs[0]
@@ -174,7 +174,7 @@ class Ledger:
         return False
 
     def _release(self) -> None:
-        """Release the global states that are free, and what waits behind them."""
+        """Release the global states that nothing holds back, and the states that wait behind them."""
         while self._of_all and not self._of_all[0].awaited_queues:
             checkpoint = self._of_all.popleft()
             self._ready.append(Acknowledgement(checkpoint.state, checkpoint.delivered, checkpoint.rejected))

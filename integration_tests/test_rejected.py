@@ -245,7 +245,7 @@ def test_an_empty_bucket_is_not_an_error(api: LocalTrackApi, bucket: Bucket) -> 
 def test_a_failure_is_one_sentence_on_stderr(bucket: Bucket) -> None:
     """With exit code 1, or 2 for a wrong argument."""
     url = "http://127.0.0.1:1"
-    assert "names no bucket" in run_command("rejected", config_for(url)).failure()
+    assert "No bucket is configured" in run_command("rejected", config_for(url)).failure()
     gone = config_for(url, object_storage_config=bucket.config(s3_bucket_name="never-made"))
     assert "could not be listed: there is no bucket never-made" in run_command("rejected", gone).failure()
     odd = run_command("rejected", config_for(url), None, "--since", "yesterday")

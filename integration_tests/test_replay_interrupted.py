@@ -216,7 +216,7 @@ def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
         assert done.exit_code == -sent
     else:
         assert (done.exit_code, done.stderr) == (128 + sent, "")
-        assert "stopped midway; the file is as it was" in done.stdout
+        assert "stopped early; the file is unchanged" in done.stdout
         assert "Stopped before the end. Run the replay again to resume." in done.stdout
     assert 0 < len(arrived(api)) < 400
     assert {key: body for key, body in contents(bucket).items() if key in objects} == objects
@@ -279,7 +279,7 @@ def test_a_file_that_somebody_changes_meanwhile_is_left_to_them(
         proxy.change = change_after
         done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
     assert done.exit_code == 0
-    assert "it was changed by somebody else while its rows were sent" in done.stdout
+    assert "it was modified while its rows were being sent" in done.stdout
     assert rows_in(bucket, replayed=True) == []
     left = rows_in(bucket, replayed=False)
     assert [row["person_id"] for row in left if row["_seq"] == 0] == (["u9"] if change == "mended" else [])

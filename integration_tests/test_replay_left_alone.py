@@ -48,13 +48,11 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     done = run_command("replay", config(api, storage), catalog_of(ORDERS))
     assert done.exit_code == 0
     assert sorted(arrived(api)) == GOOD_ORDERS
-    assert (
-        f"{below}cut.csv.gz: left as it is, as its compression is broken, or it is truncated." in done.stdout
-    )
-    unknown = "left as it is, as neither its label nor its key says which stream it belongs to; name the stream with --stream."
+    assert f"{below}cut.csv.gz: left unchanged: its compression is broken, or it is truncated." in done.stdout
+    unknown = "left unchanged: neither its label nor its key says which stream it belongs to; name the stream with --stream."
     for name in ("notes.txt", "42/unlabelled.csv"):
         assert f"{below}{name}: {unknown}" in done.stdout
-    assert "left as it is, as the catalog has no stream shop.Größe" in done.stdout
+    assert "left unchanged: the catalog has no stream shop.Größe" in done.stdout
     assert "Left unchanged: 4 files (see above)." in done.stdout
     assert all(bucket.read(below + name) == body for name, body in put.items())
 
@@ -67,10 +65,10 @@ def test_the_stream_of_a_file_may_be_named_on_the_command_line(api: LocalTrackAp
     # Without its label.
     bucket.client.put_object(Bucket=bucket.name, Key=orders, Body=bucket.read(orders))
     unknown = run_command("replay", config(api, storage), CATALOG, "--stream", "invoices", "--dry-run")
-    assert f"{orders}: left as it is, as neither its label nor its key says" in unknown.stdout
+    assert f"{orders}: left unchanged: neither its label nor its key says" in unknown.stdout
     tried = run_command("replay", config(api, storage), CATALOG, "--stream", "Größe", "--dry-run")
     assert (
-        f"{orders}: its stream is unknown, so its rows count as rows of shop.Größe (--stream)."
+        f"{orders}: its stream is unknown, so its rows are treated as rows of shop.Größe (--stream)."
         in tried.stdout
     )
     done = run_command("replay", config(api, storage), CATALOG, "--stream", "orders")
@@ -103,7 +101,7 @@ def test_an_archived_file_is_named_and_left_alone(api: LocalTrackApi, bucket: Bu
         )
         done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
     assert (done.exit_code, done.stderr) == (0, "")
-    assert f"{archived}: left as it is, as it was archived; restore it first." in done.stdout
+    assert f"{archived}: left unchanged: it was archived; restore it first." in done.stdout
     assert "5 rows accepted, 0 rejected again. Left unchanged: 1 file (see above). Done." in done.stdout
 
 
@@ -111,7 +109,7 @@ def test_failures_are_one_sentence_on_stderr(api: LocalTrackApi, bucket: Bucket)
     """Of the configuration, the catalog, the bucket and the server."""
     storage = bucket.config()
     good = config(api, storage)
-    assert "names no bucket" in run_command("replay", config_for(api.url), CATALOG).failure()
+    assert "No bucket is configured" in run_command("replay", config_for(api.url), CATALOG).failure()
     assert "not a configured Airbyte catalog" in run_command("replay", good, {"streams": 1}).failure()
     gone = bucket.config(s3_bucket_name="never-made")
     assert "there is no bucket never-made" in run_command("replay", config(api, gone), CATALOG).failure()

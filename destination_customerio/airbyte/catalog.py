@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """A configured stream. Compared by identity: two that differ only in namespace are two.
+    """A configured stream. Compared by identity, so streams that differ only in namespace are distinct.
 
     object_name     the catalog's `destination_object_name`; None before data activation
-    properties      the top-level properties of the stream's JSON schema, in their order
+    properties      the top-level properties of the stream's JSON schema, in schema order
     sync_id, generation_id
-                    the platform's numbers of the job and of the table's generation; 0 if it gives none
+                    the platform's job id and the table's generation id; 0 if absent
     """
 
     name: str
@@ -32,7 +32,7 @@ class Stream:
     generation_id: int = 0
 
     def __str__(self) -> str:
-        """The name a person knows the stream by."""
+        """The name for messages: `namespace.name`, or the name alone if there is no namespace."""
         return f"{self.namespace}.{self.name}" if self.namespace else self.name
 
 
@@ -60,7 +60,7 @@ def read_catalog(path: Path) -> list[Stream]:
     """Read a ConfiguredAirbyteCatalog from a JSON file.
 
     Raises:
-        ProtocolError: no such file, or not a configured catalog.
+        ProtocolError: the file can't be read, or is not a configured catalog.
     """
     try:
         text = path.read_bytes()
@@ -84,7 +84,7 @@ def parse_catalog(text: bytes) -> list[Stream]:
     streams = [_stream(entry) for entry in configured]
     if len({(stream.namespace, stream.name) for stream in streams}) < len(streams):
         raise ProtocolError(
-            "The catalog names one stream twice. Nothing was written. Keep one entry of each."
+            "The catalog lists the same stream twice. Nothing was written. Keep one entry for each stream."
         )
     return streams
 

@@ -1,7 +1,7 @@
 """Messages of the Airbyte protocol, as lines of bytes.
 
-A state is emitted as the very bytes it came in as, with `destinationStats` spliced in: so no parser and printer in
-between can change a float, drop an unknown key, or round a big integer.
+A state is emitted with the exact bytes that it was received with, plus `destinationStats`. It is never parsed and encoded
+again, which could change a float, drop an unknown key, or round a big integer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # A stream's namespace ("" if it has none) and name.
 StreamKey = tuple[str, str]
 
-# Messages that a destination need not act on.
+# Messages that a destination ignores.
 IGNORED_TYPES = frozenset(
     {"TRACE", "LOG", "CONTROL", "SPEC", "CONNECTION_STATUS", "CATALOG", "DESTINATION_CATALOG"}
 )
@@ -28,7 +28,7 @@ _ENVELOPE_DEPTH = 4
 
 
 def read_envelope(line: bytes) -> JsonObject:
-    """The outer levels of a message that is nested too deeply for any parser, without what is further in.
+    """Read the outer levels of a message that is nested too deeply for any parser; deeper values are left out.
 
     Raises:
         ValueError: not a JSON object.
@@ -53,7 +53,7 @@ def stream_of_record(record: Mapping[str, Any]) -> StreamKey:
     """Which stream a RECORD's row belongs to.
 
     Raises:
-        KeyError, TypeError: it names none.
+        KeyError, TypeError: it names no stream.
     """
     return record.get("namespace") or "", record["stream"]
 
@@ -66,11 +66,11 @@ def stream_of_state(state: Any) -> StreamKey | None:
     """
     state = as_object(state)
     if state is None:
-        raise ValueError("no state")
+        raise ValueError("not a state")
     # The oldest clients send no type; their states are one blob for all streams.
     kind = state.get("type") or "LEGACY"
     if kind not in _STATE_TYPES:
-        raise ValueError("no known type of state")
+        raise ValueError("unknown type of state")
     if kind != "STREAM":
         return None
     stream = as_object(state.get("stream")) or {}

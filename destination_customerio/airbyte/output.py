@@ -1,4 +1,4 @@
-"""Stdout: protocol messages only, one writer, each flushed at once."""
+"""Stdout: protocol messages only, from one writer, each flushed immediately."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from destination_customerio.errors import SyncError
 
 
-class OutputClosed(Exception):  # noqa: N818 - an event: nobody reads what we write any more
-    """The reader of stdout has closed it; states can't be acknowledged any more."""
+class OutputClosed(Exception):  # noqa: N818 - an event, not an error
+    """Stdout has no reader any more, so states can't be acknowledged."""
 
 
 class Output:

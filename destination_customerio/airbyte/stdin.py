@@ -1,4 +1,4 @@
-"""Reads stdin to its end in a thread of its own, in blocks of whole lines.
+"""Reads stdin to the end in its own thread, in blocks of whole lines.
 
 The reader can be faster than the coordinator, so it waits for a slot before it passes a block on (back-pressure): the
 pipe then fills, and the source waits.
@@ -32,21 +32,21 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class EndOfInput:
-    """Stdin is at its end."""
+    """Stdin has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class InputFailed:
-    """Stdin can't be read any further; nothing more will come."""
+    """Reading stdin failed; no more lines will arrive."""
 
     error: SyncError
 
 
 class Receiver(Protocol):
-    """Takes what the reader reads."""
+    """Accepts events from the reader."""
 
     def post(self, event: Lines | EndOfInput | InputFailed) -> None:
-        """Take an event; called by the reader's thread."""
+        """Accept an event; called by the reader's thread."""
         ...
 
     def wait_for_slot(self) -> None:
@@ -61,7 +61,7 @@ class LineReader:
         self._pieces: list[bytes | memoryview] = []
 
     def feed(self, chunk: bytes) -> bytes | None:
-        """Add a chunk; returns the lines that are complete by now, without the last one's newline, if there are any."""
+        """Add a chunk; returns the lines that it completes, without the final newline, or None if there are none."""
         end = chunk.rfind(b"\n")
         if end < 0:
             self._pieces.append(chunk)
@@ -79,18 +79,18 @@ class LineReader:
 
 
 def start_reading(descriptor: int, receiver: Receiver) -> None:
-    """Read a file descriptor to its end in a thread of its own."""
+    """Read a file descriptor to the end in its own thread."""
     _widen_pipe(descriptor)
-    # A daemon: it may block in a read for ever, and nothing it holds needs an orderly end.
+    # A daemon thread: it may block in a read forever, and it holds nothing that needs cleanup.
     threading.Thread(target=_read_all, args=(descriptor, receiver), name="reader", daemon=True).start()
 
 
 def _widen_pipe(descriptor: int) -> None:
-    """Let a pipe hold a whole chunk, so that the threads switch a quarter as often as with Linux's 64 KiB."""
+    """Enlarge a pipe to a whole chunk, for a quarter of the thread switches that Linux's default of 64 KiB needs."""
     if sys.platform == "linux":
         import fcntl
 
-        with contextlib.suppress(OSError):  # not a pipe, or more memory for pipes than this user may have
+        with contextlib.suppress(OSError):  # not a pipe, or beyond this user's limit on pipe memory
             if fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ) < CHUNK_BYTES:
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, CHUNK_BYTES)
 
@@ -120,17 +120,17 @@ def _blocks(descriptor: int, receiver: Receiver) -> Iterator[bytes]:
 
 def _chunks(descriptor: int) -> Iterator[bytes]:
     # Everything is read into one buffer. os.read() allocates a whole chunk each time and frees what was not filled; glibc
-    # keeps the small remainders apart, so that the chunks around them never coalesce: 70 MB in a sync of minutes.
+    # keeps the small remainders separate, so that the chunks around them never coalesce: 70 MB within minutes.
     buffer = memoryview(bytearray(CHUNK_BYTES))
     file = io.FileIO(descriptor, closefd=False)
     while (size := file.readinto(buffer)) != 0:
-        if size is None:  # non-blocking and empty for now, which is not the end
+        if size is None:  # non-blocking and currently empty, which is not the end of the input
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         yield bytes(buffer[:size])
 
 
 def _unreadable(error: OSError) -> ProtocolError:
     return ProtocolError(
-        f"The input could not be read to its end ({error.strerror}). Rows before the last acknowledged state are "
+        f"The input could not be read to the end ({error.strerror}). Rows before the last acknowledged state are "
         "delivered; later rows will be sent again. Check what is connected to the connector's standard input."
     )

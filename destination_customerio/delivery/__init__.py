@@ -1,1 +1,1 @@
-"""Batches on their way to Customer.io: partitioned, sent, retried, split."""
+"""Delivery to Customer.io: rows are partitioned into lanes and batched; batches are sent, retried and split."""

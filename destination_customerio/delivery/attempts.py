@@ -38,7 +38,7 @@ class Transport(Protocol):
     """Makes one attempt to send a body."""
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """Send it once."""
+        """Send the body once."""
         ...
 
     def close(self) -> None:
@@ -69,10 +69,10 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """What a delivery needs from its surroundings.
+    """The dependencies of a delivery, shared by all lanes.
 
-    wait    waits for the given seconds; returns True at once when the sync is aborted meanwhile
-    report  takes a `Retrying` for each attempt that failed
+    wait    waits for the given seconds; returns True as soon as the sync is aborted
+    report  receives a `Retrying` for each failed attempt
     """
 
     throttle: Throttle
@@ -87,7 +87,7 @@ class DeliveryContext:
 
 @dataclass(slots=True)
 class Delivery:
-    """Delivers batches over one transport, one after the other. Not thread-safe; owned by one lane."""
+    """Delivers batches over one transport, one at a time. Not thread-safe; owned by one lane."""
 
     transport: Transport
     context: DeliveryContext
@@ -98,7 +98,7 @@ class Delivery:
 
         Raises:
             ConfigError: the credentials are refused, or all rows are.
-            TransientError: the retry budget is spent.
+            TransientError: the retry budget is exhausted.
             ProtocolError: an answer that the Track API is not known to give.
             Aborted: the sync is ending.
         """
@@ -147,7 +147,7 @@ class Delivery:
     def _wait_for_throttle(self) -> None:
         context = self.context
         while seconds := context.throttle.seconds_to_wait():
-            # Not all lanes at the same moment, or the server would answer 429 again.
+            # With jitter: if all lanes resumed at the same moment, the server would answer 429 again.
             if context.wait(seconds + backoff_seconds(1, context.rng)):
                 raise Aborted
 
@@ -173,9 +173,9 @@ def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> 
 
 def _unexpected_status(status: int) -> ProtocolError:
     return ProtocolError(
-        f"The Track API answered HTTP {status}, which it is not known to do. The rows of this request count as not "
-        "delivered and will be sent again. Check the proxy between Airbyte and Customer.io, and the Track API URL "
-        "(track_api_url) if one is set."
+        f"Unexpected answer from the Track API (HTTP {status}). The rows of this request count as not delivered and will "
+        "be sent again. Check the proxy between Airbyte and Customer.io, and the Track API URL (track_api_url) if one is "
+        "set."
     )
 
 

@@ -1,8 +1,8 @@
-"""Batches of entries, filled up to the request limit, exactly counted.
+"""Batches of entries, filled up to the size limit of a request; sizes are exact.
 
-An entry is encoded once and appended to one buffer; a request's body is cut from it, never encoded again. So every
+An entry is encoded once and appended to one buffer; a request's body is a slice of it, never encoded again. So every
 attempt of a request, and every part of a split one, carries the same bytes for the same row, and the server can drop
-what it already took.
+what it has already accepted.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _OPEN = b'{"batch":['
 _CLOSE = b"]}"
 
-# What Python itself needs to remember a row in flight, beside its bytes: list slots, integers, object headers.
+# Python's own overhead for a row in flight, in addition to its bytes: list slots, integers, object headers.
 _ROW_OVERHEAD_BYTES = 150
 
 
 class Batch:
-    """Entries that travel together, with what is needed to settle or reject each of their rows.
+    """Entries that are sent together, with what is needed to settle or reject each of their rows.
 
-    lines        each row as it was read, for the dead letters
-    epochs       each row's ticket in the ledger
+    lines        each row's RECORD line as it was read, for the dead letters
+    epochs       each row's epoch in the ledger
     opened_at    clock time of the first row
     """
 
@@ -57,7 +57,7 @@ class Batch:
         return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
 
     def add(self, entry: bytes, line: bytes, epoch: Epoch) -> bool:
-        """Append one row if the body, with it, stays within the limit; whether it does."""
+        """Append one row if the body stays within the limit; returns whether it was appended."""
         buffer = self._buffer
         end = len(buffer) + len(entry)
         if end > self._last_end:
@@ -71,13 +71,13 @@ class Batch:
         return True
 
     def body(self, start: int, stop: int) -> bytes:
-        """The request body that sends the rows `start` to `stop`, the latter left out."""
+        """The request body that sends the rows from `start` up to, but not including, `stop`."""
         first = self._ends[start - 1] + 1 if start else len(_OPEN)
         return b"".join((_OPEN, memoryview(self._buffer)[first : self._ends[stop - 1]], _CLOSE))
 
 
 class Batcher:
-    """One open batch a lane. Asks whether an entry fits before adding it."""
+    """Keeps one open batch per lane. Checks whether an entry fits before adding it."""
 
     def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._open: list[Batch | None] = [None] * lanes
@@ -103,12 +103,12 @@ class Batcher:
         return batch
 
     def seal_lane(self, lane: int) -> Batch | None:
-        """Close the open batch of one lane, if it has one, and hand it over."""
+        """Close and return the open batch of one lane, if it has one."""
         batch, self._open[lane] = self._open[lane], None
         return batch
 
     def seal(self, opened_before: float = float("inf")) -> list[Batch]:
-        """Close the batches that were opened before a time, by default all, and hand them over."""
+        """Close and return the batches that were opened before a clock time; by default all."""
         sealed = []
         for lane, batch in enumerate(self._open):
             if batch is not None and batch.opened_at < opened_before:
@@ -117,5 +117,5 @@ class Batcher:
         return sealed
 
     def oldest_opened_at(self) -> float | None:
-        """When the oldest open batch got its first row."""
+        """When the oldest open batch got its first row; None if no batch is open."""
         return min((batch.opened_at for batch in self._open if batch is not None), default=None)

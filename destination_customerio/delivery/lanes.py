@@ -28,14 +28,14 @@ _BARRIER_POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class LaneFailed:
-    """A lane met an error that ends the sync."""
+    """A lane failed with an error that ends the sync."""
 
     error: SyncError
 
 
 @dataclass(frozen=True, slots=True)
 class LaneEnded:
-    """A lane has finished its request in flight and takes no more."""
+    """A lane has finished its request in flight and accepts no more batches."""
 
 
 class _Mark(NamedTuple):
@@ -54,7 +54,7 @@ _Task: TypeAlias = "Batch | _Mark | _Wait | None"
 
 
 class Lanes(Protocol):
-    """Where sealed batches go; `lanes` is how many there are, and each batch names its own."""
+    """Delivers sealed batches, each in the lane that it names; `lanes` is the number of lanes."""
 
     lanes: int
 
@@ -63,7 +63,7 @@ class Lanes(Protocol):
         ...
 
     def hold(self, barrier: Barrier) -> None:
-        """Start nothing that one lane is given from now on before another has finished everything it was given."""
+        """Set a barrier: what is queued in its lane from now on waits for everything queued so far in the awaited one."""
         ...
 
     def abort(self) -> None:
@@ -72,7 +72,7 @@ class Lanes(Protocol):
 
 
 class ThreadedLanes:
-    """Sends batches, each lane a thread with a connection of its own.
+    """Sends batches, each lane a thread with its own connection.
 
     The outcome of a batch is posted: `Delivered`, or `LaneFailed` when the sync can't go on. After `abort`, batches that
     were not finished are not reported; `LaneEnded` says that nothing more will come from a lane.

@@ -1,19 +1,19 @@
-"""Assigns each row to a lane, so that rows that must stay in order do.
+"""Assigns each row to a lane, so that rows stay in order where they must.
 
-Rows with the same order key (one person, one object) stay in order when one lane carries them. Usually that is a matter of
-hashing the key (`HashPartitioner`). Rows that join two keys, a merge of two people or a person's relationship to an
-object, must stay in order with the rows of both, and a hash would often name two lanes (`PinningPartitioner`):
+Rows with the same order key (one person, one object) stay in order when one lane carries them. Usually it is enough to
+hash the key (`HashPartitioner`). Rows that join two keys, a merge of two people or a person's relationship to an object,
+must stay in order with the rows of both, and the two keys often hash to different lanes (`PinningPartitioner`):
 
 - A key is pinned to a lane while rows of it are open, queued or in flight. Rows of a pinned key follow it there.
-- A row that joins two keys goes where one of them is pinned, if the other is pinned there too or nowhere.
-- If they are pinned to two lanes, the row takes the first, and a barrier holds that lane back until the second one has
-  finished everything it was given before. From then on both keys are pinned to the first lane.
+- A row that joins two keys goes to the lane that either is pinned to, unless they are pinned to different lanes.
+- If they are pinned to different lanes, the row goes to the first, and a barrier holds that lane back until the second
+  one has finished everything queued before. From then on both keys are pinned to the first lane.
 - A barrier costs two batches that are not full. Where one was needed, the next rows are likely to need more (people
   interleaved with their relationships), so for a while all new keys go to one lane: slower than many, and far faster than
   a request for every row.
 
-Lanes can't deadlock: a barrier waits for what another lane was given before it, and batches and barriers are handed out
-by one thread, in one order.
+Lanes can't deadlock: a barrier only waits for what was queued before it in another lane, and one thread queues all batches
+and barriers, in one order.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     # What a row must stay in order with: the rows of one key, or of both.
     Order = OrderKey | tuple[OrderKey, OrderKey]
 
-# For how many rows new keys go to one lane after a barrier.
+# For how many rows after a barrier new keys all go to one lane.
 _ROWS_GATHERED = 5_000
 
 
 class Barrier(NamedTuple):
-    """What `lane` is given from now on waits for everything that `awaited` was given before."""
+    """What is queued in `lane` from now on waits for everything queued in `awaited` before."""
 
     lane: int
     awaited: int
@@ -100,7 +100,7 @@ class PinningPartitioner:
         self._rows += 1
         if type(order) is str:
             pin = self._pins.get(order) or self._new_pin(order, self._lane_of_new(order))
-            self._take(pin.lane, (pin,))
+            self._add_row(pin.lane, (pin,))
             return pin.lane, None
         first, second = (self._pins.get(key) for key in order)
         pinned = first or second
@@ -110,7 +110,7 @@ class PinningPartitioner:
             barrier = Barrier(lane, second.lane)
             second.lane = lane
             self._gather_until = self._rows + _ROWS_GATHERED
-        self._take(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
+        self._add_row(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
         return lane, barrier
 
     def settled(self, batch: Batch) -> None:
@@ -122,7 +122,7 @@ class PinningPartitioner:
                 if not pin.rows:
                     del self._pins[pin.key]
 
-    def _take(self, lane: int, pins: tuple[_Pin, ...]) -> None:
+    def _add_row(self, lane: int, pins: tuple[_Pin, ...]) -> None:
         for pin in pins:
             pin.rows += 1
         self._rows_of[lane].append(pins)

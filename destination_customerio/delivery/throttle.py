@@ -1,4 +1,4 @@
-"""State shared by the lanes: how long all of them have been told to wait, and the circuit breaker. Thread-safe."""
+"""State shared by the lanes: the pause that a 429 imposes on all of them, and the circuit breaker. Thread-safe."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Throttle:
         self._resume_at = float("-inf")
 
     def hold(self, seconds: float) -> None:
-        """Let no lane send for this long from now."""
+        """Keep all lanes from sending for this long from now."""
         with self._lock:
             self._resume_at = max(self._resume_at, self._clock() + seconds)
 
     def seconds_to_wait(self) -> float:
-        """How long to wait before the next request; 0 when no wait was asked for."""
+        """How long to wait before the next request; 0 if it may be sent now."""
         with self._lock:
             return max(0.0, self._resume_at - self._clock())
 
@@ -41,7 +41,7 @@ class CircuitBreaker:
         self._refusals = 0
 
     def row_accepted(self) -> None:
-        """Some row was accepted: the rows are refused, not the account."""
+        """Reset the count: a row was accepted, so the refusals are about rows, not about the account."""
         with self._lock:
             self._refusals = 0
 

@@ -1,6 +1,6 @@
-"""The commands `rejected` and `replay`, for people: words on stdout, one sentence on stderr when they fail.
+"""The commands `rejected` and `replay`: a report on stdout, and on failure an error message on stderr.
 
-They read the same configuration as the commands of the Airbyte protocol, and speak none of it.
+They read the same configuration as the Airbyte commands, but write no protocol messages.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from destination_customerio.config.model import Config
     from destination_customerio.delivery.lanes import Lanes
 
-# After a signal: eight for the rows under way (`sync/pipeline.py`), and less than ten, when the platform kills.
+# After a signal: eight for the rows in flight (`sync/pipeline.py`), and less than ten, after which platforms kill.
 _STOP_SECONDS = 9.5
 _LEAVE_SECONDS = 1.0
-_NOTHING_IS_LOST = "No row is lost: each lies in its file, among the replayed, or in both."
+_NOTHING_IS_LOST = "No row is lost: each is in its file, among the replayed rows, or in both."
 _CUT_SHORT = (
     f"Stopped without waiting any longer for the bucket or Customer.io. {_NOTHING_IS_LOST} Run the replay again in a "
-    "minute, when its lease has lapsed."
+    "minute, when its lease has expired."
 )
 
 
@@ -58,26 +58,26 @@ def run_rejected_command(
 
     Args:
         parsed: the arguments
-        on_signal: sets what happens when the process is asked to end
+        on_signal: sets the handler of SIGTERM and SIGINT
     """
     filters = Filters(parsed.sync_id, parsed.stream, parsed.since)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # names are in all scripts, and terminals in some
+        if isinstance(stream, TextIOWrapper):  # a terminal may not be able to encode every name
             stream.reconfigure(errors="backslashreplace")
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
-            # Nothing is under way that would have to be finished.
+            # Nothing is in flight that would have to be finished.
             on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
             return _rejected(config, filters, as_json=parsed.json)
         return _replay(config, parsed, filters, on_signal)
     except BrokenPipeError:
-        # Nobody reads on. Python would complain of it once more at the end.
+        # Stdout has no reader any more. Otherwise Python would report that once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except SyncError as error:
         return _fail(error)
-    except Exception as error:  # noqa: BLE001 - a bug still owes a sentence
+    except Exception as error:  # noqa: BLE001 - even a bug is reported as a message
         return _fail(unexpected(error, _NOTHING_IS_LOST))
 
 
@@ -110,7 +110,7 @@ def _replay(
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
         on_signal(Deadline(_STOP_SECONDS, _CUT_SHORT).before(file_replay.stop))
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
-        if not parsed.dry_run:  # which can run beside anything
+        if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease
             stack.enter_context(Lease(storage))
         outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
@@ -122,7 +122,7 @@ def _start_lanes(config: Config, inbox: Inbox, *, dry_run: bool) -> Lanes:
     if dry_run:
         return DryLanes(config.max_concurrent_requests, inbox.post)
     track_url = resolve_track_url(config, time.sleep, time.time)
-    # Rows that were refused before may all be refused again: here that says nothing about the account.
+    # Rows that were rejected before may all be rejected again; that does not mean that the account is at fault.
     return start_lanes(config, track_url, inbox, max_consecutive_refusals=math.inf)
 
 
@@ -131,8 +131,8 @@ def _storage(config: Config) -> S3Storage:
     if isinstance(storage, S3Storage):
         return storage
     raise ConfigError(
-        "The configuration keeps no rejected rows: object_storage_config names no bucket. Nothing was done. Name the "
-        "bucket that the rejected rows were written to."
+        "No bucket is configured (object_storage_config), so there are no stored rejected rows to work on. Nothing was "
+        "done. Configure the bucket that the rejected rows were written to."
     )
 
 

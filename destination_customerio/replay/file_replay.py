@@ -1,6 +1,6 @@
 """Sends the rows of one file through a pipeline and reports which of them were rejected again.
 
-The pipeline, its lanes and their connections are those of a sync; the lanes live on from file to file. The input is built
+The pipeline, its lanes and their connections are those of a sync; the lanes are kept from file to file. The input is built
 from the file instead of read from stdin (`record_message`), and the dead letters are the reasons of rows that are
 rejected again (`new_reasons`), as the rows themselves are in the file.
 """
@@ -60,9 +60,9 @@ class FileResult:
 class FileReplay:
     """Replays files, one at a time.
 
-    lanes     post into the inbox; whoever started them ends them
-    view      shows progress, and anything odd about the rows
-    stopping  the signal that asked for the end, if one did
+    lanes     post to the inbox; the caller starts and aborts them
+    view      shows progress and warnings
+    stopping  the signal that requested a shutdown, if any
     """
 
     def __init__(self, lanes: Lanes, inbox: Inbox, view: View) -> None:
@@ -72,7 +72,7 @@ class FileReplay:
         self.stopping: Stop | None = None
 
     def stop(self, signal_number: int) -> None:
-        """Finish what is in flight, and send nothing more; a signal handler may call this."""
+        """Finish the requests in flight, and send nothing more; a signal handler may call this."""
         self.stopping = Stop(signal_number)
         self._inbox.post(self.stopping)
 
@@ -150,7 +150,7 @@ class _Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the thread. If the pipeline ended early, the thread may be waiting for a slot that nobody frees."""
+        """Wait for the thread. If the pipeline ended early, the thread may be waiting for a slot that is never freed."""
         self._stopping.set()
         self._thread.join(_FEED_END_SECONDS)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class NewReasons:
-    """The reasons of rows that are rejected again; `DeadLetters` that keep no rows, as these are in the file.
+    """The reasons of rows that are rejected again; `DeadLetters` that store no rows, as these are in the file.
 
     Reasons are kept in a temporary file, so that memory holds eight bytes for each row.
 
@@ -52,8 +52,8 @@ class NewReasons:
             )
         except OSError:
             raise TransientError(
-                "This machine has no disk space left for the reasons of rows that were rejected again, so the replay "
-                "stops. The file is unchanged. Give it more disk space for temporary files, and run the replay again."
+                "Not enough disk space for the reasons of rows that were rejected again. The replay stops, and the file is "
+                "unchanged. Provide more disk space for temporary files, and run the replay again."
             ) from None
         count_kind(self.kinds, *countable(rejection, line))
         self._settle(epoch, 1)

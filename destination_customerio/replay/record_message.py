@@ -1,6 +1,6 @@
-"""The RECORD message of a replayed row, which carries where the row came from.
+"""The RECORD message of a replayed row, which records where the row came from.
 
-`{"replay":{"row":12,"raw_id":"…"},"type":"RECORD","record":{…}}`: the first member is this replay's own; the protocol
+`{"replay":{"row":12,"raw_id":"…"},"type":"RECORD","record":{…}}`: the first member is internal to the replay; the protocol
 ignores it. When a row is rejected again, or needs an event id, its line alone says which row of the file it is.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RowOrigin(NamedTuple):
-    """The row's index in its file, from 0, and what its event id is made of."""
+    """The row's index in its file, from 0, and the value that its event id is derived from."""
 
     row: int
     raw_id: str

@@ -1,33 +1,33 @@
-"""Replay: rejected rows are sent again, and what Customer.io takes is moved aside.
+"""Replay: rejected rows are sent again, and the rows that Customer.io accepts are moved aside.
 
-Theory of operation. Files are replayed one after the other, in the order in which they were written, each by a pipeline of
-its own that has ended before the next begins; so rows stay in order as far as the files say, which is within a stream, and
-between streams from file to file. For each file:
+Theory of operation. Files are replayed one at a time, in the order in which they were written, each by its own pipeline,
+which ends before the next begins. So rows stay in order as far as the files record it: within a stream, and between
+streams from file to file. For each file:
 
-1. The object is fetched, and known from then on by its ETag.
-2. All rows that are meant are sent. Nothing in the bucket has changed yet.
-3. When the fate of every row is known: the rows that were accepted are stored as `<bucket_path>/replayed/<rest of the key>`
-   (PUT), as they lay in the file.
-4. The file is replaced, under its own key, by the rows that stay (PUT): those that were rejected again, with their new
-   reasons, those that nobody meant, and those that can't be read. If none stay, the file is deleted (DELETE).
+1. The object is fetched, and identified from then on by its ETag.
+2. All selected rows are sent. Nothing in the bucket has changed yet.
+3. When the outcome of every row is known, the accepted rows are stored unchanged as
+   `<bucket_path>/replayed/<rest of the key>` (PUT).
+4. The file is replaced, under its own key, by the remaining rows (PUT): those that were rejected again, with their new
+   reasons, those that were not selected, and those that can't be read. If no row remains, the file is deleted (DELETE).
 
-Each PUT and DELETE happens whole or not at all. So at any moment every row lies in the file, or among the replayed, or in
-both, and whatever kills the process, no row is lost:
+Each PUT and DELETE is atomic. So at any moment every row is in the file, among the replayed rows, or in both, and no row is
+lost, whenever the process is killed:
 
-- before 3 the file is as it was; the next replay sends all its rows again;
-- between 3 and 4 likewise; step 3 then overwrites the object of the same key, as its metadata names the same version of
-  the file (`replayed-from`). Another version, of which other rows were replayed, gets a key with its ETag instead;
-- after 4 only what stays is left to replay.
+- before step 3 the file is unchanged; the next replay sends all its rows again;
+- between steps 3 and 4 likewise; step 3 then overwrites the object with the same key, as its metadata names the same
+  version of the file (`replayed-from`). A different version, with other rows replayed, gets a key with its ETag instead;
+- after step 4 only the remaining rows are left to replay.
 
-A row may thus be sent twice, and counts once: people and objects are idempotent, and events without an id of their own get
-one made of `_airbyte_raw_id`, which is the same in every replay (`from_row` gives the same id by itself). That holds for
-`event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that somebody copies within a file
-need another raw id to count twice.
+A row may thus be sent twice, but counts once: writes to people and objects are idempotent, and events without an id of
+their own get one derived from `_airbyte_raw_id`, which is the same in every replay (`from_row` gives the same id anyway).
+That applies to `event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that are copied within
+a file need different raw ids to count twice.
 
-Somebody else may change a file meanwhile: mend it by hand, or replay it too. Right before step 3 and before step 4 the
-object must be the version that was fetched; else it is left as it is, and the report says so. Between that look and the
-write lie milliseconds; stores that would close this gap by conditional writes are too few to rely on. A second replay
-also notices the lease of the first (`replay/lease.py`), before it sends anything.
+A file may change during a replay: somebody edits it by hand, or replays it too. Right before step 3 and before step 4 the
+object must still be the version that was fetched; otherwise it is left unchanged, and the report says so. A gap of
+milliseconds remains between this check and the write; too few stores support the conditional writes that would close it. A
+second replay also notices the lease of the first (`replay/lease.py`) before it sends anything.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 
 
 class Replay:
-    """Replays what lies in a bucket.
+    """Replays the rejected rows in a bucket.
 
     syncs      the streams of the catalog
-    dry_run    whether `file_replay` leads nowhere, so that nothing in the bucket may change
+    dry_run    whether `file_replay` sends nothing, so that nothing in the bucket may change
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class Replay:
         self.outcome = Outcome()
 
     def run(self, filters: Filters) -> Outcome:
-        """Replay all rows that are meant.
+        """Replay all selected rows.
 
         Raises:
-            SyncError: the bucket or Customer.io fails. No row is lost, and the next replay goes on.
+            SyncError: the bucket or Customer.io fails. No row is lost, and the next replay resumes.
         """
         files = self._files(filters)
         for number, file in enumerate(files):
@@ -110,13 +110,13 @@ class Replay:
         return self.outcome
 
     def _files(self, filters: Filters) -> list[RejectedFile]:
-        """The files that may hold rows that are meant, in the order in which they were written."""
+        """The files that may hold selected rows, in the order in which they were written."""
         found = []
         for file in self._bucket.each(filters.since or 0):
             if self._is_stopping():
                 return []
             origin = self._origin_of(file, filters)
-            # A file whose stream is unknown is named in the end, whatever stream is meant.
+            # A file whose stream is unknown is reported as left unchanged, whichever stream is selected.
             if origin is None or filters.may_hold(file, origin):
                 found.append(file)
         return sorted(found, key=lambda file: file.order)
@@ -140,11 +140,13 @@ class Replay:
             raise UnusableFile(self._unknown_stream(file))
         take = partial(filters.take, file=file)
         with self._bucket.fetched(file) as content, tempfile.TemporaryFile() as spool:
-            # A file that breaks off is found out before any of its rows is sent.
+            # A truncated file is detected before any of its rows is sent.
             for _ in layout_of(content, stream.properties).texts():
                 pass
             if self._origins.of(file.key, file.label) is None:
-                self._say(file, f"its stream is unknown, so its rows count as rows of {stream} (--stream)")
+                self._say(
+                    file, f"its stream is unknown, so its rows are treated as rows of {stream} (--stream)"
+                )
 
             def opened() -> Layout:
                 content.seek(0)
@@ -152,7 +154,7 @@ class Replay:
 
             result = self._file_replay.run(opened(), self._sync_of[stream], take, spool)
             if result.stopped_by is not None:
-                self._say(file, "stopped midway; the file is as it was")
+                self._say(file, "stopped early; the file is unchanged")
                 return
             if not result.selected and not result.unreadable:
                 return
@@ -174,15 +176,15 @@ class Replay:
     ) -> None:
         """Steps 3 and 4."""
         content.seek(0)
-        is_packed = content.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        is_compressed = content.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with contextlib.ExitStack() as stack:
             try:
-                accepted, staying = (_Part(stack, is_packed=is_packed) for _ in range(2))
-                has_new_reasons = _sort_out(opened(), take, result.new_reasons, accepted, staying)
+                accepted, remaining = (_Part(stack, is_compressed=is_compressed) for _ in range(2))
+                has_new_reasons = _sort_out(opened(), take, result.new_reasons, accepted, remaining)
             except OSError:
                 raise TransientError(
-                    f"This machine has no room to sort the rows of {file.key}. They were sent, and the file is as it was. "
-                    "Give it more disk space for temporary files."
+                    f"Not enough disk space to sort the rows of {file.key}. They were sent, and the file is unchanged. "
+                    "Provide more disk space for temporary files, and run the replay again."
                 ) from None
             if not accepted.rows and not has_new_reasons:
                 self._say(file, _again(result))
@@ -192,15 +194,15 @@ class Replay:
             if accepted.rows:
                 moved = f" and moved to {self._bucket.keep_replayed(file, accepted.content)}"
                 self._check_unchanged(file)
-            if staying.rows:
-                self._bucket.replace(file, staying.content)
+            if remaining.rows:
+                self._bucket.replace(file, remaining.content)
             else:
                 self._bucket.delete(file)
         self._say(file, f"{counted(result.accepted, 'row')} accepted{moved}, {_again(result)}")
 
     def _check_unchanged(self, file: RejectedFile) -> None:
         if not self._bucket.is_unchanged(file):
-            raise UnusableFile("it was changed by somebody else while its rows were sent")
+            raise UnusableFile("it was modified while its rows were being sent")
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
@@ -211,10 +213,10 @@ class Replay:
 
     def _skip(self, file: RejectedFile, cause: str) -> None:
         self.outcome.skipped_files += 1
-        self._say(file, f"left as it is, as {cause}")
+        self._say(file, f"left unchanged: {cause}")
 
-    def _say(self, file: RejectedFile, words: str) -> None:
-        self._view.say(f"{file.key}: {words}.")
+    def _say(self, file: RejectedFile, message: str) -> None:
+        self._view.say(f"{file.key}: {message}.")
 
     def _unknown_stream(self, file: RejectedFile) -> str:
         origin = self._origins.of(file.key, file.label)
@@ -225,19 +227,19 @@ class Replay:
         if origin.is_exact:
             return f"the catalog has no stream {origin}"
         return (
-            f"the catalog has no stream {origin}, or several that are spelled like that in a key; if there are several, "
+            f"the catalog has no stream {origin}, or several whose names look the same in a key; if there are several, "
             "name one with --stream"
         )
 
 
 class _Part:
-    """Rows of a file for another object: written to a temporary file, packed if the file was."""
+    """Some of a file's rows, in a temporary file that is compressed if the original is."""
 
-    def __init__(self, stack: contextlib.ExitStack, *, is_packed: bool) -> None:
+    def __init__(self, stack: contextlib.ExitStack, *, is_compressed: bool) -> None:
         self.rows = 0
         self._file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        self._packer = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_packed else None
-        self._target = cast("IO[bytes]", self._packer or self._file)
+        self._gzip = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_compressed else None
+        self._target = cast("IO[bytes]", self._gzip or self._file)
 
     def add(self, header: bytes, text: bytes) -> None:
         if not self.rows:
@@ -246,8 +248,8 @@ class _Part:
         self._target.write(text)
 
     def finish(self) -> None:
-        if self._packer:
-            self._packer.close()
+        if self._gzip:
+            self._gzip.close()
         self._file.flush()
         self._file.seek(0)
 
@@ -261,20 +263,20 @@ def _sort_out(
     take: Callable[[RejectedRow], bool],
     new_reasons: NewReasons,
     accepted: _Part,
-    staying: _Part,
+    remaining: _Part,
 ) -> bool:
-    """Write each row of the file to its part; whether a row that stays has other reasons than before."""
+    """Write each row of the file to its part; returns whether any remaining row has new reasons."""
     has_new_reasons = False
     for row in read_rows(layout):
         if row.data is None or not take(row):
-            staying.add(layout.header, row.text)
+            remaining.add(layout.header, row.text)
         elif (rejection := new_reasons.reason_of(row.number)) is not None:
             text = layout.with_reasons(row.text, rejection)
             has_new_reasons |= text != row.text
-            staying.add(layout.header, text)
+            remaining.add(layout.header, text)
         else:
             accepted.add(layout.header, row.text)
-    for part in (accepted, staying):
+    for part in (accepted, remaining):
         part.finish()
     return has_new_reasons
 

@@ -1,1 +1,1 @@
-"""One `write` at work."""
+"""A running `write`: the coordinator with its events, its timers, its log and its shutdown."""

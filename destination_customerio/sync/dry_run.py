@@ -1,4 +1,4 @@
-"""A dry run: everything but sending. For trying a mapping before the first real sync."""
+"""A dry run: everything but sending, to try a mapping before the first real sync."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DryLanes:
-    """Lanes that lead nowhere: every batch counts as accepted at once.
+    """Lanes that send nothing: every batch counts as accepted immediately.
 
     batches     how many requests there would have been
     batches_of  how many of them would have carried rows of a stream
@@ -40,7 +40,7 @@ class DryLanes:
         """Nothing is ever in flight, so nothing has to wait."""
 
     def abort(self) -> None:
-        """Nothing is in flight."""
+        """End all lanes; nothing is in flight."""
         for _ in range(self.lanes):
             self._post(LaneEnded())
 
@@ -55,5 +55,5 @@ def request_lines(lanes: DryLanes) -> Iterator[str]:
         yield f"Stream {queue.label}: its rows would be sent in {counted(batches, 'request')}."
     yield (
         f"Dry run: the sync would make {counted(lanes.batches, 'request')}. Nothing was sent, nothing was stored, and no "
-        "state was acknowledged. What Customer.io itself would refuse is not known before it is asked."
+        "state was acknowledged. Rows that Customer.io itself would reject are not known without sending them."
     )

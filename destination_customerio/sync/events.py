@@ -1,7 +1,7 @@
-"""What can happen to the coordinator, and the inbox that all threads post it to.
+"""The coordinator's events, and the inbox that all threads post them to.
 
-The reader of stdin posts blocks of lines, the lanes what became of their batches, the uploader its files, the signal
-handler a request to stop. Only the reader can be too fast, so only the reader has to wait for a slot.
+The reader of stdin posts blocks of lines, the lanes post the outcome of their batches, the uploader posts the files that
+are stored, and the signal handler posts a request to stop. Only the reader can be too fast, so only it waits for a slot.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SLOTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The process was asked to end by a signal."""
+    """A signal asked the process to end."""
 
     signal_number: int
 
@@ -62,7 +62,7 @@ class Inbox:
             return None
 
     def wait_for_slot(self) -> None:
-        """Block until the coordinator has processed enough blocks to take one more."""
+        """Block until the coordinator has processed enough blocks to accept one more."""
         self._slots.acquire()
 
     def free_slot(self) -> None:

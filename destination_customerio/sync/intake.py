@@ -1,7 +1,7 @@
 """From lines to batches: each row is assembled, assigned to a lane and added to the lane's open batch.
 
-A block of lines yields what it made, in order: batches that were sealed to make room, barriers to set before what comes
-after them, and rows that can't be sent. States go to the ledger.
+Reading a block yields its results in order: batches that were sealed to make room, barriers to set before the results that
+follow, and rows that can't be sent. States go to the ledger.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class RejectedRow(NamedTuple):
-    """A row that can't be sent: its RECORD line as it came, and why."""
+    """A row that can't be sent: its RECORD line as received, and why."""
 
     sync: StreamSync
     epoch: Epoch
@@ -63,10 +63,10 @@ class Intake:
         self._lines_read = 0
 
     def read_block(self, block: bytes, now: float) -> Iterator[Made]:
-        """Take a block of whole lines at a time of the clock; yields what it made, in order.
+        """Read a block of whole lines at clock time `now`; yields the results in order.
 
         Raises:
-            ProtocolError: a line is not a message of a configured stream; those before it are taken.
+            ProtocolError: a line is not a message of a configured stream; the lines before it have been read.
         """
         read = parse if may_hold_long_integers(block) else parse_ordinary
         for line in block.split(b"\n"):
@@ -104,7 +104,7 @@ class Intake:
         return (*made, sealed) if sealed else made
 
     def _set_barrier(self, barrier: Barrier) -> Sequence[Made]:
-        """The barrier, behind what both of its lanes have open: it separates rows, and those are read already."""
+        """The barrier, after the open batches of its two lanes, whose rows were read before it."""
         sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
         return (*(batch for batch in sealed if batch), barrier)
 
@@ -161,7 +161,7 @@ def _exact_data(line: bytes) -> JsonObject:
     """The row of a RECORD with all its digits."""
     try:
         data: JsonObject = parse_exactly(line)["record"]["data"]
-    except NestedTooDeeply:  # the exact parser gives up a little sooner than the fast one
+    except NestedTooDeeply:  # the depth limit of the exact parser is slightly lower than that of the fast one
         raise _nested_too_deeply() from None
     return data
 

@@ -31,7 +31,7 @@ class RequestCounts:
 
 
 def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
-    """What the sync writes where."""
+    """What the sync writes, and where."""
     storage = config.object_storage_config
     rejected = (
         f"are stored in s3://{storage.s3_bucket_name}/{storage.bucket_path}"
@@ -89,12 +89,12 @@ def summary_lines(
 
 
 def notice_line(stream: StreamSync, notice: Notice) -> str:
-    """What a person should know of columns of a stream."""
+    """A warning about columns of a stream."""
     match notice:
         case MailAttributes(names):
             return (
-                f"Stream {stream.stream} sends events with {', '.join(names)}. Customer.io uses attributes of this name to "
-                "address the emails that an event triggers, instead of the person's own address. Rename the column if "
+                f"Stream {stream.stream} sends events with {', '.join(names)}. Customer.io uses attributes with these names "
+                "to address the emails that an event triggers, instead of the person's own address. Rename the column if "
                 "that is not intended."
             )
         case IgnoredColumns(names, is_last):

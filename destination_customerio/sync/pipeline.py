@@ -3,8 +3,8 @@
 Rows flow downwards: block of lines → intake → lanes, and rejected rows → dead letters. They come back as events: a
 `Delivered` batch, or a file of dead letters that the bucket has stored. Then the ledger decides which states to emit.
 
-Memory is bounded by bytes: while what was read and is not settled exceeds the budget, no further block is processed, so
-the reader stops, the pipe fills, and the source waits (back-pressure).
+Memory is bounded in bytes: while unsettled data exceeds the budget, no further block is processed, so the reader stops,
+the pipe fills, and the source waits (back-pressure).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from destination_customerio.sync.stream_sync import StreamSync
 
 
-# No queue can wait for ever.
+# A queue can't wait for an unlimited time.
 _MAX_WAIT_SECONDS = 3_600.0
 
 
@@ -47,11 +47,11 @@ class PipelineSettings:
     """The coordinator's own limits and timers.
 
     max_body_bytes             the largest request body
-    max_weight_bytes           how much may be read and not settled, with Python's overhead
+    max_weight_bytes           budget for data read and not yet settled, including Python's overhead
     linger_seconds             how long a batch stays open for more rows
     dead_letter_linger_seconds how long a file of dead letters stays open while states wait for it
     quiet_seconds              the same when nothing else holds the states back
-    stop_seconds               how long a signal leaves for what is in flight; Airbyte kills after ten
+    stop_seconds               how long batches may stay in flight after a signal; Airbyte kills after ten
     failure_seconds            how long other lanes may still finish after one has failed
     """
 
@@ -67,7 +67,7 @@ class PipelineSettings:
 class Pipeline:
     """Runs one sync from the first line of stdin to the last state on stdout.
 
-    emit_state  takes a STATE line that became true, and how many rows since the previous one were delivered and rejected
+    emit_state  acknowledges a STATE line, with the numbers of rows delivered and rejected since the previous one
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class Pipeline:
         """Work until everything is settled; returns the number of the signal that ended the sync early, if one did.
 
         Raises:
-            SyncError: the sync failed. All states that were true by then have been emitted.
-            OutputClosed: nobody reads the states any more.
+            SyncError: the sync failed. All states whose rows were settled by then have been emitted.
+            OutputClosed: stdout has no reader any more.
         """
         while not self._is_over():
             self.step()
@@ -124,7 +124,7 @@ class Pipeline:
         return self._shutdown.signal_number
 
     def step(self) -> None:
-        """Handle one event, or one block of lines when there is no event; then whatever has become due."""
+        """Handle one event, or one block of lines if there is no event; then everything that is due."""
         has_work = bool(self._blocks) and self._has_room()
         event = self._inbox.take(0.0 if has_work else self._seconds_to_next_timer())
         self._now = self._clock()
@@ -140,7 +140,7 @@ class Pipeline:
     def _handle(self, event: Event) -> None:
         match event:
             case Lines(block):
-                if self._shutdown.takes_lines:
+                if self._shutdown.accepts_lines:
                     self._blocks.append(block)
             case Delivered():
                 self._settle(event)
@@ -186,7 +186,7 @@ class Pipeline:
     def _stop_early(self) -> None:
         """Drop what was read and not processed; it will be sent again."""
         self._blocks.clear()
-        # What is in flight may take until the deadline; states that wait for rejected rows alone need not.
+        # Batches in flight may take until the deadline; states that wait only for rejected rows need not.
         self._dead_letters.seal()
         if not self._shutdown.sends:
             self._lanes.abort()
@@ -232,8 +232,8 @@ class Pipeline:
     # What becomes due
 
     def _do_what_is_due(self) -> None:
-        is_all_read = not self._shutdown.takes_lines and not self._blocks
-        # No more rows will come; or they wait for room, and only what is sent makes room.
+        is_all_read = not self._shutdown.accepts_lines and not self._blocks
+        # No more rows will arrive, or they wait for room that only sending can make.
         is_pressing = is_all_read or not (self._in_flight or self._has_room())
         self._pass_on(
             self._batcher.seal(math.inf if is_pressing else self._now - self._settings.linger_seconds)
@@ -268,7 +268,7 @@ class Pipeline:
             due.append(opened_at + self._settings.linger_seconds)
         if self._ledger.waiting_states and self._dead_letters_opened_at is not None:
             due.append(self._dead_letters_opened_at + self._dead_letter_linger())
-        # Never zero: the clock may be a hair short of the time that is waited for.
+        # Never zero: a wait may end slightly before the timer is due.
         return max(0.001, min(due) - self._clock())
 
     def _is_over(self) -> bool:

@@ -48,7 +48,7 @@ class LogReporter:
     """Reports to Airbyte's log.
 
     delivered_word  what the log calls rows that the lanes have accepted
-    closing_lines   gives the lines that end the summary
+    closing_lines   returns the last lines of the summary
     """
 
     def __init__(
@@ -89,20 +89,20 @@ class LogReporter:
             self._delivered_word,
         )
         self._output.info(line)
-        self._warn_of_columns()
+        self._warn_about_columns()
         self._rows_before = sum(sync.counts.read for sync in self._streams)
         self._reported_at = now
         self.due_at = now + _INTERVAL_SECONDS
 
     def summarize(self) -> None:
         """See `Reporter`."""
-        self._warn_of_columns()
+        self._warn_about_columns()
         for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
             self._output.info(line)
         for line in self._closing_lines():
             self._output.info(line)
 
-    def _warn_of_columns(self) -> None:
+    def _warn_about_columns(self) -> None:
         for sync in self._streams:
             for notice in sync.assembler.take_notices():
                 self._output.warn(log_lines.notice_line(sync, notice))

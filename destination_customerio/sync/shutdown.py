@@ -1,17 +1,17 @@
 """How a sync ends: a state machine over what ended it.
 
-| phase              | takes lines | processes lines read | sends batches | waits for                      |
-|--------------------|-------------|----------------------|---------------|--------------------------------|
-| READING            | yes         | yes                  | yes           | -                              |
-| DRAINING           | no          | yes                  | yes           | batches, dead letters          |
-| FINISHING          | no          | no                   | yes           | batches, dead letters          |
-| ABORTING           | no          | no                   | no            | lanes to end, dead letters     |
-| ABANDONING         | no          | no                   | no            | lanes to end                   |
+| phase              | accepts lines | processes lines read | sends batches | waits for                      |
+|--------------------|---------------|----------------------|---------------|--------------------------------|
+| READING            | yes           | yes                  | yes           | -                              |
+| DRAINING           | no            | yes                  | yes           | batches, dead letters          |
+| FINISHING          | no            | no                   | yes           | batches, dead letters          |
+| ABORTING           | no            | no                   | no            | lanes to end, dead letters     |
+| ABANDONING         | no            | no                   | no            | lanes to end                   |
 
-DRAINING is the ordinary end of the input. FINISHING follows a signal or a line that can't be read: nothing more is taken,
-what was taken is brought to its end. ABORTING follows a delivery that failed for good: nothing more is sent, but what is in
-flight may still succeed. ABANDONING follows dead letters that can't be stored: rejected rows will never settle. A sync
-never goes back up in this table.
+DRAINING is the ordinary end of the input. FINISHING follows a signal or an invalid line: no further line is processed, and
+the rows that were processed are still delivered. ABORTING follows a permanent delivery failure: nothing more is sent, but
+requests in flight may still succeed. ABANDONING follows dead letters that can't be stored: rejected rows will never settle.
+A sync never moves back up in this table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    takes_lines: bool
+    accepts_lines: bool
     processes_lines: bool
     sends: bool
     waits_for_dead_letters: bool
@@ -35,13 +35,13 @@ class _Rules:
 
 @unique
 class Phase(Enum):
-    """Where a sync is on its way to its end, in this order."""
+    """The phases of a sync, in order."""
 
-    READING = _Rules(takes_lines=True, processes_lines=True, sends=True, waits_for_dead_letters=True)
-    DRAINING = _Rules(takes_lines=False, processes_lines=True, sends=True, waits_for_dead_letters=True)
-    FINISHING = _Rules(takes_lines=False, processes_lines=False, sends=True, waits_for_dead_letters=True)
-    ABORTING = _Rules(takes_lines=False, processes_lines=False, sends=False, waits_for_dead_letters=True)
-    ABANDONING = _Rules(takes_lines=False, processes_lines=False, sends=False, waits_for_dead_letters=False)
+    READING = _Rules(accepts_lines=True, processes_lines=True, sends=True, waits_for_dead_letters=True)
+    DRAINING = _Rules(accepts_lines=False, processes_lines=True, sends=True, waits_for_dead_letters=True)
+    FINISHING = _Rules(accepts_lines=False, processes_lines=False, sends=True, waits_for_dead_letters=True)
+    ABORTING = _Rules(accepts_lines=False, processes_lines=False, sends=False, waits_for_dead_letters=True)
+    ABANDONING = _Rules(accepts_lines=False, processes_lines=False, sends=False, waits_for_dead_letters=False)
 
 
 class Trigger(Enum):
@@ -55,7 +55,7 @@ class Trigger(Enum):
     DEAD_LETTERS_FAILED = auto()
 
 
-# Where each trigger leads from READING; from a later phase, it leads there only if that is further on.
+# Where each trigger leads from READING; from any other phase, it leads there only if that is later.
 _TARGETS = {
     Trigger.END_OF_INPUT: Phase.DRAINING,
     Trigger.INPUT_FAILED: Phase.DRAINING,
@@ -73,10 +73,10 @@ def next_phase(phase: Phase, trigger: Trigger) -> Phase:
 
 
 class Shutdown:
-    """The state of one sync's end. Not thread-safe; owned by the coordinator thread.
+    """The shutdown state of one sync. Not thread-safe; owned by the coordinator thread.
 
-    phase          where the sync is
-    error          the first failure, if any: what the sync ends with
+    phase          the current phase
+    error          the first failure, if any; raised when the sync has ended
     signal_number  the first signal, if any
     running_lanes  lanes that have not ended
     deadline       clock time at which the sync ends, whatever is still in flight
@@ -92,13 +92,13 @@ class Shutdown:
         self._failure_seconds = failure_seconds
 
     @property
-    def takes_lines(self) -> bool:
-        """Whether lines that arrive are still taken."""
-        return self.phase.value.takes_lines
+    def accepts_lines(self) -> bool:
+        """Whether lines that arrive are still accepted."""
+        return self.phase.value.accepts_lines
 
     @property
     def processes_lines(self) -> bool:
-        """Whether lines that were taken are still processed."""
+        """Whether lines that were accepted are still processed."""
         return self.phase.value.processes_lines
 
     @property
@@ -107,11 +107,11 @@ class Shutdown:
         return self.phase.value.sends
 
     def end_of_input(self) -> None:
-        """Stdin is at its end."""
+        """Stdin has ended."""
         self._go(Trigger.END_OF_INPUT)
 
     def input_failed(self, error: SyncError) -> None:
-        """Stdin can't be read any further; what was read before is still processed."""
+        """Reading stdin failed; what was read before is still processed."""
         self._go(Trigger.INPUT_FAILED, error)
 
     def broken_line(self, error: SyncError) -> None:
@@ -126,7 +126,7 @@ class Shutdown:
         self._go(Trigger.SIGNAL)
 
     def delivery_failed(self, error: SyncError, now: float) -> None:
-        """A lane failed for good."""
+        """A lane failed permanently."""
         self._end_by(now + self._failure_seconds)
         self._go(Trigger.DELIVERY_FAILED, error)
 
@@ -136,7 +136,7 @@ class Shutdown:
         self._go(Trigger.DEAD_LETTERS_FAILED, error)
 
     def lane_ended(self) -> None:
-        """A lane takes no more and has nothing in flight."""
+        """A lane accepts no more batches and has nothing in flight."""
         self.running_lanes -= 1
 
     def is_over(self, now: float, batches_in_flight: int, unsettled_dead_letters: int) -> bool:

@@ -60,7 +60,7 @@ class StreamSync:
         self._count(rejection.reason, rejection.field)
 
     def count_refused(self, rejection: Rejection, line: bytes) -> None:
-        """Count one row that the server rejected, by its words as far as they are safe to log."""
+        """Count one row that the server rejected, by the server's reason and field as far as they are safe to log."""
         self._count(*countable(rejection, line))
 
     def _count(self, reason: str, column: str) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 class Sync:
     """A `write` that is ready to run once something posts lines into its inbox.
 
-    closers  what to call at the end, whatever ended it: a deadline or a closed stdout included
+    closers  called at the end, however the sync ends, including at a deadline or with a closed stdout
     """
 
     def __init__(self, pipeline: Pipeline, closers: Sequence[Callable[[], None]]) -> None:
@@ -54,7 +54,7 @@ class Sync:
 
 
 def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output: Output) -> Sync:
-    """Settle everything that can be settled before the first row: routes, formats, bucket, credentials, region.
+    """Check everything that can be checked before the first row: routes, formats, bucket, credentials, region.
 
     Raises:
         SyncError: the sync can't start; nothing was read.
@@ -114,16 +114,16 @@ def stream_syncs(
     warn: Callable[[str], None],
     fresh_id: Callable[[bytes], str] | None = None,
 ) -> list[StreamSync]:
-    """Decide where each stream goes, and how.
+    """Decide which object each stream is written to, and how.
 
     Args:
         config: the configuration
         streams: the catalog's streams
-        warn: takes a line about anything odd in the mappings
-        fresh_id: makes the id of an event whose row has none from the row's line, also if the configuration asks for none
+        warn: receives warnings about the mappings
+        fresh_id: makes the id of an event whose row has none from the row's line, even if the configuration asks for none
 
     Raises:
-        ConfigError: a stream can't go anywhere.
+        ConfigError: a stream has no object that it can be written to.
     """
     kind = IDENTIFIER_KINDS[config.identifier_type]
     strategy = config.event_id_strategy

@@ -1,1 +1,1 @@
-"""Everything that knows Customer.io's HTTP."""
+"""The HTTP client for Customer.io's Track API, and what its answers mean."""

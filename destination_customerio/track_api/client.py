@@ -1,7 +1,7 @@
 """One HTTP attempt against the Track API.
 
 Credentials are sent only to Customer.io's two hosts, or to the override in the configuration: redirects are followed
-explicitly, to those two hosts and nowhere else.
+explicitly, and only to those two hosts.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _READ_BYTES = 64 * 1024
 class _Session(requests.Session):
     """A session that ignores redirects.
 
-    Even when told not to follow one, requests reads its whole body, prepares the next request, and fails if the location
-    is not a URL.
+    Even with `allow_redirects=False`, requests reads the whole body of a redirect, prepares the next request, and fails if
+    the location is not a URL.
     """
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is the base's
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - named by the base class
         return None
 
 
@@ -104,11 +104,11 @@ class TrackClient:
             return NoAnswer(_describe(error))
         except OSError:
             raise ConfigError(
-                "The file of certificate authorities named by the environment (REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE) could "
-                "not be read, so there is no secure connection to Customer.io and the rows of this request were not "
-                "sent. Correct the path, or remove the variable."
+                "The CA bundle set in the environment (REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE) could not be read, so a "
+                "secure connection to Customer.io is not possible. The rows of this request were not sent. Correct the "
+                "path, or unset the variable."
             ) from None
-        return NoAnswer("redirected in a circle")
+        return NoAnswer("too many redirects")
 
 
 def _read(response: requests.Response) -> bytes | None:
@@ -138,7 +138,7 @@ def _redirect_target(url: str, location: str) -> str:
 
 
 def _describe(error: requests.RequestException) -> str:
-    """Why an attempt failed, in words that contain nothing of the request."""
+    """Why an attempt failed, without anything from the request."""
     match error:
         case requests.exceptions.SSLError():
             return "the TLS certificate could not be verified"

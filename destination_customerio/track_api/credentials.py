@@ -1,4 +1,4 @@
-"""What to do when Customer.io refuses the credentials (401, 403)."""
+"""The error for credentials that Customer.io refuses (401, 403)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from destination_customerio.errors import ConfigError
 
 
 def bad_credentials(region: str = "auto") -> ConfigError:
-    """The error to end with; `region` as configured, if that region's host was asked."""
+    """The error that ends the command; `region` is the configured one, if that region's host was asked."""
     other_region = (
         ""
         if region == "auto"

@@ -1,4 +1,4 @@
-"""Asks for the account's region, which checks the credentials and gives the host that all batches go to."""
+"""Looks up the account's region, which checks the credentials and determines the host for all batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOST_OF_REGION = {"us": US_TRACK_URL, "eu": EU_TRACK_URL}
 
 
 def read_timeout_seconds(config: Config) -> float:
-    """How long one answer may take: never longer than the budget for all attempts."""
+    """The timeout of one request: never longer than the retry budget."""
     return min(READ_TIMEOUT_SECONDS, config.retry_timeout_seconds)
 
 
@@ -80,14 +80,14 @@ def _region(body: bytes, asked: str) -> tuple[str, str]:
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
     return TransientError(
-        f"The Track API at {asked} gave no usable answer in {counted(attempts, 'attempt')} ({verdict.reason}). Nothing was "
-        "written. Check that Airbyte can connect to this host on port 443 (firewall, proxy, DNS), and Customer.io's "
+        f"The Track API at {asked} gave no usable answer after {counted(attempts, 'attempt')} ({verdict.reason}). Nothing "
+        "was written. Check that Airbyte can connect to this host on port 443 (firewall, proxy, DNS), and Customer.io's "
         "status page; then retry."
     )
 
 
 def _not_the_track_api(asked: str) -> SyncError:
     return ProtocolError(
-        f"{asked} did not answer the request for the account's region as the Track API does. Nothing was written. Check "
-        "the Track API URL (track_api_url) if one is set, and any proxy in between."
+        f"Unexpected answer from {asked} to the request for the account's region; this may not be the Track API. Nothing "
+        "was written. Check the Track API URL (track_api_url) if one is set, and any proxy in between."
     )

@@ -1,6 +1,6 @@
 """What an answer of the Track API means for the rows that were sent.
 
-Three questions are kept apart: did anything come back (`NoAnswer`), does the answer ask for a retry (`Retry`), and does
+Three questions are kept separate: did anything come back (`NoAnswer`), does the answer ask for a retry (`Retry`), and does
 an answer that looks like success contain errors (`Accepted`).
 """
 
@@ -25,7 +25,7 @@ _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
 _OK = range(200, 300)
 _PARTIAL = 207
-# Reasons are counted and logged, so they must be single words and not sentences that may quote a row.
+# Reasons are counted and logged, so they must be single words, not sentences that may quote a row.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came back; `kind` is why, in words for a log (`no answer in time`)."""
+    """Nothing usable came back; `kind` is the cause, for logs (`no answer in time`)."""
 
     kind: str
 
@@ -80,7 +80,7 @@ class Unauthorized:
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """An answer that the Track API is not known to give."""
+    """A status that the Track API is not known to return."""
 
     status: int
 
@@ -114,7 +114,7 @@ def retry_after_seconds(header: str | None, now: float) -> float:
         return float(text)
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # the latter for years that no clock reaches
+    except (ValueError, OverflowError):  # OverflowError: a year out of range
         return 0.0
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

@@ -78,7 +78,7 @@ def test_streams_that_differ_only_in_namespace_are_two() -> None:
 )
 def test_a_stream_named_twice_is_an_error(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Its rows could not be told apart."""
-    with pytest.raises(ProtocolError, match="names one stream twice"):
+    with pytest.raises(ProtocolError, match="lists the same stream twice"):
         parse({"stream": {"name": "users", **one}}, {"stream": {"name": "users", **other}})
 
 

@@ -47,7 +47,7 @@ def shutdown() -> Shutdown:
 
 def test_while_the_input_is_open_a_sync_is_never_over(shutdown: Shutdown) -> None:
     """However quiet it is."""
-    assert shutdown.takes_lines
+    assert shutdown.accepts_lines
     assert not shutdown.is_over(math.inf, batches_in_flight=0, unsettled_dead_letters=0)
 
 
@@ -58,7 +58,7 @@ def test_draining_waits_for_batches_and_dead_letters(
     """For as long as they take."""
     shutdown.end_of_input()
     assert shutdown.processes_lines
-    assert not shutdown.takes_lines
+    assert not shutdown.accepts_lines
     assert shutdown.is_over(1e9, batches, dead_letters) is is_over
 
 
