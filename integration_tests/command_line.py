@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from integration_tests.connector import PATIENCE_SECONDS, SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +69,26 @@ def run_command(
 
 
 def on_terminal(*arguments: str, columns: int = 100) -> tuple[str, int]:
-    """Run a command on a terminal; returns what stands there, without colours and the like, and the exit code."""
+    """Run a command on a terminal; returns what it shows, without colours and the like, and the exit code."""
+    sent, exit_code = sent_to_terminal(*arguments, columns=columns)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent).replace("\r", "\n"), exit_code
+
+
+def sent_to_terminal(
+    *arguments: str, columns: int = 100, meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None
+) -> tuple[str, int]:
+    """Run a command on a terminal; returns all that it sends there, and the exit code."""
     outer, inner = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
     with subprocess.Popen([str(SCRIPT), *arguments], stdout=inner, stderr=inner, env=environment) as process:
         os.close(inner)
-        shown = b""
+        meanwhile(process)
+        sent = b""
         while piece := _read(outer):
-            shown += piece
+            sent += piece
         exit_code = process.wait(PATIENCE_SECONDS)
     os.close(outer)
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "\n"), exit_code
+    return sent.decode(), exit_code
 
 
 def _read(terminal: int) -> bytes:

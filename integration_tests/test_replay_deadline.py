@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
-from integration_tests.command_line import ended, run_command, started
+from integration_tests.command_line import ended, run_command, sent_to_terminal, started
 from integration_tests.connector import catalog_of, config_for, wait_until
 from integration_tests.rejected_rows import ORDERS
 from integration_tests.s3_proxy import Request, proxy_to
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
@@ -86,6 +89,26 @@ def test_a_signal_ends_a_command_whose_store_stopped_answering(api: LocalTrackAp
             else:
                 assert (done.stdout, done.stderr) == ("", "")
             assert bucket.read(f"{path}/42/orders/2026_11_24_1_0.jsonl") == ROW
+
+
+def test_a_terminal_has_its_cursor_back_whatever_the_store_does(
+    api: LocalTrackApi, bucket: Bucket, tmp_path: Path
+) -> None:
+    """The bar hides it, and is never closed when time is up."""
+    path = tmp_path / "config.json"
+    put_row(bucket, "customerio/rejected")
+
+    with silent_store(bucket, MOMENTS["counting"][1]) as (url, silence):
+
+        def interrupt(process: subprocess.Popen[bytes]) -> None:
+            wait_until(silence.is_set)
+            process.send_signal(signal.SIGINT)
+
+        config = config_for(api.url, object_storage_config=bucket.config(s3_endpoint=url))
+        path.write_text(json.dumps(config))
+        sent, exit_code = sent_to_terminal("rejected", "--config", str(path), meanwhile=interrupt)
+    assert exit_code == 130
+    assert sent.rindex("\x1b[?25h") > sent.rindex("\x1b[?25l")
 
 
 def test_a_replay_ends_although_its_lease_can_not_be_released(api: LocalTrackApi, bucket: Bucket) -> None:

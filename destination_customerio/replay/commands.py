@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # After a signal: eight for the rows in flight (`sync/pipeline.py`), and less than ten, after which platforms kill.
 _STOP_SECONDS = 9.5
 _LEAVE_SECONDS = 1.0
-_NOTHING_IS_LOST = "No row is lost: each is in its file, among the replayed rows, or in both."
+_NOTHING_IS_LOST = "No row is lost: each is in its file, under replayed/, or in both."
 _CUT_SHORT = (
     f"Stopped without waiting any longer for the bucket or Customer.io. {_NOTHING_IS_LOST} Run the replay again in a "
     "minute, when its lease has expired."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -151,11 +152,13 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
         yield BarView(progress)
 
 
-def show_cursor() -> None:
-    """Undo what a bar does to a terminal, when the process ends without closing its view."""
-    if sys.stdout.isatty():
-        sys.stdout.write("\x1b[?25h\n")
-        sys.stdout.flush()
+def say_last(text: str) -> None:
+    """Clear what a bar left on the terminal, and say a last sentence on stderr, in a process that closes no view."""
+    # Not sys.stdout and sys.stderr: while there is a bar, they are rich's own.
+    if sys.__stdout__ and sys.__stdout__.isatty():
+        os.write(sys.__stdout__.fileno(), b"\r\x1b[2K\x1b[?25h")
+    if text:
+        print(printable(text), file=sys.__stderr__, flush=True)
 
 
 def show_summary(summary: Summary) -> None:

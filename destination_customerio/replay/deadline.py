@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from destination_customerio.replay.console import show_cursor
+from destination_customerio.replay.console import say_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,5 @@ class Deadline:
     def _run(self) -> None:
         signal_number = self._signals.get()
         time.sleep(self._seconds)
-        show_cursor()
-        if self._farewell:
-            print(self._farewell, file=sys.stderr, flush=True)
+        say_last(self._farewell)
         os._exit(128 + signal_number)
