@@ -14,6 +14,8 @@ IMAGE := airbyte/destination-customerio:dev
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
+WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+
 # Printed with the command; `make chaos SEED=...` repeats a run's generated inputs.
 SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
@@ -34,8 +36,9 @@ types: $(STAMP) ## Check types with mypy, tests included
 	$(BIN)/mypy
 
 # The tests come last, so that the closing line of pytest closes the output.
+# Twice as many workers as cores, as much of a test is waiting for processes and timers.
 test: lint types ## Run lint, types and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, which the tests of PyAirbyte need (800 MB)
 
