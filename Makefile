@@ -14,6 +14,9 @@ IMAGE := airbyte/destination-customerio:dev
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
+# Twice as many workers as cores, as tests mostly wait for processes and timers.
+WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
+
 # Printed with the command; `make chaos SEED=...` reproduces a run's generated inputs.
 SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
@@ -36,7 +39,7 @@ types: $(STAMP) ## Check types with mypy, tests included
 
 # Tests run last, so that pytest's summary is the last line of output.
 test: lint types ## Run lint, types and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, needed by the PyAirbyte tests (800 MB)
 

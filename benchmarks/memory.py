@@ -33,7 +33,7 @@ def measure(bench: Bench) -> Section:
     peaks: dict[str, list[tuple[int, Spread]]] = {}
     with track_api() as api, discarding_bucket() as bucket_url:
         storage = bucket_at(bucket_url)
-        for name, (rows, lengths) in _SERIES.items():
+        for name, (rows, lengths) in bench.series(_SERIES).items():
             peaks[name] = []
             for length, rounds in zip(lengths, _ROUNDS, strict=True):
                 part = replace(rows, rows=bench.rows(length))

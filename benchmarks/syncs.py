@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.inputs import OBJECT_OF_KIND, Rows, command
 from benchmarks.measure import BenchmarkError, Run, environment, run, run_behind
 from integration_tests.connector import SCRIPT, catalog_of, config_for, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+T = TypeVar("T")
 
 # The default of max_concurrent_requests.
 DEFAULT_LANES = 8
@@ -39,6 +42,10 @@ class Bench:
     def rounds(self, count: int) -> int:
         """That many rounds, or one in a quick run."""
         return 1 if self.is_quick else count
+
+    def series(self, named: Mapping[str, T]) -> Mapping[str, T]:
+        """All of them, or only the first when it is quick."""
+        return dict(islice(named.items(), 1)) if self.is_quick else named
 
     def input_file(self, *parts: Rows) -> Path:
         """A new file with these lines; the caller should unlink a large one."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import boto3
+from botocore.config import Config as ClientConfig
+
 from destination_customerio.config.storage import S3Storage
 
 if TYPE_CHECKING:
@@ -47,3 +50,15 @@ class Bucket:
     def read(self, key: str) -> bytes:
         """An object's bytes, as stored."""
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+
+def client_of(endpoint: str) -> S3Client:
+    """A client of the local S3."""
+    return boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=ClientConfig(s3={"addressing_style": "path"}),
+    )

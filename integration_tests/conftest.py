@@ -6,12 +6,10 @@ import os
 from itertools import count
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
-from botocore.config import Config as ClientConfig
 from moto.server import ThreadedMotoServer
 
-from integration_tests.buckets import Bucket
+from integration_tests.buckets import Bucket, client_of
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -53,14 +51,7 @@ def moto_url() -> Iterator[str]:
 @pytest.fixture
 def bucket(moto_url: str) -> Iterator[Bucket]:
     """An empty bucket that no other test knows."""
-    client = boto3.client(
-        "s3",
-        region_name="us-east-1",
-        endpoint_url=moto_url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=ClientConfig(s3={"addressing_style": "path"}),
-    )
+    client = client_of(moto_url)
     name = f"rejected-{next(_bucket_numbers)}"
     client.create_bucket(Bucket=name)
     yield Bucket(name, moto_url, client)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from integration_tests.command_line import ended, on_terminal, run_command, started
-from integration_tests.connector import catalog_of, config_for, record, run_connector, stream
+from integration_tests.connector import catalog_of, config_for, record, stream
 from integration_tests.process_memory import peak_kib
+from integration_tests.rejected_rows import reject
 from integration_tests.s3_proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ LINES = [
     record("orders", {"person_email": None, "event_name": "paid"}, emitted_at=START),
     record("Größe", {"person_email": "ada@example.com", "bio": "Lovelace 1815 " * 90}, namespace="shop"),
 ]
-FORMS = list(
-    product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
-)
+FORMS = [("CSV", "No flattening", "GZIP"), ("JSONL", "Root level flattening", "No Compression")]
 EXPECTED = [
     {
         "stream": "orders",
@@ -75,8 +73,7 @@ EXPECTED = [
 def fill(api: LocalTrackApi, storage: dict[str, Any], lines: list[bytes] = LINES) -> dict[str, Any]:
     """Let a sync reject these rows; returns the configuration."""
     config = config_for(api.url, object_storage_config=storage)
-    done = run_connector("write", config, CATALOG, lines)
-    assert (done.exit_code, done.errors) == (0, [])
+    reject(config, CATALOG, lines)
     return config
 
 
@@ -111,15 +108,10 @@ def test_rows_are_counted_by_stream_reason_and_field(
 @pytest.mark.parametrize(
     ("arguments", "rows"),
     [
-        ((), 5),
-        (("--stream", "orders"), 4),
-        (("--stream", "Größe"), 1),
         (("--stream", "shop.Größe"), 1),
-        (("--stream", "shop.orders"), 0),
         (("--sync-id", "42"), 5),
         (("--sync-id", "4"), 0),
         (("--since", "2025-11-24T16:00:01Z"), 2),
-        (("--since", "2025-11-24"), 5),
         (("--since", "2025-11-24T16:00:01+00:00", "--stream", "Größe"), 0),
     ],
 )
@@ -160,7 +152,7 @@ def test_a_terminal_shows_a_table(api: LocalTrackApi, bucket: Bucket, tmp_path: 
 def test_no_file_is_held_in_memory(bucket: Bucket, command: str, arguments: tuple[str, ...]) -> None:
     """The process needs less memory than the size of the file it reads."""
     row = b'{"_airbyte_raw_id":"r%d","_airbyte_data":{"person_email":"a@b.c","event_name":"e","x":"%b"}}\n'
-    content = b"".join(row % (number, b"x" * 16_000) for number in range(10_000))
+    content = b"".join(row % (number, b"x" * 64_000) for number in range(2_000))
     bucket.client.put_object(
         Bucket=bucket.name, Key="customerio/rejected/42/orders/2026_11_24_1_0.jsonl", Body=content
     )
@@ -170,7 +162,7 @@ def test_no_file_is_held_in_memory(bucket: Bucket, command: str, arguments: tupl
         while process.poll() is None:
             peak = max(peak, peak_kib(process.pid))
             time.sleep(0.02)
-        assert "10,000" in ended(process).stdout
+        assert "2,000" in ended(process).stdout
     assert 0 < peak * 1_024 < len(content)
 
 

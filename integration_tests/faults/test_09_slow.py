@@ -12,6 +12,7 @@ from integration_tests.connector import (
     record,
     stream,
     stream_state,
+    wait_until,
 )
 from integration_tests.faults.storms import config_of
 
@@ -64,6 +65,7 @@ def test_a_slow_server_makes_the_source_wait(
 
         feeder = threading.Thread(target=feed, daemon=True)
         feeder.start()
+        wait_until(lambda: api.requests.requests["batch"] > 0)
         before = -1
         while sent[0] != before:  # until nothing more goes in
             before = sent[0]

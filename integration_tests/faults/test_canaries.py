@@ -31,8 +31,11 @@ CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "perso
 EMAIL = f"Ada.{SECRET}@Example.com"
 PLAN = f"gold {SECRET} plan"
 WORD = f"word-{SECRET}"
+# What a server may quote of a row, in every way.
+QUOTES = (EMAIL, EMAIL.lower(), WORD, WORD.upper(), f"{PLAN} is bad", f"attributes.{WORD}")
+ADA = {"person_email": EMAIL, "plan": PLAN, "tags": [WORD, {"deep": f"deep {SECRET}"}]}
 LINES = [
-    record("users", {"person_email": EMAIL, "plan": PLAN, "tags": [WORD, {"deep": f"deep {SECRET}"}]}),
+    *[record("users", ADA) for _ in QUOTES],
     record("users", {"person_email": None, "plan": PLAN}),
     record("orders", {"person_email": EMAIL, "event_name": WORD, "event_id": f"id {SECRET}", "amount": PLAN}),
     record("orders", {"person_email": EMAIL, "event_name": WORD, "timestamp": f"time {SECRET}"}),
@@ -42,18 +45,16 @@ LINES = [
 
 
 def quotes(key: str) -> list[dict[str, Any]]:
-    """A server's errors for the first row that quote the row in one of their members, in every way."""
-    kinds = (EMAIL, EMAIL.lower(), WORD, WORD.upper(), f"{PLAN} is bad", f"attributes.{WORD}")
-    return [{"batch_index": 0, "reason": "invalid", "field": "plan", key: text} for text in kinds]
+    """A server's errors for the first rows that quote them in one of their members."""
+    return [
+        {"batch_index": index, "reason": "invalid", "field": "plan", key: text}
+        for index, text in enumerate(QUOTES)
+    ]
 
 
 # In the words of each, a value of the rows.
 ANSWERS: dict[str, dict[str, Any]] = {
-    **{
-        f"a 207 with a {key} {number}": {"errors207": [error]}
-        for key in ("reason", "field", "message")
-        for number, error in enumerate(quotes(key))
-    },
+    **{f"a 207 with a {key}": {"errors207": quotes(key)} for key in ("reason", "field", "message")},
     "a 400 in quotes": {"status": 400, "body": {"meta": {"error": f"{EMAIL.lower()} and {PLAN}: {WORD}"}}},
     "a 400 for a field": {"status": 400, "body": {"errors": quotes("field")}},
     "a 400 for a reason": {"status": 400, "body": {"errors": quotes("reason")}},

@@ -173,12 +173,12 @@ def test_a_sync_that_loses_rows_yields_no_figure(tmp_path: Path) -> None:
             sync.from_file(Bench(tmp_path).input_file(Rows("people", 19)))
 
 
-def test_every_measurement_runs_in_quick_mode() -> None:
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"alternatives"}))
+def test_each_measurement_runs_in_quick_mode(name: str) -> None:
     """Except the one that needs other libraries."""
-    names = [name for name in NAMES if name != "alternatives"]
-    done = benchmarks("--quick", *names)
+    done = benchmarks("--quick", name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("## ") == len(names)
+    assert done.stdout.count("## ") == 1
 
 
 def test_a_comparison_without_the_other_libraries_fails() -> None:
