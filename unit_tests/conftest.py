@@ -1,4 +1,4 @@
-"""How hypothesis runs here, and a small world on loopback for the tests of what talks to the network or a bucket."""
+"""Hypothesis profiles, and loopback fixtures for tests that need a network or a bucket."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from unit_tests.dead_letters.bucket_server import Bucket
 
-# No time limits, as the machines that run the tests are not equally fast.
+# No deadlines, as test machines differ in speed.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# The long run prints how to repeat what it found.
+# The long profile prints how to reproduce a failure.
 settings.register_profile(
     "long", parent=settings.get_profile("unhurried"), max_examples=5_000, print_blob=True
 )
@@ -28,7 +28,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 @pytest.fixture
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No proxy, bundle of authorities or netrc of whoever runs the tests."""
+    """An environment without the developer's proxies, CA bundles and netrc file."""
     for name in (
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -44,7 +44,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """Signed by nobody but itself."""
+    """A self-signed certificate."""
     return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
@@ -52,7 +52,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def internet(
     monkeypatch: pytest.MonkeyPatch, certificate: Certificate
 ) -> Iterator[Callable[[Callable[[Request], Reply]], Server]]:
-    """Stands in for Customer.io's hosts: a proxy of the environment, whose certificate is trusted."""
+    """Simulates Customer.io's hosts: a proxy set in the environment, whose certificate is trusted."""
     servers = []
 
     def answer(respond: Callable[[Request], Reply]) -> Server:
@@ -69,14 +69,14 @@ def internet(
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
-    """A bucket that takes everything."""
+    """A bucket that accepts everything."""
     bucket_server.isolate(monkeypatch)
     yield from bucket_server.serve()
 
 
 @pytest.fixture
 def coordinator() -> Iterator[Coordinator]:
-    """A coordinator that closes what it opened."""
+    """A coordinator that closes everything that it opened."""
     made = Coordinator()
     yield made
     made.close()

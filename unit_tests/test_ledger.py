@@ -1,4 +1,4 @@
-"""A state goes out when, and as soon as, every record before it is settled; in order, with the right counts."""
+"""A state is emitted as soon as every record before it is settled, in order and with the right counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STREAMS = 3
 
 @dataclass
 class Record:
-    """One row in the model: its stream, and what became of it, if anything yet."""
+    """One record in the model: its stream, and its outcome once it is settled."""
 
     stream: int
     outcome: str | None = None
@@ -28,7 +28,7 @@ class Record:
 
 @dataclass
 class State:
-    """One state in the model; of all streams when it names none."""
+    """One state in the model; it belongs to all streams if it names none."""
 
     number: int
     stream: int | None
@@ -37,21 +37,21 @@ class State:
 
 @dataclass
 class NaiveLedger:
-    """The promise by its letter: everything that ever came in, in order, looked through from the start each time."""
+    """The specification taken literally: all input in order, scanned from the start each time."""
 
     history: list[Record | State] = field(default_factory=list)
 
-    def speaks_of(self, state: State, other: Record | State) -> bool:
-        """Whether what came before must be done before this state may go."""
+    def waits_for(self, state: State, other: Record | State) -> bool:
+        """Whether a state must wait for an earlier record or state."""
         return state.stream is None or other.stream is None or state.stream == other.stream
 
     def emit(self) -> list[Acknowledgement]:
-        """The states that have become true, with what they count."""
+        """The states that may now be emitted, with their counts."""
         ready = []
-        for place, state in enumerate(self.history):
+        for index, state in enumerate(self.history):
             if isinstance(state, Record) or state.emitted:
                 continue
-            before = [other for other in self.history[:place] if self.speaks_of(state, other)]
+            before = [other for other in self.history[:index] if self.waits_for(state, other)]
             if any(not other.emitted for other in before if isinstance(other, State)):
                 continue
             records = [other for other in before if isinstance(other, Record) and not other.counted]
@@ -83,16 +83,16 @@ steps = st.lists(
 
 @settings(max_examples=600)
 @given(steps, st.randoms(use_true_random=False))
-def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: random.Random) -> None:
-    """After each step of any interleaving, both have let go of the same states, with the same counts and in order."""
+def test_the_ledger_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: random.Random) -> None:
+    """After each step of any interleaving, both have emitted the same states, in order and with the same counts."""
     ledger, model = Ledger(), NaiveLedger()
     queues = [StreamQueue(str(number)) for number in range(STREAMS)]
     pending: list[tuple[Epoch, Record]] = []
     emitted: list[int] = []
     state_streams: list[int | None] = []
 
-    def settle(place: int) -> None:
-        epoch, record = pending.pop(place % len(pending))
+    def settle(choice: int) -> None:
+        epoch, record = pending.pop(choice % len(pending))
         record.outcome = order.choice(["delivered", "rejected"])
         ledger.settle(epoch, **{record.outcome: 1})
 
@@ -127,12 +127,12 @@ def test_it_agrees_with_the_naive_model(steps: list[tuple[str, int]], order: ran
 
     assert sorted(emitted) == list(range(len(state_streams)))
     for stream in range(STREAMS):
-        speaking = [state for state in emitted if state_streams[state] in (stream, None)]
-        assert speaking == sorted(speaking)
+        of_stream = [state for state in emitted if state_streams[state] in (stream, None)]
+        assert of_stream == sorted(of_stream)
 
 
-def test_a_state_with_nothing_before_it_goes_at_once() -> None:
-    """A stream without rows is acknowledged like any other."""
+def test_a_state_with_no_records_before_it_is_emitted_immediately() -> None:
+    """A stream without records is acknowledged like any other."""
     ledger = Ledger()
     ledger.add_stream_state(StreamQueue("a"), b"one")
     ledger.add_global_state(b"two")
@@ -141,7 +141,7 @@ def test_a_state_with_nothing_before_it_goes_at_once() -> None:
 
 
 def test_counts_are_those_since_the_previous_state() -> None:
-    """Delivered and rejected rows are told apart, and none is counted twice."""
+    """Delivered and rejected records are counted separately, and none is counted twice."""
     ledger, queue = Ledger(), StreamQueue("a")
     first = [ledger.add_record(queue) for _ in range(5)]
     ledger.add_stream_state(queue, b"one")
@@ -155,8 +155,8 @@ def test_counts_are_those_since_the_previous_state() -> None:
     assert ledger.take_ready() == [(b"one", 3, 2), (b"two", 2, 0)]
 
 
-def test_rows_after_a_state_do_not_hold_it_back() -> None:
-    """A state waits for what came before it, and for nothing else."""
+def test_records_after_a_state_do_not_hold_it_back() -> None:
+    """A state waits only for the records before it."""
     ledger, queue, other = Ledger(), StreamQueue("a"), StreamQueue("b")
     ledger.add_record(other)
     ledger.add_stream_state(queue, b"of a alone")
@@ -164,8 +164,8 @@ def test_rows_after_a_state_do_not_hold_it_back() -> None:
     assert ledger.take_ready() == [(b"of a alone", 0, 0)]
 
 
-def test_a_state_of_one_stream_does_not_overtake_a_state_of_all() -> None:
-    """Not even when the stream had nothing to add to the one of all: the older would arrive last, and win."""
+def test_a_stream_state_does_not_overtake_a_global_state() -> None:
+    """If it did, the older global state would be emitted last and win, even for a stream without records."""
     ledger, queue, other = Ledger(), StreamQueue("a"), StreamQueue("b")
     epoch = ledger.add_record(other)
     ledger.add_global_state(b"of all")
@@ -175,8 +175,8 @@ def test_a_state_of_one_stream_does_not_overtake_a_state_of_all() -> None:
     assert ledger.take_ready() == [(b"of all", 1, 0), (b"of a", 0, 0)]
 
 
-def test_settling_more_than_was_read_is_a_bug_that_shows() -> None:
-    """Counting a row twice would acknowledge another that is still under way."""
+def test_settling_more_records_than_were_read_raises() -> None:
+    """Counting a record twice would acknowledge another one that is still in flight."""
     ledger, queue = Ledger(), StreamQueue("a")
     epoch = ledger.add_record(queue)
     ledger.settle(epoch, delivered=1)
@@ -184,8 +184,8 @@ def test_settling_more_than_was_read_is_a_bug_that_shows() -> None:
         ledger.settle(epoch, rejected=1)
 
 
-def test_what_has_gone_is_forgotten() -> None:
-    """However long a sync, the ledger holds what waits and no more."""
+def test_emitted_states_use_no_memory() -> None:
+    """However long a sync runs, the ledger holds only what is still waiting."""
     ledger, queues = Ledger(), [StreamQueue("a"), StreamQueue("b")]
     for number in range(1_000):
         for queue in queues:

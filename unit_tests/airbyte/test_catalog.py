@@ -1,4 +1,4 @@
-"""The configured catalog is read as the platform writes it."""
+"""Parsing of the configured catalog."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def parse(*streams: dict[str, Any]) -> list[Stream]:
     return parse_catalog(json.dumps({"streams": list(streams), "unknown": 1}).encode())
 
 
-def test_a_stream_with_everything() -> None:
-    """All that the sync needs is read; the rest is left alone."""
+def test_a_complete_stream_is_parsed() -> None:
+    """Every field that the sync needs is read, and unknown fields are ignored."""
     (stream,) = parse(
         {
             "stream": {
@@ -46,28 +46,28 @@ def test_a_stream_with_everything() -> None:
 
 
 @pytest.mark.parametrize("absent", [{}, {"destination_object_name": None, "sync_id": None}])
-def test_a_stream_with_little(absent: dict[str, Any]) -> None:
-    """Older platforms and PyAirbyte name no object and no numbers."""
+def test_optional_fields_default_to_absent(absent: dict[str, Any]) -> None:
+    """Older platforms and PyAirbyte send no object name and no ids."""
     (stream,) = parse({"stream": {"name": "users", "namespace": None}, **absent})
     assert (stream.namespace, stream.object_name, stream.sync_id, stream.generation_id) == (None, None, 0, 0)
     assert dict(stream.properties) == {}
     assert str(stream) == "users"
 
 
-def test_blank_names_are_no_names() -> None:
-    """An empty namespace or object is the same as none."""
+def test_empty_names_count_as_absent() -> None:
+    """An empty namespace or object name is treated like a missing one."""
     (stream,) = parse({"stream": {"name": "users", "namespace": ""}, "destination_object_name": ""})
     assert (stream.namespace, stream.object_name) == (None, None)
 
 
-def test_properties_that_are_none_are_not_read() -> None:
-    """A schema without columns hinders nothing."""
+def test_properties_that_are_not_an_object_are_ignored() -> None:
+    """A schema without columns is not an error."""
     (stream,) = parse({"stream": {"name": "users", "json_schema": {"properties": []}}})
     assert dict(stream.properties) == {}
 
 
-def test_streams_that_differ_only_in_namespace_are_two() -> None:
-    """They are told apart, and compared by identity."""
+def test_streams_that_differ_only_in_namespace_are_distinct() -> None:
+    """Streams are compared by identity, not by name."""
     one, other = parse({"stream": {"name": "users", "namespace": "a"}}, {"stream": {"name": "users"}})
     assert one != other
     assert Stream(name="x") != Stream(name="x")
@@ -76,8 +76,8 @@ def test_streams_that_differ_only_in_namespace_are_two() -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [({}, {}), ({"namespace": ""}, {"namespace": None}), ({"namespace": "a"},) * 2]
 )
-def test_a_stream_named_twice_is_an_error(one: dict[str, Any], other: dict[str, Any]) -> None:
-    """Its rows could not be told apart."""
+def test_a_duplicate_stream_is_an_error(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Rows of two streams with the same name and namespace could not be distinguished."""
     with pytest.raises(ProtocolError, match="lists the same stream twice"):
         parse({"stream": {"name": "users", **one}}, {"stream": {"name": "users", **other}})
 
@@ -95,20 +95,20 @@ def test_a_stream_named_twice_is_an_error(one: dict[str, Any], other: dict[str, 
         b"\xff",
     ],
 )
-def test_what_is_no_catalog_is_an_error_that_quotes_nothing(text: bytes) -> None:
-    """The message says what a catalog needs."""
+def test_an_invalid_catalog_is_an_error_that_quotes_nothing(text: bytes) -> None:
+    """The message explains what a catalog needs."""
     with pytest.raises(ProtocolError, match="not a configured Airbyte catalog"):
         parse_catalog(text)
 
 
-def test_the_file_is_read(tmp_path: Path) -> None:
-    """From the path given with --catalog."""
+def test_the_catalog_is_read_from_a_file(tmp_path: Path) -> None:
+    """The streams come from the path given with --catalog."""
     path = tmp_path / "catalog.json"
     path.write_text('{"streams":[{"stream":{"name":"users"}}]}')
     assert [str(stream) for stream in read_catalog(path)] == ["users"]
 
 
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    """It says what to check."""
+def test_a_missing_catalog_file_is_an_error(tmp_path: Path) -> None:
+    """The message explains what to check."""
     with pytest.raises(ProtocolError, match="Check the path given with --catalog"):
         read_catalog(tmp_path / "none.json")

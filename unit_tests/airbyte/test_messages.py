@@ -1,4 +1,4 @@
-"""States are emitted as the bytes that they came as."""
+"""States are emitted with the bytes that they were received with."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def state_line(state: Any) -> bytes:
 
 
 @given(state=json_values.objects, delivered=st.integers(0, 10**12), rejected=st.integers(0, 10**12))
-def test_an_acknowledged_state_differs_by_its_counts_alone(
+def test_an_acknowledged_state_differs_only_by_its_counts(
     state: dict[str, Any], delivered: int, rejected: int
 ) -> None:
-    """Any parser finds what it would find in the original, and the counts."""
+    """A parser finds the original message plus the counts."""
     state.pop("destinationStats", None)
     original = state_line(state)
     answer = acknowledgement(original, delivered, rejected)
@@ -53,15 +53,15 @@ def test_an_acknowledged_state_differs_by_its_counts_alone(
     ],
     ids=lambda member: member[:12].decode(),
 )
-def test_bytes_that_parsers_would_change_come_back_as_they_were(member: bytes) -> None:
-    """Floats as written, long integers, duplicate names, lone surrogates, any depth."""
+def test_bytes_that_parsers_would_change_are_preserved(member: bytes) -> None:
+    """Floats, long integers, duplicate names, lone surrogates and deep nesting are emitted byte for byte."""
     before, after = b'{"type":"STATE","state":{"type":"LEGACY",' + member, b'},"x":1}'
     counts = b',"destinationStats":{"recordCount":2.0,"rejectedRecordCount":1.0}'
     assert acknowledgement(before + after, 2, 1) == before + counts + after
 
 
-def test_counts_that_came_along_are_replaced() -> None:
-    """Somebody else's counts say nothing of this sync."""
+def test_counts_in_a_received_state_are_replaced() -> None:
+    """Counts that the source sends say nothing about this sync."""
     line = state_line({"destinationStats": {"recordCount": 9}, "data": {}})
     assert json.loads(acknowledgement(line, 1, 0))["state"] == {
         "data": {},
@@ -70,16 +70,16 @@ def test_counts_that_came_along_are_replaced() -> None:
     assert json.loads(acknowledgement(state_line({}), 0, 0))["state"].keys() == {"destinationStats"}
 
 
-def test_of_two_states_in_a_line_the_last_one_counts() -> None:
-    """As for the parser that read it."""
+def test_the_last_of_duplicate_state_members_gets_the_counts() -> None:
+    """Duplicate names are resolved as the parser resolves them."""
     line = b'{"type":"STATE","state":{"type":"GLOBAL"},"st\\u0061te":{"type":"LEGACY"}}'
     answer = acknowledgement(line, 1, 0)
     assert answer.startswith(line[:-2])
     assert json.loads(answer)["state"].keys() == {"type", "destinationStats"}
 
 
-def test_the_end_of_a_dos_line_does_not_come_back() -> None:
-    """The message ends where its object does."""
+def test_a_trailing_carriage_return_is_dropped() -> None:
+    """The emitted message ends with its object."""
     assert acknowledgement(state_line({}) + b"\r", 0, 0).endswith(b"}}}")
 
 
@@ -96,8 +96,8 @@ def test_the_end_of_a_dos_line_does_not_come_back() -> None:
         ({"data": {}}, None),
     ],
 )
-def test_a_state_says_which_stream_it_speaks_of(state: Any, stream: tuple[str, str] | None) -> None:
-    """None stands for all of them."""
+def test_a_state_names_its_stream(state: Any, stream: tuple[str, str] | None) -> None:
+    """None means that the state belongs to all streams."""
     assert stream_of_state(state) == stream
 
 
@@ -112,14 +112,14 @@ def test_a_state_says_which_stream_it_speaks_of(state: Any, stream: tuple[str, s
         {"type": "STREAM", "stream": {"stream_descriptor": {"name": "a", "namespace": 1}}},
     ],
 )
-def test_what_is_no_state_is_told_apart(state: Any) -> None:
-    """Guessing its stream could acknowledge rows that are not written."""
+def test_an_invalid_state_is_an_error(state: Any) -> None:
+    """Guessing the stream could acknowledge rows that are not delivered."""
     with pytest.raises(ValueError, match="state"):
         stream_of_state(state)
 
 
 def test_records_without_a_namespace_have_the_empty_one() -> None:
-    """Absent, null and empty are the same; another is another stream."""
+    """An absent, null or empty namespace is the same; any other is a different stream."""
     for record in ({"stream": "a"}, {"stream": "a", "namespace": None}, {"stream": "a", "namespace": ""}):
         assert stream_of_record(record) == ("", "a")
     assert stream_of_record({"stream": "a", "namespace": "n"}) == ("n", "a")
@@ -127,8 +127,8 @@ def test_records_without_a_namespace_have_the_empty_one() -> None:
         stream_of_record({})
 
 
-def test_an_envelope_is_read_however_deep_its_content_is() -> None:
-    """Enough to know whose row or state it is."""
+def test_the_envelope_of_a_deep_message_is_read() -> None:
+    """The stream of a row or state is known however deeply its content is nested."""
     deep = b"[" * 10_000 + b"]" * 10_000
     row = b'{"type":"RECORD","record":{"stream":"a","namespace":"n","data":{"x":' + deep + b"}}}"
     envelope = read_envelope(row)

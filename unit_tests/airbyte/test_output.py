@@ -1,4 +1,4 @@
-"""Stdout carries protocol messages, each whole and at once."""
+"""Stdout carries protocol messages, each written whole and flushed immediately."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STATE = b'{"type":"STATE","state":{"type":"LEGACY","data":{}}}'
 
 
 def messages(file: io.BytesIO) -> list[dict[str, object]]:
-    """What was written."""
+    """The messages that were written."""
     return [json.loads(line) for line in file.getvalue().splitlines()]
 
 
-def test_every_message_is_a_line_of_its_own() -> None:
-    """Logs say how grave they are."""
+def test_every_message_is_one_line() -> None:
+    """Log messages have a level, and states have counts."""
     file = io.BytesIO()
     output = Output(file)
     output.info("all is\nwell")
@@ -40,8 +40,8 @@ def test_every_message_is_a_line_of_its_own() -> None:
     ]
 
 
-def test_a_message_is_out_when_it_is_written() -> None:
-    """Over a pipe nothing stays in a buffer until the end."""
+def test_every_message_is_flushed() -> None:
+    """A reader of the pipe sees a message as soon as it is written."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as file, os.fdopen(reading, "rb", buffering=0) as reader:
         os.set_blocking(reading, False)
@@ -49,17 +49,17 @@ def test_a_message_is_out_when_it_is_written() -> None:
         assert (reader.read(10_000) or b"nothing").endswith(b"}}}\n")
 
 
-def test_a_reader_that_is_gone_is_told_apart_from_other_errors() -> None:
-    """Whoever writes can then end quietly."""
+def test_a_closed_stdout_raises_output_closed() -> None:
+    """The caller can end the command without an error message."""
     reading, writing = os.pipe()
     os.close(reading)
     with pytest.raises(OutputClosed), os.fdopen(writing, "wb", buffering=0) as file:
         Output(file).info("anybody there?")
 
 
-@pytest.mark.parametrize("error", [ConfigError("Mend it."), TransientError("Try again.", "detail")])
-def test_an_error_is_one_trace_with_its_kind(error: ConfigError | TransientError) -> None:
-    """Time in milliseconds, the sentence, and what developers want to know."""
+@pytest.mark.parametrize("error", [ConfigError("Fix it."), TransientError("Try again.", "detail")])
+def test_an_error_is_one_trace_with_its_failure_type(error: ConfigError | TransientError) -> None:
+    """The trace has the time in milliseconds, the message and the internal message."""
     file = io.BytesIO()
     Output(file, wall_clock=lambda: 1.5).trace_error(error)
     assert messages(file) == [
@@ -78,30 +78,30 @@ def test_an_error_is_one_trace_with_its_kind(error: ConfigError | TransientError
     ]
 
 
-def test_what_is_said_of_an_unforeseen_error_holds_nothing_of_its_text() -> None:
-    """The places in the code, innermost first."""
+def test_an_unexpected_error_is_reported_without_its_text() -> None:
+    """The internal message lists the code locations, innermost first."""
     try:
         json.loads("c4nary")
     except ValueError as error:
-        told = unexpected(error)
-    assert "JSONDecodeError" in str(told)
-    assert "c4nary" not in str(told) + told.internal_message
-    assert told.internal_message.startswith("decoder.py:")
-    assert "test_output.py" in told.internal_message
+        reported = unexpected(error)
+    assert "JSONDecodeError" in str(reported)
+    assert "c4nary" not in str(reported) + reported.internal_message
+    assert reported.internal_message.startswith("decoder.py:")
+    assert "test_output.py" in reported.internal_message
 
 
 def test_a_message_is_one_write() -> None:
-    """Nothing else can come between its bytes, and no reader sees half of it as a line."""
+    """No other output can come between the bytes of a message."""
 
     class Writes(io.BytesIO):
-        """A file that remembers the pieces it was given."""
+        """A file that records each write."""
 
         def __init__(self) -> None:
             super().__init__()
             self.pieces: list[bytes] = []
 
         def write(self, piece: object) -> int:
-            """One piece."""
+            """Record one write."""
             assert isinstance(piece, bytes)
             self.pieces.append(piece)
             return len(piece)
@@ -115,8 +115,8 @@ def test_a_message_is_one_write() -> None:
     assert all(piece.endswith(b"\n") for piece in file.pieces)
 
 
-def test_a_name_that_is_no_valid_text_does_not_end_the_sync() -> None:
-    """A column may be called by half a surrogate pair; a log line that names it is written with a replacement."""
+def test_an_invalid_surrogate_in_a_log_line_is_replaced() -> None:
+    """A column name with half a surrogate pair does not end the sync."""
     file = io.BytesIO()
     Output(file).warn("columns: \ud800, é")
     (message,) = messages(file)

@@ -1,4 +1,4 @@
-"""The reader is never far ahead of the coordinator, and every thread's events come through one inbox."""
+"""The reader posts whole lines, and never reads far ahead of the coordinator."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ lines = st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b""
 
 
 def read_all(chunks: list[bytes]) -> list[bytes]:
-    """The lines that a reader makes of chunks, at the end of input too."""
+    """The lines that a reader assembles from chunks, including the end of the input."""
     reader = LineReader()
     found: list[bytes] = []
     for chunk in chunks:
@@ -48,10 +48,10 @@ def read_all(chunks: list[bytes]) -> list[bytes]:
 
 
 @given(lines=lines, with_final_newline=st.booleans(), data=st.data())
-def test_lines_are_whole_whatever_the_chunks(
+def test_lines_are_whole_for_any_chunking(
     lines: list[bytes], with_final_newline: bool, data: st.DataObject
 ) -> None:
-    """Empty lines included, so that lines can be counted; a last line needs no newline."""
+    """Empty lines are kept, so that lines can be counted, and the last line needs no newline."""
     text = b"\n".join(lines)
     if lines and (with_final_newline or not lines[-1]):
         text += b"\n"
@@ -61,8 +61,8 @@ def test_lines_are_whole_whatever_the_chunks(
     assert read_all([bytes([byte]) for byte in text]) == lines
 
 
-def test_a_long_line_is_put_together_once() -> None:
-    """A line of many chunks comes out when its newline does, and not before."""
+def test_a_long_line_is_returned_with_its_newline() -> None:
+    """A line of many chunks is returned when its newline arrives, not before."""
     reader = LineReader()
     for _ in range(1_000):
         assert reader.feed(b"x" * 100) is None
@@ -80,8 +80,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(reading)
 
 
-def test_lines_are_posted_as_they_come_and_the_end_behind_them(pipe: tuple[int, int]) -> None:
-    """While the writer still writes, too: whole lines do not wait for the next chunk."""
+def test_lines_are_posted_as_they_arrive_and_then_the_end(pipe: tuple[int, int]) -> None:
+    """Complete lines don't wait for the next chunk."""
     inbox = Inbox()
     reading, writing = pipe
     start_reading(reading, inbox)
@@ -96,8 +96,8 @@ def test_lines_are_posted_as_they_come_and_the_end_behind_them(pipe: tuple[int, 
     assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
 
 
-def test_an_empty_input_is_only_an_end(pipe: tuple[int, int]) -> None:
-    """Without a line there is no block."""
+def test_an_empty_input_posts_only_its_end(pipe: tuple[int, int]) -> None:
+    """Without a line no block is posted."""
     inbox = Inbox()
     reading, writing = pipe
     os.close(writing)
@@ -105,10 +105,10 @@ def test_an_empty_input_is_only_an_end(pipe: tuple[int, int]) -> None:
     assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux lets the size of a pipe be chosen.")
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux allows setting the size of a pipe.")
 @pytest.mark.parametrize(("before", "after"), [(1 << 16, CHUNK_BYTES), (1 << 19, 1 << 19)])
 def test_a_pipe_holds_a_whole_chunk(pipe: tuple[int, int], before: int, after: int) -> None:
-    """A small one is widened; a larger one, which somebody chose, stays as it is."""
+    """A small pipe is enlarged; a larger one, which somebody chose, is left alone."""
     import fcntl
 
     inbox = Inbox()
@@ -120,14 +120,14 @@ def test_a_pipe_holds_a_whole_chunk(pipe: tuple[int, int], before: int, after: i
     assert inbox.take(PATIENCE_SECONDS) == EndOfInput()
 
 
-def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
-    """A coordinator that takes nothing stops the reader, and by that the writer."""
+def test_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
+    """A coordinator that processes nothing stops the reader, and thereby the writer."""
     inbox = Inbox()
     reading, writing = pipe
     start_reading(reading, inbox)
     os.set_blocking(writing, False)
     written, before = 0, -1
-    # Until the reader had time to take more, and did not.
+    # Until the reader had time to read more, and did not.
     while written != before:
         before = written
         threading.Event().wait(0.2)
@@ -143,7 +143,7 @@ def test_what_is_read_ahead_is_bounded(pipe: tuple[int, int]) -> None:
 
 
 def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
-    """A reader that died unheard would leave the sync waiting for ever."""
+    """The reader posts the error instead of ending silently."""
     inbox = Inbox()
     reading, writing = os.pipe()
     # The writing end can't be read from.
@@ -157,8 +157,8 @@ def test_an_input_that_cannot_be_read_fails_the_sync() -> None:
     os.close(writing)
 
 
-def test_an_input_that_has_nothing_yet_is_not_at_its_end(pipe: tuple[int, int]) -> None:
-    """A descriptor that doesn't wait, left so by another program, fails the sync: rows would be missing unheard."""
+def test_an_empty_non_blocking_input_is_not_the_end(pipe: tuple[int, int]) -> None:
+    """A non-blocking descriptor fails the sync, since rows would otherwise be lost silently."""
     inbox = Inbox()
     reading, writing = pipe
     os.set_blocking(reading, False)
@@ -188,9 +188,9 @@ print(peak_kib("self") - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak of a process.")
-def test_reading_on_takes_no_more_memory() -> None:
-    """From a pipe that is filled by writes of any size, so that reads end just short of a whole chunk."""
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux reports the peak memory of a process.")
+def test_memory_does_not_grow_while_reading() -> None:
+    """Writes of any size make reads end just short of a whole chunk, which must not fragment the heap."""
     rng = random.Random(20_261_124)  # noqa: S311 - the same sizes every time is the point
     line = b"x" * 399 + b"\n"
     command = [sys.executable, "-c", _READING_PROCESS]
@@ -208,8 +208,8 @@ def test_reading_on_takes_no_more_memory() -> None:
     assert grown_kib < 20 * 1024
 
 
-def test_a_reader_ends_loudly_whatever_it_meets(pipe: tuple[int, int]) -> None:
-    """No exception of its thread goes unheard, and nothing of its text is told."""
+def test_an_unexpected_error_of_the_reader_is_posted(pipe: tuple[int, int]) -> None:
+    """The error is posted without the text of the exception."""
 
     class Broken(Inbox):
         """An inbox without slots."""

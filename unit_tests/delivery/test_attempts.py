@@ -1,4 +1,4 @@
-"""One batch is tried again, slowed down and halved until each of its rows is accepted or rejected."""
+"""One batch is retried, throttled and split until each of its rows is accepted or rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REFUSED = Answer(400, b'{"message":"bad row"}')
 
 
 def batch_of(rows: int) -> Batch:
-    """A batch whose entries are the numbers from 0."""
+    """A batch whose entries are numbered from 0."""
     batch = Batch(lane=0, opened_at=0.0)
     for number in range(rows):
         batch.add(b'{"n":%d}' % number, b"line %d" % number, EPOCH)
@@ -37,8 +37,8 @@ def batch_of(rows: int) -> Batch:
 
 
 @dataclass
-class World:
-    """A server that answers as told, and a clock that only waiting moves."""
+class FakeServer:
+    """A server that answers as the test says, and a clock that only advances by waiting."""
 
     respond: Callable[[list[int]], Answer | NoAnswer]
     bodies: list[bytes] = field(default_factory=list)
@@ -47,14 +47,14 @@ class World:
     held: list[float] = field(default_factory=list)
     reports: list[Retrying] = field(default_factory=list)
     now: float = 1_000.0
-    gives_up_after_waits: int = 10**9
+    aborted_after_waits: int = 10**9
 
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
         self.breaker = CircuitBreaker()
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """One request."""
+        """Answer one request."""
         self.bodies.append(body)
         rows = [entry["n"] for entry in orjson.loads(body)["batch"]]
         answer = self.respond(rows)
@@ -63,18 +63,18 @@ class World:
         return answer
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing; there is no connection."""
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass, and note for how long all lanes are held."""
+        """Advance the clock, and record how long all lanes are held."""
         self.held.append(self.throttle.seconds_to_wait())
         self.waits.append(seconds)
         self.now += seconds
-        return len(self.waits) > self.gives_up_after_waits
+        return len(self.waits) > self.aborted_after_waits
 
     def delivery(self, retry_timeout_seconds: float = 900.0) -> Delivery:
-        """A delivery in this world."""
-        outside = DeliveryContext(
+        """A delivery to this server."""
+        context = DeliveryContext(
             throttle=self.throttle,
             breaker=self.breaker,
             retry_timeout_seconds=retry_timeout_seconds,
@@ -84,191 +84,191 @@ class World:
             rng=random.Random(3),  # noqa: S311 - the same every time
             report=self.reports.append,
         )
-        return Delivery(self, outside)
+        return Delivery(self, context)
 
     def deliver(self, rows: int, **more: float) -> Delivered:
-        """Deliver a batch of so many rows."""
+        """Deliver a batch with this number of rows."""
         return self.delivery(**more).deliver(batch_of(rows))
 
 
 def answers(*given_answers: Answer | NoAnswer) -> Callable[[list[int]], Answer | NoAnswer]:
-    """These answers, one after the other, then success."""
+    """These answers in order, then success."""
     waiting = list(given_answers)
     return lambda _: waiting.pop(0) if waiting else OK
 
 
-def refusing(culprits: Sequence[int]) -> Callable[[list[int]], Answer]:
-    """A server that refuses every request with one of these rows."""
-    return lambda rows: REFUSED if set(rows) & set(culprits) else OK
+def refusing(bad_rows: Sequence[int]) -> Callable[[list[int]], Answer]:
+    """A server that refuses every request that contains one of these rows."""
+    return lambda rows: REFUSED if set(rows) & set(bad_rows) else OK
 
 
 @given(rows=st.integers(1, 200), data=st.data())
-def test_halving_rejects_the_culprits_alone_in_order_and_cheaply(rows: int, data: st.DataObject) -> None:
-    """Each other row is accepted once, in the order of the batch, for about k · log n requests."""
-    culprits = data.draw(st.sets(st.integers(0, rows - 1), max_size=4))
-    world = World(refusing(sorted(culprits)))
-    done = world.deliver(rows)
-    assert set(done.rejected) == culprits
+def test_halving_rejects_only_the_bad_rows_in_order_and_cheaply(rows: int, data: st.DataObject) -> None:
+    """Every other row is accepted once, in the order of the batch, for about k · log n requests."""
+    bad_rows = data.draw(st.sets(st.integers(0, rows - 1), max_size=4))
+    server = FakeServer(refusing(sorted(bad_rows)))
+    done = server.deliver(rows)
+    assert set(done.rejected) == bad_rows
     assert {rejection.message for rejection in done.rejected.values()} <= {"bad row"}
-    assert world.accepted == [number for number in range(rows) if number not in culprits]
-    assert done.requests == len(world.bodies)
-    assert done.requests <= 1 + len(culprits) * 2 * ceil(log2(rows) + 1)
+    assert server.accepted == [number for number in range(rows) if number not in bad_rows]
+    assert done.requests == len(server.bodies)
+    assert done.requests <= 1 + len(bad_rows) * 2 * ceil(log2(rows) + 1)
 
 
-def test_rejections_of_a_half_are_of_the_batchs_own_places() -> None:
-    """A 207 counts from the beginning of its request, which after halving is not the batch's."""
+def test_rejections_of_a_half_have_the_indexes_of_the_batch() -> None:
+    """A 207 counts rows from the start of its request, which after halving is not the start of the batch."""
 
     def respond(rows: list[int]) -> Answer:
         if len(rows) > 2:
             return REFUSED
         return Answer(207, b'{"errors":[{"batch_index":1,"message":"no"}]}')
 
-    done = World(respond).deliver(4)
+    done = FakeServer(respond).deliver(4)
     assert sorted(done.rejected) == [1, 3]
 
 
 def test_every_attempt_sends_the_same_bytes() -> None:
-    """Ids and all, so that the server can ignore what it already took."""
-    world = World(answers(Answer(503, b""), NoAnswer("no answer in time"), Answer(200, b"<html>")))
-    done = world.deliver(3)
+    """Ids stay the same, so that the server can ignore what it has already accepted."""
+    server = FakeServer(answers(Answer(503, b""), NoAnswer("no answer in time"), Answer(200, b"<html>")))
+    done = server.deliver(3)
     assert (done.rejected, done.requests) == ({}, 4)
-    assert len(set(world.bodies)) == 1
-    delivery = world.delivery()
+    assert len(set(server.bodies)) == 1
+    delivery = server.delivery()
     assert [delivery.deliver(batch_of(1)).requests for _ in range(2)] == [1, 1]
-    assert [report.reason for report in world.reports] == [
+    assert [report.reason for report in server.reports] == [
         "HTTP 503",
         "no answer in time",
         "an unreadable body",
     ]
 
 
-def test_retry_after_is_the_least_to_wait() -> None:
-    """The backoff may only add to it."""
-    world = World(answers(Answer(503, b"", "7")))
-    world.deliver(1)
-    assert world.waits == [7.0]
+def test_retry_after_is_the_minimum_wait() -> None:
+    """The backoff may only extend it."""
+    server = FakeServer(answers(Answer(503, b"", "7")))
+    server.deliver(1)
+    assert server.waits == [7.0]
 
 
 @given(st.integers(0, 2**32))
 def test_backoff_has_full_jitter_below_an_exponential_ceiling(seed: int) -> None:
-    """So lanes that failed together do not come back together."""
-    world = World(answers(*[Answer(500, b"")] * 8))
-    delivery = world.delivery()
+    """Lanes that failed together do not retry together."""
+    server = FakeServer(answers(*[Answer(500, b"")] * 8))
+    delivery = server.delivery()
     delivery.context.rng.seed(seed)
     delivery.deliver(batch_of(1))
-    assert len(world.waits) == 8
-    for attempt, waited in enumerate(world.waits):
+    assert len(server.waits) == 8
+    for attempt, waited in enumerate(server.waits):
         assert 0 <= waited <= min(30.0, 0.5 * 2**attempt)
 
 
 @pytest.mark.parametrize(("status", "held"), [(429, 20.0), (503, 0.0)])
 def test_a_429_holds_every_lane_and_any_other_failure_only_its_own(status: int, held: float) -> None:
-    """The rate is the account's, not the lane's."""
-    world = World(answers(Answer(status, b"", "20")))
-    world.deliver(1)
-    assert world.held == [held]
+    """The rate limit belongs to the account, not to the lane."""
+    server = FakeServer(answers(Answer(status, b"", "20")))
+    server.deliver(1)
+    assert server.held == [held]
 
 
-def test_a_lane_waits_when_another_was_told_to() -> None:
-    """Its request goes out only after that, and not at the same moment as everybody's."""
-    world = World(answers())
-    world.throttle.hold(20.0)
-    world.deliver(1)
-    assert len(world.waits) == 1
-    assert 20.0 < world.waits[0] <= 20.5
+def test_a_lane_waits_while_the_throttle_holds() -> None:
+    """Its request is sent only afterwards, with jitter."""
+    server = FakeServer(answers())
+    server.throttle.hold(20.0)
+    server.deliver(1)
+    assert len(server.waits) == 1
+    assert 20.0 < server.waits[0] <= 20.5
 
 
-def test_a_request_is_given_up_when_its_time_is_spent() -> None:
-    """Before a wait that would end too late, not after it."""
-    world = World(lambda _: Answer(503, b""))
+def test_a_request_fails_when_its_retry_budget_is_exhausted() -> None:
+    """It fails before a wait that would exceed the budget, not after it."""
+    server = FakeServer(lambda _: Answer(503, b""))
     with pytest.raises(TransientError) as caught:
-        world.deliver(1, retry_timeout_seconds=60.0)
-    assert world.now - 1_000.0 <= 60.0
+        server.deliver(1, retry_timeout_seconds=60.0)
+    assert server.now - 1_000.0 <= 60.0
     assert "60 s" in str(caught.value)
     assert "HTTP 503" in str(caught.value)
 
 
-def test_a_wait_beyond_the_budget_is_not_begun() -> None:
-    """A server that asks for an hour is told so at once."""
-    world = World(lambda _: Answer(429, b"", "3600"))
+def test_a_wait_beyond_the_budget_is_not_started() -> None:
+    """A Retry-After of an hour fails the request immediately."""
+    server = FakeServer(lambda _: Answer(429, b"", "3600"))
     with pytest.raises(TransientError):
-        world.deliver(1)
-    assert world.waits == []
+        server.deliver(1)
+    assert server.waits == []
 
 
-def test_attempts_are_bounded_too() -> None:
-    """A budget of days does not make a loop of days."""
-    world = World(lambda _: Answer(500, b""))
+def test_the_number_of_attempts_is_bounded() -> None:
+    """A retry budget of days does not become an endless loop."""
+    server = FakeServer(lambda _: Answer(500, b""))
     with pytest.raises(TransientError):
-        world.deliver(1, retry_timeout_seconds=1e9)
-    assert len(world.bodies) == MAX_ATTEMPTS
+        server.deliver(1, retry_timeout_seconds=1e9)
+    assert len(server.bodies) == MAX_ATTEMPTS
 
 
-def test_each_request_has_a_budget_of_its_own() -> None:
-    """A batch of many parts may take longer than one request may."""
-    world = World(answers(REFUSED, Answer(503, b"", "50"), OK, Answer(503, b"", "50")))
-    done = world.deliver(2, retry_timeout_seconds=60.0)
+def test_each_request_has_its_own_retry_budget() -> None:
+    """A batch of many parts may take longer than the budget of one request."""
+    server = FakeServer(answers(REFUSED, Answer(503, b"", "50"), OK, Answer(503, b"", "50")))
+    done = server.deliver(2, retry_timeout_seconds=60.0)
     assert done.rejected == {}
-    assert world.now - 1_000.0 >= 100
+    assert server.now - 1_000.0 >= 100
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_end_it(status: int) -> None:
-    """At once, with where to find the right ones."""
-    world = World(lambda _: Answer(status, b""))
+def test_refused_credentials_fail_the_delivery(status: int) -> None:
+    """It fails without a retry, and the message says where to find the right credentials."""
+    server = FakeServer(lambda _: Answer(status, b""))
     with pytest.raises(ConfigError, match="Tracking API Keys"):
-        world.deliver(4)
-    assert len(world.bodies) == 1
+        server.deliver(4)
+    assert len(server.bodies) == 1
 
 
-def test_an_unknown_answer_ends_it() -> None:
-    """No row of it counts as written."""
+def test_an_unexpected_status_fails_the_delivery() -> None:
+    """No row of the request counts as delivered."""
     with pytest.raises(ProtocolError, match="HTTP 418"):
-        World(lambda _: Answer(418, b"")).deliver(4)
+        FakeServer(lambda _: Answer(418, b"")).deliver(4)
 
 
-def test_a_server_that_refuses_everything_is_not_asked_for_ever() -> None:
-    """It is the account or the configuration; the server's own words say which."""
-    world = World(lambda _: REFUSED)
+def test_the_circuit_breaker_trips_when_every_request_is_refused() -> None:
+    """The account or the configuration is at fault, and the server's own message says which."""
+    server = FakeServer(lambda _: REFUSED)
     with pytest.raises(ConfigError, match="bad row"):
-        world.deliver(1_000)
-    assert len(world.bodies) == MAX_CONSECUTIVE_REFUSALS + 1
+        server.deliver(1_000)
+    assert len(server.bodies) == MAX_CONSECUTIVE_REFUSALS + 1
 
 
-def test_the_servers_words_are_told_without_the_rows_values() -> None:
-    """They end up in a log, where nothing of a row may stand."""
-    world = World(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
+def test_the_servers_message_is_quoted_without_row_values() -> None:
+    """The message ends up in a log, which must not contain row values."""
+    server = FakeServer(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
     batch = Batch(lane=0, opened_at=0.0)
     line = b'{"type":"RECORD","record":{"stream":"s","data":{"person_email":" c4nary@example.com "}}}'
     for number in range(200):
         batch.add(b'{"n":%d}' % number, line, EPOCH)
     with pytest.raises(ConfigError) as caught:
-        world.delivery().deliver(batch)
+        server.delivery().deliver(batch)
     assert "Customer.io's answer: bad address …" in str(caught.value)
     assert "c4nary" not in str(caught.value)
 
 
-def test_rows_that_are_rejected_one_by_one_are_no_acceptance() -> None:
-    """A server that takes nothing may say so in either way, or in both by turns."""
+def test_rows_rejected_one_by_one_do_not_reset_the_circuit_breaker() -> None:
+    """A server may reject everything per row, per request, or in alternation."""
 
     def respond(rows: list[int]) -> Answer:
-        errors = b",".join(b'{"batch_index":%d}' % place for place in range(len(rows)))
+        errors = b",".join(b'{"batch_index":%d}' % index for index in range(len(rows)))
         return REFUSED if len(rows) > 1 else Answer(207, b'{"errors":[' + errors + b"]}")
 
     with pytest.raises(ConfigError):
-        World(respond).deliver(1_000)
+        FakeServer(respond).deliver(1_000)
 
 
-def test_one_accepted_row_shows_that_it_is_the_rows() -> None:
+def test_an_accepted_row_resets_the_circuit_breaker() -> None:
     """Hundreds of bad rows are rejected one by one while others are accepted in between."""
-    culprits = [number for number in range(800) if number % 4]
-    done = World(refusing(culprits)).deliver(800)
-    assert sorted(done.rejected) == culprits
+    bad_rows = [number for number in range(800) if number % 4]
+    done = FakeServer(refusing(bad_rows)).deliver(800)
+    assert sorted(done.rejected) == bad_rows
 
 
-def test_a_delivery_that_is_given_up_settles_nothing() -> None:
-    """It ends in its wait, without another request."""
-    world = World(lambda _: Answer(503, b""), gives_up_after_waits=1)
+def test_an_aborted_delivery_settles_nothing() -> None:
+    """It ends during its wait, without another request."""
+    server = FakeServer(lambda _: Answer(503, b""), aborted_after_waits=1)
     with pytest.raises(Aborted):
-        world.deliver(3)
-    assert len(world.bodies) == 2
+        server.deliver(3)
+    assert len(server.bodies) == 2

@@ -1,4 +1,4 @@
-"""Batches stay within the limit, lose nothing, reorder nothing, and know their size exactly."""
+"""Batches stay within the limit, lose and reorder no rows, and know their exact size."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ FRAME = len(b'{"batch":[]}')
 
 @dataclass(frozen=True)
 class Row:
-    """One row on its way: where it goes, what is sent of it, and the line it came in."""
+    """One row: its lane, its entry, and the line that it came in."""
 
     lane: int
     entry: bytes
     line: bytes
 
 
-def entry(number: int, filling: int) -> bytes:
-    """An entry that says which row it is, and is as long as one likes."""
-    return encode({"row": number, "filling": "é" * filling})
+def entry(number: int, padding: int) -> bytes:
+    """An entry with the row's number, padded to any length."""
+    return encode({"row": number, "padding": "é" * padding})
 
 
 drawn_rows = st.tuples(st.integers(0, 2), st.integers(0, 40), st.binary(max_size=20))
@@ -39,7 +39,7 @@ rows = (
     .flatmap(lambda count: st.lists(drawn_rows, min_size=count, max_size=count))
     .map(
         lambda drawn: [
-            Row(lane, entry(number, filling), line) for number, (lane, filling, line) in enumerate(drawn)
+            Row(lane, entry(number, padding), line) for number, (lane, padding, line) in enumerate(drawn)
         ]
     )
 )
@@ -54,8 +54,8 @@ def filled(rows: list[Row], limit: int) -> list[Batch]:
 
 
 @given(rows, limits)
-def test_no_body_is_over_the_limit_and_its_size_is_known(rows: list[Row], limit: int) -> None:
-    """What the batch says of its size is the length of what is sent."""
+def test_bodies_stay_within_the_limit_and_their_size_is_exact(rows: list[Row], limit: int) -> None:
+    """The size that a batch reports is the length of what is sent."""
     for batch in filled(rows, limit):
         body = batch.body(0, len(batch))
         assert len(batch) > 0
@@ -63,8 +63,8 @@ def test_no_body_is_over_the_limit_and_its_size_is_known(rows: list[Row], limit:
 
 
 @given(rows, limits)
-def test_nothing_is_lost_and_nothing_reordered(rows: list[Row], limit: int) -> None:
-    """Each lane's bodies, one after the other, hold its rows, once each, in the order they were added."""
+def test_no_row_is_lost_or_reordered(rows: list[Row], limit: int) -> None:
+    """The bodies of each lane, in order, hold each of its rows once, in the order they were added."""
     batches = filled(rows, limit)
     for lane in range(3):
         bodies = [batch.body(0, len(batch)) for batch in batches if batch.lane == lane]
@@ -76,7 +76,7 @@ def test_nothing_is_lost_and_nothing_reordered(rows: list[Row], limit: int) -> N
 
 @given(rows, limits, st.data())
 def test_any_part_of_a_batch_carries_the_same_bytes(rows: list[Row], limit: int, data: st.DataObject) -> None:
-    """A split request sends, for each row, exactly what the whole one did: the server can drop what it has."""
+    """A split request sends exactly the same bytes for each row, so the server can drop what it has already accepted."""
     start_of_lane = dict.fromkeys(range(3), 0)
     for batch in filled(rows, limit):
         entries = [row.entry for row in rows if row.lane == batch.lane][start_of_lane[batch.lane] :]
@@ -99,7 +99,7 @@ def test_a_batch_is_sealed_only_when_the_next_row_does_not_fit(rows: list[Row], 
 
 @given(rows, limits)
 def test_the_weight_is_that_of_the_open_batches(rows: list[Row], limit: int) -> None:
-    """It grows with each row by at least the bytes held, and falls with each batch handed over."""
+    """The weight grows with each row by at least the bytes held, and falls with each sealed batch."""
     batcher = Batcher(lanes=3, max_body_bytes=limit)
     added = sealed_weight = 0
     for row in rows:
@@ -114,8 +114,8 @@ def test_the_weight_is_that_of_the_open_batches(rows: list[Row], limit: int) -> 
     assert batcher.weight == 0
 
 
-def test_a_body_of_500000_bytes_is_sent_and_not_one_more() -> None:
-    """The limit is reached to the byte, with the largest entries there are."""
+def test_a_body_has_at_most_500000_bytes() -> None:
+    """The limit is exact to the byte, with the largest entries allowed."""
     batcher = Batcher(lanes=1)
     count, rest = divmod(MAX_BODY_BYTES - FRAME, MAX_ENTRY_BYTES + 1)
     for _ in range(count):
@@ -132,7 +132,7 @@ def test_a_body_of_500000_bytes_is_sent_and_not_one_more() -> None:
 
 
 def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:
-    """A row added later makes a batch no younger, and younger batches stay open."""
+    """A row added later does not make a batch younger, and younger batches stay open."""
     batcher = Batcher(lanes=3)
     assert batcher.oldest_opened_at() is None
     for lane, now in ((0, 1.0), (1, 2.0), (0, 5.0), (2, 5.0)):
@@ -145,11 +145,11 @@ def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:
     assert batcher.seal() == []
 
 
-def test_each_row_keeps_its_ticket() -> None:
-    """Line and epoch stand at the row's place, so that each row can be settled or rejected for itself."""
-    ledger, tracks = Ledger(), [StreamQueue("a"), StreamQueue("b")]
+def test_each_row_keeps_its_line_and_epoch() -> None:
+    """Each row can be settled or rejected by its index."""
+    ledger, queues = Ledger(), [StreamQueue("a"), StreamQueue("b")]
     batcher = Batcher(lanes=1)
-    epochs = [ledger.add_record(tracks[number % 2]) for number in range(4)]
+    epochs = [ledger.add_record(queues[number % 2]) for number in range(4)]
     for number, epoch in enumerate(epochs):
         batcher.add(0, b"{}", str(number).encode(), epoch, 0.0)
     (batch,) = batcher.seal()
@@ -157,8 +157,8 @@ def test_each_row_keeps_its_ticket() -> None:
     assert batch.lines == [b"0", b"1", b"2", b"3"]
 
 
-def test_an_entry_larger_than_a_request_is_no_row_to_lose() -> None:
-    """The limit on entries rules it out; should that ever be broken, the sync fails rather than drops the row."""
+def test_an_entry_larger_than_a_request_is_an_error() -> None:
+    """If the limit on entries were ever exceeded, the sync would fail instead of dropping the row."""
     batcher = Batcher(lanes=1, max_body_bytes=FRAME + 10)
     with pytest.raises(ValueError, match="larger than a request"):
         batcher.add(0, b"x" * 11, b"line", EPOCH, 0.0)

@@ -1,4 +1,4 @@
-"""Lanes are threads: in order within each, beside each other, and they never end unheard."""
+"""Lanes are threads: batches are in order within each and parallel between them, and every end is reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def batch_for(lane: int, number: int) -> Batch:
 
 
 class Server:
-    """Answers 200, unless a number has a gate (it waits there first) or an answer of its own."""
+    """Answers 200, unless a row has a gate, which it waits for first, or an answer of its own."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -41,7 +41,7 @@ class Server:
         self.closed = 0
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """One request."""
+        """Answer one request."""
         (entry,) = orjson.loads(body)["batch"]
         number: int = entry["n"]
         self.seen.append(number)
@@ -51,12 +51,12 @@ class Server:
         return self.answers.get(number, lambda: Answer(200, b""))()
 
     def close(self) -> None:
-        """A lane is done with its connection."""
+        """Count a closed connection."""
         self.closed += 1
 
 
 class Harness:
-    """A sender, its server, and what it posts."""
+    """Lanes, their server, and the events they post."""
 
     def __init__(self, lanes: int) -> None:
         self.server = Server()
@@ -64,11 +64,11 @@ class Harness:
         self.lanes = ThreadedLanes(lanes, lambda: self.server, 60.0, self.events.put)
 
     def next_event(self) -> object:
-        """What is posted next."""
+        """The next event that is posted."""
         return self.events.get(timeout=PATIENCE_SECONDS)
 
     def events_until_lanes_end(self, lanes: int) -> list[object]:
-        """All that is posted until so many lanes have ended."""
+        """All events that are posted until this number of lanes have ended."""
         found: list[object] = []
         while sum(isinstance(event, LaneEnded) for event in found) < lanes:
             found.append(self.next_event())
@@ -77,7 +77,7 @@ class Harness:
 
 @pytest.fixture
 def harness() -> Iterator[Harness]:
-    """Two lanes, which end with the test."""
+    """Two lanes, which are ended with the test."""
     made = Harness(2)
     yield made
     for gate in made.server.gates.values():
@@ -85,8 +85,8 @@ def harness() -> Iterator[Harness]:
     made.lanes.abort()
 
 
-def test_batches_of_a_lane_go_one_after_the_other(harness: Harness) -> None:
-    """The second begins when the first is answered, while another lane goes on."""
+def test_a_lane_sends_one_batch_at_a_time(harness: Harness) -> None:
+    """The second batch is sent when the first is answered, while another lane continues."""
     harness.server.gates[1] = threading.Event()
     for lane, number in ((0, 1), (0, 2), (1, 3)):
         harness.lanes.send(batch_for(lane, number))
@@ -97,8 +97,8 @@ def test_batches_of_a_lane_go_one_after_the_other(harness: Harness) -> None:
     assert harness.server.arrivals.get(timeout=PATIENCE_SECONDS) == 2
 
 
-def test_a_fence_holds_a_lane_back_until_the_other_has_finished(harness: Harness) -> None:
-    """What the first lane had before goes at once; what it is given behind the fence waits."""
+def test_a_barrier_holds_a_lane_until_the_other_has_finished(harness: Harness) -> None:
+    """Batches queued before the barrier are sent, and batches queued after it wait."""
     harness.server.gates[1] = threading.Event()
     harness.lanes.send(batch_for(0, 1))
     harness.lanes.send(batch_for(1, 2))
@@ -112,8 +112,8 @@ def test_a_fence_holds_a_lane_back_until_the_other_has_finished(harness: Harness
     assert {harness.server.arrivals.get(timeout=PATIENCE_SECONDS) for _ in range(2)} == {3, 4}
 
 
-def test_lanes_that_wait_at_a_fence_notice_that_the_sync_is_given_up(harness: Harness) -> None:
-    """The lane they wait for may never come to its mark."""
+def test_lanes_waiting_at_a_barrier_notice_an_abort(harness: Harness) -> None:
+    """The lane that they wait for may never reach the barrier."""
     harness.server.gates[1] = threading.Event()
     harness.lanes.send(batch_for(0, 1))
     harness.lanes.hold(Barrier(lane=1, awaited=0))
@@ -126,8 +126,8 @@ def test_lanes_that_wait_at_a_fence_notice_that_the_sync_is_given_up(harness: Ha
     assert harness.server.seen == [1]
 
 
-def test_what_is_under_way_when_the_sync_is_given_up_is_still_heard_of(harness: Harness) -> None:
-    """And what was only queued is not begun."""
+def test_a_request_in_flight_at_an_abort_is_still_reported(harness: Harness) -> None:
+    """Batches that were only queued are not sent."""
     harness.server.gates[1] = threading.Event()
     harness.lanes.send(batch_for(0, 1))
     harness.lanes.send(batch_for(0, 2))
@@ -140,8 +140,8 @@ def test_what_is_under_way_when_the_sync_is_given_up_is_still_heard_of(harness: 
     assert harness.server.closed == 2
 
 
-def test_a_lane_that_waits_for_its_next_try_gives_up_at_once(harness: Harness) -> None:
-    """It need not sleep to the end of a long Retry-After."""
+def test_a_lane_waiting_to_retry_ends_immediately_on_abort(harness: Harness) -> None:
+    """It does not sleep until the end of a long Retry-After."""
     harness.server.answers[1] = lambda: Answer(503, b"", "50")
     harness.lanes.send(batch_for(0, 1))
     assert type(harness.next_event()).__name__ == "Retrying"
@@ -151,7 +151,7 @@ def test_a_lane_that_waits_for_its_next_try_gives_up_at_once(harness: Harness) -
 
 
 def test_refused_credentials_fail_the_sync(harness: Harness) -> None:
-    """Once, and the lane ends."""
+    """The error is posted once, and the lane ends."""
     harness.server.answers[1] = lambda: Answer(401, b"")
     harness.lanes.send(batch_for(0, 1))
     failed = harness.next_event()
@@ -160,8 +160,8 @@ def test_refused_credentials_fail_the_sync(harness: Harness) -> None:
     assert isinstance(harness.next_event(), LaneEnded)
 
 
-def test_an_unforeseen_exception_fails_the_sync_without_its_text(harness: Harness) -> None:
-    """A lane that died unheard would hang the sync; a text might hold a value."""
+def test_an_unexpected_exception_fails_the_sync_without_its_text(harness: Harness) -> None:
+    """A lane that ended silently would hang the sync, and the text might contain a row value."""
 
     def explode() -> Answer:
         raise LookupError("c4nary")
@@ -176,8 +176,8 @@ def test_an_unforeseen_exception_fails_the_sync_without_its_text(harness: Harnes
     assert "explode" in failed.error.internal_message
 
 
-def test_a_lane_that_cannot_even_open_its_connection_fails_the_sync() -> None:
-    """Its batches would wait for ever otherwise."""
+def test_a_lane_that_cannot_connect_fails_the_sync() -> None:
+    """Otherwise its batches would wait forever."""
 
     def connect() -> Server:
         raise LookupError("c4nary")
@@ -193,7 +193,7 @@ def test_a_lane_that_cannot_even_open_its_connection_fails_the_sync() -> None:
 
 
 def test_a_connection_is_closed_however_its_lane_ends(harness: Harness) -> None:
-    """After a failure, too."""
+    """It is closed after a failure and after an abort."""
     harness.server.answers[1] = lambda: Answer(401, b"")
     harness.lanes.send(batch_for(0, 1))
     assert [type(harness.next_event()) for _ in range(2)] == [LaneFailed, LaneEnded]

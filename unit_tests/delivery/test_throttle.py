@@ -1,12 +1,12 @@
-"""What the lanes share is right whoever asks, and whenever."""
+"""The throttle and the circuit breaker that all lanes share."""
 
 from __future__ import annotations
 
 from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
 
 
-def test_a_pace_holds_for_the_longest_time_that_anybody_was_told() -> None:
-    """A shorter one does not end a longer one; when it is over nobody waits."""
+def test_the_throttle_holds_for_the_longest_requested_time() -> None:
+    """A shorter hold does not end a longer one, and no lane waits after the last one has expired."""
     now = 10.0
     throttle = Throttle(lambda: now)
     assert throttle.seconds_to_wait() == 0
@@ -20,8 +20,8 @@ def test_a_pace_holds_for_the_longest_time_that_anybody_was_told() -> None:
     assert throttle.seconds_to_wait() == 0
 
 
-def test_refusals_are_counted_until_anybody_has_a_row_accepted() -> None:
-    """One too many is one more than the limit."""
+def test_the_circuit_breaker_counts_refusals_until_a_row_is_accepted() -> None:
+    """It trips at one refusal more than the limit."""
     breaker = CircuitBreaker()
     assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))
     assert breaker.request_refused()

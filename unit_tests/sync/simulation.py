@@ -1,7 +1,7 @@
-"""The real pipeline in a world without threads, sockets or time: a test says what happens next, and looks at everything.
+"""The real pipeline without threads, sockets or real time: a test decides what happens next, and can inspect everything.
 
-Only the edges are stood in for: threads, by lanes that deliver a batch when told to; sockets, by a transport that answers
-as told; the bucket, by one that takes a file when told to; time, by a clock that idle waiting moves.
+Only the edges are replaced: threads by lanes that deliver a batch when the test says so, sockets by a scripted transport,
+the bucket by one that stores a file when the test says so, and time by a clock that idle waiting advances.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ STREAMS = ("users", "orders")
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that advances only when the test says so."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -57,7 +57,7 @@ class Clock:
 
 
 class IdleInbox(Inbox):
-    """Waiting for an event that does not come moves the clock, and takes no time."""
+    """An inbox in which waiting for an event advances the clock instead of taking time."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class IdleInbox(Inbox):
 
 
 class SteppedLanes:
-    """Lanes that deliver their oldest batch when told to, through the real `Delivery` and a transport that does as told."""
+    """Lanes that deliver their oldest batch when the test says so, with the real `Delivery` over a scripted transport."""
 
     def __init__(self, lanes: int, inbox: Inbox) -> None:
         self.lanes = lanes
@@ -89,7 +89,7 @@ class SteppedLanes:
         self.largest_body = 0
         self.aborted = False
         self._inbox = inbox
-        # A clock of their own: what lanes wait for is no time of the coordinator's.
+        # A separate clock: the lanes' waits must not advance the coordinator's clock.
         self._clock = Clock()
         self._context = DeliveryContext(
             throttle=Throttle(self._clock),
@@ -108,7 +108,7 @@ class SteppedLanes:
         self.queues[batch.lane].append(batch)
 
     def hold(self, barrier: Barrier) -> None:
-        """No row of these streams joins two keys."""
+        """Fail: no row of these streams joins two keys."""
         raise AssertionError(barrier)
 
     def abort(self) -> None:
@@ -116,22 +116,22 @@ class SteppedLanes:
         self.aborted = True
 
     def busy(self) -> list[int]:
-        """The lanes that have a batch under way."""
+        """The lanes that have a batch in flight."""
         return [number for number, batches in enumerate(self.queues) if batches]
 
-    def finish(self, lane: int, refused: Sequence[int] = (), weather: Sequence[str] = ()) -> None:
-        """A lane delivers its oldest batch through the real delivery.
+    def finish(self, lane: int, refused: Sequence[int] = (), faults: Sequence[str] = ()) -> None:
+        """Let a lane deliver its oldest batch with the real `Delivery`.
 
-        refused  the places of rows that the server rejects
-        weather  what happens to the next requests before all is well: "503", "429", "lost" (applied, but the answer
-                 is lost) or "refused" (the request as a whole, unless it has one row)
+        refused  the indexes of rows that the server rejects
+        faults   what happens to the next requests, before requests succeed: "503", "429", "lost" (applied, but the
+                 answer is lost) or "refused" (the request as a whole, unless it has one row)
         """
         batch = self.queues[lane].popleft()
         assert len(batch.body(0, len(batch))) == batch.body_bytes
         transport = _SteppedTransport(
             self,
-            {_rows(batch.body(0, len(batch)))[place] for place in refused if place < len(batch)},
-            list(weather),
+            {_rows(batch.body(0, len(batch)))[index] for index in refused if index < len(batch)},
+            list(faults),
         )
         self._inbox.post(Delivery(transport, self._context).deliver(batch))
 
@@ -139,47 +139,47 @@ class SteppedLanes:
         self._clock.now += seconds
         return False
 
-    def take(self, rows: Sequence[int], body: bytes) -> None:
-        """The server applies rows; those it has already it must know by the same bytes."""
+    def apply(self, rows: Sequence[int], body: bytes) -> None:
+        """Apply rows as the server does, which ignores those that it has already applied."""
         for row in rows:
             if row not in self.applied:
                 self.applied.append(row)
         self.largest_body = max(self.largest_body, len(body))
 
     def end(self) -> None:
-        """All lanes notice that the sync was aborted; what they had is not reported."""
+        """End all lanes after an abort; their unfinished batches are not reported."""
         for _ in range(self.lanes):
             self._inbox.post(LaneEnded())
 
 
 @dataclass
 class _SteppedTransport:
-    """One lane's way to the server, through the weather that the test has chosen."""
+    """One lane's connection to the server, with the faults that the test has chosen."""
 
     lanes: SteppedLanes
     rejected: set[int]
-    weather: list[str]
+    faults: list[str]
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """One request."""
+        """Answer one request."""
         rows = _rows(body)
         accepted = [row for row in rows if row not in self.rejected]
-        match self.weather.pop(0) if self.weather else "fine":
+        match self.faults.pop(0) if self.faults else "none":
             case "503":
                 return Answer(503, b"")
             case "429":
                 return Answer(429, b"")
             case "lost":
-                self.lanes.take(accepted, body)
+                self.lanes.apply(accepted, body)
                 return NoAnswer("no answer in time")
             case "refused" if len(rows) > 1:
                 return Answer(400, b"")
-        self.lanes.take(accepted, body)
-        errors = [{"batch_index": place} for place, row in enumerate(rows) if row in self.rejected]
+        self.lanes.apply(accepted, body)
+        errors = [{"batch_index": index} for index, row in enumerate(rows) if row in self.rejected]
         return Answer(207, orjson.dumps({"errors": errors})) if errors else Answer(200, b"{}")
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing; there is no connection."""
 
 
 def _rows(body: bytes) -> list[int]:
@@ -200,7 +200,7 @@ class _LetterFile:
 
 
 class NoBucket(CountedDeadLetters):
-    """The real dead letters of a sync without a bucket, which settle a row by counting it; the rows are noted."""
+    """The real dead letters of a sync without a bucket, which settle a row by counting it; the rows are recorded."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger.settle_rejected)
@@ -213,7 +213,7 @@ class NoBucket(CountedDeadLetters):
 
 
 class SteppedBucket:
-    """Dead letters in one open file at a time, stored when told to."""
+    """Dead letters in one open file at a time, stored when the test says so."""
 
     max_sealed = math.inf
     disk_is_full = False
@@ -259,15 +259,15 @@ class SteppedBucket:
         return self._open.opened_at if self._open else None
 
     def store(self, number: int = 0) -> None:
-        """The bucket has taken a sealed file."""
+        """Report that the bucket has stored a sealed file."""
         self._inbox.post(FileUploaded(cast("Any", self.sealed[number])))
 
 
 class Simulation:
-    """One sync, and what a naive reader of its input knows of it.
+    """One sync, with a naive model of its input.
 
     rows    (stream, person, is_good) of each row, by its number
-    states  the states sent: how many rows came before, and of which stream, or None for all
+    states  for each state: the number of rows before it, and its stream, or None for all streams
     """
 
     def __init__(
@@ -314,10 +314,10 @@ class Simulation:
         self.lines = 0
         self._seen = 0
 
-    # What happens
+    # Events
 
     def row(self, stream: str, person: str, *, is_good: bool = True) -> None:
-        """One row comes in."""
+        """Post one row."""
         data = {
             "person_email": f"{person}@example.com" if is_good else None,
             "event_name": "e",
@@ -327,7 +327,7 @@ class Simulation:
         self.line({"type": "RECORD", "record": {"stream": stream, "emitted_at": 1, "data": data}})
 
     def state(self, stream: str | None) -> None:
-        """A state comes in, of one stream or of all."""
+        """Post a state of one stream or of all streams."""
         number = len(self.states)
         self.states.append((len(self.rows), stream))
         content: dict[str, Any] = {"type": "GLOBAL", "id": number}
@@ -336,42 +336,42 @@ class Simulation:
         self.line({"type": "STATE", "state": content})
 
     def line(self, message: dict[str, Any]) -> None:
-        """One line comes in, as a block of its own."""
+        """Post one line as a block of its own."""
         self.lines += 1
         self.inbox.post(Lines(orjson.dumps(message)))
 
     def end_of_input(self) -> None:
-        """Stdin is closed."""
+        """Post the end of stdin."""
         self.inbox.post(EndOfInput())
 
     def stop(self) -> None:
-        """The platform sends SIGTERM."""
+        """Post a SIGTERM."""
         self.inbox.post(Stop(15))
 
-    def fail(self, words: str = "the server is gone") -> None:
-        """A lane can't go on."""
-        self.inbox.post(LaneFailed(TransientError(words)))
+    def fail(self, message: str = "the server is gone") -> None:
+        """Post the failure of a lane."""
+        self.inbox.post(LaneFailed(TransientError(message)))
 
     def fail_upload(self) -> None:
-        """A file of dead letters can't be stored, nor any after it."""
+        """Post the failure of an upload, after which no more files are stored."""
         self.inbox.post(UploadFailed(TransientError("the bucket is gone")))
 
     def work(self, steps: int = 1) -> None:
-        """Let the coordinator handle so many events."""
+        """Let the coordinator take this number of steps."""
         for _ in range(steps):
             self.pipeline.step()
 
     def catch_up(self) -> None:
-        """Let the coordinator handle all that has come in, in no time."""
+        """Let the coordinator handle everything that has been posted, without advancing the clock."""
         self.inbox.time_passes = False
         self.work(2 * (len(self.rows) + len(self.states)) + 5)
         self.inbox.time_passes = True
 
-    # What is there to see
+    # Results
 
     @property
     def kept(self) -> set[int]:
-        """The rejected rows that lie in the bucket; without one, that were counted."""
+        """The rejected rows that are in the bucket, or that were counted if there is none."""
         return self._dead_letters.kept
 
     @property
@@ -389,19 +389,19 @@ class Simulation:
         return [orjson.loads(line) for line in self.stdout.getvalue().splitlines()]
 
     def check(self) -> None:
-        """The invariants that must hold after every step."""
+        """Assert the invariants that hold after every step."""
         states = self.acknowledged
         for state in states[self._seen :]:
             self._check_state(state, [earlier["id"] for earlier in states[: states.index(state)]])
         self._seen = len(states)
         assert self.lanes.largest_body <= self.settings.max_body_bytes
-        under_way = sum(batch.weight for batches in self.lanes.queues for batch in batches)
+        in_flight = sum(batch.weight for batches in self.lanes.queues for batch in batches)
         # The block that fills the budget may exceed it by its own row or state.
-        assert self.pipeline._batcher.weight + under_way <= self.settings.max_weight_bytes + 1_000
+        assert self.pipeline._batcher.weight + in_flight <= self.settings.max_weight_bytes + 1_000
         assert len(self.lanes.applied) == len(set(self.lanes.applied)), "a row was sent twice"
         for person in {person for _, person, _ in self.rows}:
             own = [row for row in self.lanes.applied if self.rows[row][1] == person]
-            assert own == sorted(own), "rows of one person came out of order"
+            assert own == sorted(own), "rows of one person were sent out of order"
 
     def _check_state(self, state: dict[str, Any], earlier: list[int]) -> None:
         number = state["id"]
@@ -411,11 +411,11 @@ class Simulation:
         assert settled.issuperset(concerned), "a state was acknowledged before its rows"
         assert set(self.lanes.applied).isdisjoint(self.kept), "a row was both sent and kept"
         of_the_same = [other for other in earlier if self.states[other][1] == stream]
-        assert of_the_same == sorted(of_the_same), "states came out of order"
+        assert of_the_same == sorted(of_the_same), "states were emitted out of order"
         previous = [other for other, (_, of) in enumerate(self.states[:number]) if of == stream]
         assert of_the_same == previous, "a state was left out"
         if all(of == stream for _, of in self.states[:number]):
-            # Counts are since the previous state of this kind; where kinds are mixed they are shared out.
+            # Counts are since the previous state of this kind; if kinds are mixed, the counts are split between them.
             since = self.states[previous[-1]][0] if previous else 0
             rows = [row for row in concerned if row >= since]
             kept = len(self.kept.intersection(rows))

@@ -1,4 +1,4 @@
-"""Every thread's events arrive in one inbox, in the order in which they were posted."""
+"""The inbox returns events in the order in which they were posted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 60.0
 
 
 def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
-    """It runs in the very thread that waits; nothing locks up."""
+    """The handler runs in the waiting thread, which must not deadlock."""
     inbox = Inbox()
     before = signal.signal(signal.SIGUSR1, lambda number, _: inbox.post(Stop(number)))
     try:
@@ -24,8 +24,8 @@ def test_a_signal_handler_may_post_while_the_coordinator_waits() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_an_empty_inbox_gives_nothing_in_the_time_allowed() -> None:
-    """None, at once or after the wait; order is that of posting."""
+def test_an_empty_inbox_returns_none_after_the_timeout() -> None:
+    """Events are returned in the order in which they were posted."""
     inbox = Inbox()
     assert inbox.take(0.0) is None
     assert inbox.take(0.01) is None

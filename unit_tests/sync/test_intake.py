@@ -1,4 +1,4 @@
-"""Lines become rows and states, or end the sync with the number of the line and nothing of its content."""
+"""Lines become rows and states, or end the sync with an error that has the line number but none of its content."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from unit_tests.exact_json import json_values
 DEEP = b"[" * 10_000 + b"]" * 10_000
 
 
-class World:
-    """An intake of the streams `users` (by id) without and with the namespace `eu`, and what it did."""
+class IntakeHarness:
+    """An intake of the streams `users` (by id) without and with the namespace `eu`, and its results."""
 
     def __init__(self, streams: list[StreamSync] | None = None) -> None:
         settings = AssemblySettings(
@@ -46,7 +46,7 @@ class World:
         self.intake = Intake(self.streams, self.ledger, self.batcher, PinningPartitioner(1))
 
     def read(self, *lines: bytes) -> list[dict[str, Any]]:
-        """Take lines in as one block; returns the entries they became."""
+        """Read lines as one block; returns the entries that they became."""
         for made in self.intake.read_block(b"\n".join(lines), 0.0):
             match made:
                 case Batch():
@@ -61,33 +61,33 @@ class World:
         return [entry for body in bodies for entry in body["batch"]]
 
     def failure(self, *lines: bytes) -> str:
-        """What the error says."""
+        """The message of the error."""
         with pytest.raises(ProtocolError) as caught:
             self.read(*lines)
         return str(caught.value)
 
 
 def row(data: str, **more: Any) -> bytes:
-    """A RECORD of `users` with its data as it is written here."""
+    """A RECORD of `users` with its data exactly as given."""
     extra = "".join(f',"{name}":{json.dumps(value)}' for name, value in more.items())
     return f'{{"type":"RECORD","record":{{"stream":"users","data":{data}{extra}}}}}'.encode()
 
 
 @pytest.fixture
-def world() -> World:
-    """A new one."""
-    return World()
+def harness() -> IntakeHarness:
+    """An intake of two streams."""
+    return IntakeHarness()
 
 
-def test_rows_become_entries_in_their_streams_count(world: World) -> None:
-    """Streams that differ only in namespace are two."""
-    entries = world.read(
+def test_rows_are_counted_by_stream(harness: IntakeHarness) -> None:
+    """Streams that differ only in namespace are distinct."""
+    entries = harness.read(
         row('{"person_id":"a"}'), row('{"person_id":"b"}', namespace="eu"), row("{}", namespace=None)
     )
     assert [entry["identifiers"]["id"] for entry in entries] == ["a", "b"]
-    assert [sync.counts.read for sync in world.streams] == [2, 1]
-    ((sync, line, rejection),) = world.rejected
-    assert (sync, line, rejection.reason) == (world.streams[0], row("{}", namespace=None), "required")
+    assert [sync.counts.read for sync in harness.streams] == [2, 1]
+    ((sync, line, rejection),) = harness.rejected
+    assert (sync, line, rejection.reason) == (harness.streams[0], row("{}", namespace=None), "required")
 
 
 @pytest.mark.parametrize(
@@ -99,17 +99,17 @@ def test_rows_become_entries_in_their_streams_count(world: World) -> None:
         ('"12345678901234567890123"', "12345678901234567890123"),
     ],
 )
-def test_identifiers_keep_their_digits(world: World, written: str, sent: str) -> None:
-    """A row whose digits count is read a second time, exactly."""
-    (entry,) = world.read(row(f'{{"person_id":{written},"x":0.1}}'))
+def test_identifiers_keep_their_digits(harness: IntakeHarness, written: str, sent: str) -> None:
+    """A row whose digits matter is parsed a second time, exactly."""
+    (entry,) = harness.read(row(f'{{"person_id":{written},"x":0.1}}'))
     assert entry["identifiers"] == {"id": sent}
     assert entry["attributes"] == {"x": 0.1}
-    assert world.streams[0].counts.read == 1
+    assert harness.streams[0].counts.read == 1
 
 
-def test_long_integers_in_one_line_leave_its_neighbours_alone(world: World) -> None:
-    """All lines of a block are read the careful way when one needs it."""
-    entries = world.read(
+def test_long_integers_in_one_line_do_not_change_other_lines(harness: IntakeHarness) -> None:
+    """If one line of a block needs the exact parser, all lines are read with it."""
+    entries = harness.read(
         row('{"person_id":"a","x":1.5}'),
         row(f'{{"person_id":"b","x":{2**80}}}'),
         row('{"person_id":"c","x":NaN}'),
@@ -118,18 +118,18 @@ def test_long_integers_in_one_line_leave_its_neighbours_alone(world: World) -> N
 
 
 @pytest.mark.parametrize("blank", [b"", b"  ", b"\r", b"\t"])
-def test_blank_lines_are_counted_and_mean_nothing(world: World, blank: bytes) -> None:
-    """The number in an error is that of the line in the input."""
-    assert "Line 4 " in world.failure(blank, row('{"person_id":"a"}') + b"\r", blank, b"oops")
-    assert len(world.batcher.seal()) == 1
+def test_blank_lines_are_ignored_but_counted(harness: IntakeHarness, blank: bytes) -> None:
+    """The line number in an error is that of the input."""
+    assert "Line 4 " in harness.failure(blank, row('{"person_id":"a"}') + b"\r", blank, b"oops")
+    assert len(harness.batcher.seal()) == 1
 
 
 @pytest.mark.parametrize(
     "kind", ["LOG", "TRACE", "CONTROL", "SPEC", "CATALOG", "CONNECTION_STATUS", "DESTINATION_CATALOG"]
 )
-def test_other_messages_of_the_protocol_are_passed_over(world: World, kind: str) -> None:
-    """A destination has nothing to do for them."""
-    assert world.read(json.dumps({"type": kind, "secret": "x"}).encode()) == []
+def test_other_messages_of_the_protocol_are_ignored(harness: IntakeHarness, kind: str) -> None:
+    """A destination does nothing for them."""
+    assert harness.read(json.dumps({"type": kind, "secret": "x"}).encode()) == []
 
 
 @pytest.mark.parametrize(
@@ -156,42 +156,42 @@ def test_other_messages_of_the_protocol_are_passed_over(world: World, kind: str)
         b"\xff\xfe c4nary",
     ],
 )
-def test_a_line_that_is_no_message_of_the_sync_ends_it(world: World, line: bytes) -> None:
-    """With its number and never its content; the row before it is taken in, and none behind it."""
-    message = world.failure(row('{"person_id":"a"}'), line, row('{"person_id":"b"}'))
+def test_an_invalid_line_ends_the_sync(harness: IntakeHarness, line: bytes) -> None:
+    """The error names the line number but not its content; rows before the line are read, rows after it are not."""
+    message = harness.failure(row('{"person_id":"a"}'), line, row('{"person_id":"b"}'))
     assert "Line 2 " in message
     assert "c4nary" not in message.lower()
-    assert [len(batch) for batch in world.batcher.seal()] == [1]
+    assert [len(batch) for batch in harness.batcher.seal()] == [1]
 
 
-def test_a_row_that_no_parser_can_follow_is_rejected(world: World) -> None:
-    """Only that row: its line is kept as it came, and the sync goes on."""
+def test_a_row_nested_too_deeply_for_any_parser_is_rejected(harness: IntakeHarness) -> None:
+    """Only that row is rejected, its line is kept unchanged, and the sync continues."""
     deep = row('{"person_id":"a","x":' + DEEP.decode() + "}")
-    entries = world.read(deep, row('{"person_id":"b"}'))
+    entries = harness.read(deep, row('{"person_id":"b"}'))
     assert [entry["identifiers"]["id"] for entry in entries] == ["b"]
-    ((sync, line, rejection),) = world.rejected
-    assert (sync, line) == (world.streams[0], deep)
+    ((sync, line, rejection),) = harness.rejected
+    assert (sync, line) == (harness.streams[0], deep)
     assert "nested too deeply" in rejection.message
 
 
 @pytest.mark.parametrize("depth", [900, 990, 1_000, 1_010, 1_020])
-def test_a_deep_row_whose_digits_count_is_rejected(world: World, depth: int) -> None:
-    """The fast parser follows a little deeper than the exact one, and that must not end the sync."""
+def test_a_deep_row_whose_digits_matter_is_rejected(harness: IntakeHarness, depth: int) -> None:
+    """The fast parser's depth limit is slightly higher than the exact one's, which must not end the sync."""
     deep = "[" * depth + "]" * depth
-    entries = world.read(row(f'{{"person_id":1.50,"x":{deep}}}'), row('{"person_id":"b"}'))
+    entries = harness.read(row(f'{{"person_id":1.50,"x":{deep}}}'), row('{"person_id":"b"}'))
     assert [entry["identifiers"]["id"] for entry in entries] == ["b"]
-    ((_, _, rejection),) = world.rejected
+    ((_, _, rejection),) = harness.rejected
     assert (rejection.reason, "nested too deeply" in rejection.message) == ("invalid", True)
 
 
-def test_states_go_to_the_ledger_as_their_lines(world: World) -> None:
-    """Of one stream or of all; their bytes count until they are out."""
+def test_states_go_to_the_ledger_unchanged(harness: IntakeHarness) -> None:
+    """The bytes of a waiting state count towards the budget until it is emitted."""
     state = b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}'
     deep = b'{"type":"STATE","state":{"type":"LEGACY","data":' + DEEP + b"}}"
-    world.read(state, deep)
-    assert world.ledger.waiting_bytes >= len(state) + len(deep)
-    assert [ready.state for ready in world.ledger.take_ready()] == [state, deep]
-    assert world.ledger.waiting_bytes == 0
+    harness.read(state, deep)
+    assert harness.ledger.waiting_bytes >= len(state) + len(deep)
+    assert [ready.state for ready in harness.ledger.take_ready()] == [state, deep]
+    assert harness.ledger.waiting_bytes == 0
 
 
 odd = st.one_of(
@@ -226,8 +226,8 @@ ATTRIBUTES = ("created_at", "cio_subscription_preferences", "day", "recipient")
 
 
 @given(data=st.data(), target=st.sampled_from([*DESTINATION_OBJECTS.values()]))
-def test_no_row_is_odd_enough_to_end_the_sync(data: st.DataObject, target: DestinationObject) -> None:
-    """Whatever its columns hold, it becomes an entry within the limits, or is rejected in words; its neighbours too."""
+def test_no_row_ends_the_sync(data: st.DataObject, target: DestinationObject) -> None:
+    """Every row becomes an entry within the limits, or is rejected with a reason and a message."""
     kind = IDENTIFIER_KINDS[data.draw(st.sampled_from(sorted(IDENTIFIER_KINDS)))]
     named = st.sampled_from([*(column.name for column in target.named_columns(kind)), *ATTRIBUTES])
     odd_rows = st.dictionaries(named | named | json_values.broken_text, odd, min_size=1, max_size=2)
@@ -239,10 +239,10 @@ def test_no_row_is_odd_enough_to_end_the_sync(data: st.DataObject, target: Desti
         fresh_id=FreshIds(),
     )
     stream = Stream("users", properties={"day": {"type": "string", "format": "date"}})
-    world = World([StreamSync(stream, target, settings)])
-    entries = world.read(*(row(json.dumps(COMPLETE | odd_row)) for odd_row in rows))
-    assert len(entries) + len(world.rejected) == len(rows) == world.streams[0].counts.read
-    for _, _, rejection in world.rejected:
+    harness = IntakeHarness([StreamSync(stream, target, settings)])
+    entries = harness.read(*(row(json.dumps(COMPLETE | odd_row)) for odd_row in rows))
+    assert len(entries) + len(harness.rejected) == len(rows) == harness.streams[0].counts.read
+    for _, _, rejection in harness.rejected:
         assert rejection.message
         assert rejection.reason in {"required", "invalid", "too_large"}
 
@@ -272,13 +272,13 @@ messages = st.one_of(
 
 
 @given(st.lists(messages, min_size=1, max_size=3), st.data())
-def test_a_line_is_taken_in_or_ends_the_sync_in_words(said: list[Any], data: st.DataObject) -> None:
-    """No other exception comes of any JSON, whole or cut off; what was taken in is counted."""
-    lines = [data.draw(json_values.written(message)).replace("\n", " ").encode() for message in said]
+def test_a_line_is_read_or_raises_a_protocol_error(drawn: list[Any], data: st.DataObject) -> None:
+    """No JSON, whole or truncated, raises any other exception, and every row that was read is counted."""
+    lines = [data.draw(json_values.written(message)).replace("\n", " ").encode() for message in drawn]
     lines[-1] = lines[-1][: data.draw(st.integers(0, len(lines[-1])))]
-    world = World()
+    harness = IntakeHarness()
     try:
-        entries = world.read(*lines)
+        entries = harness.read(*lines)
     except ProtocolError:
         return
-    assert len(entries) + len(world.rejected) == sum(sync.counts.read for sync in world.streams)
+    assert len(entries) + len(harness.rejected) == sum(sync.counts.read for sync in harness.streams)

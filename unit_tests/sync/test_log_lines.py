@@ -1,4 +1,4 @@
-"""What the sync says of itself: counts, names, reasons."""
+"""The log lines of a sync: counts, names, reasons."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ SETTINGS = AssemblySettings(
 
 
 def stream_of(name: str, object_name: str = "person_identify", namespace: str | None = None) -> StreamSync:
-    """A stream at work."""
+    """A stream of a running sync."""
     return StreamSync(Stream(name, namespace), DESTINATION_OBJECTS[object_name], SETTINGS)
 
 
 def busy_stream() -> StreamSync:
-    """One with 1,500 rows read: 1,200 delivered, 3 rejected, the others waiting."""
+    """A stream with 1,500 rows read: 1,200 delivered, 3 rejected, the others waiting."""
     sync = stream_of("users", namespace="shop")
     sync.counts.read, sync.counts.delivered = 1_500, 1_200
     for rejection in (
@@ -49,8 +49,8 @@ def busy_stream() -> StreamSync:
     return sync
 
 
-def test_the_start_says_what_goes_where() -> None:
-    """Host, lanes, identifier, bucket, and each stream's object."""
+def test_the_start_lines_say_what_is_written_where() -> None:
+    """They name the host, the concurrency, the identifier, the bucket, and the object of each stream."""
     config = parse_config(
         {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "max_concurrent_requests": 4}, {}
     )
@@ -66,8 +66,8 @@ def test_the_start_says_what_goes_where() -> None:
     assert "Rejected rows are stored in s3://b/p." in next(start_lines(config, "x", []))
 
 
-def test_progress_is_rows_and_their_rate_requests_rejections_retries_and_what_waits() -> None:
-    """The rate is that since the last such line."""
+def test_the_progress_line_has_rows_rate_requests_rejections_and_retries() -> None:
+    """The rate is that since the previous progress line."""
     requests = RequestCounts(requests=7, retries=Counter({"HTTP 503": 2}))
     assert progress_line([busy_stream(), stream_of("b")], requests, seconds=30.0, rows_before=900) == (
         "1,500 rows read (20 rows/s), 1,200 delivered in 7 requests, 3 rejected [invalid (timestamp): 2, too_large: 1], "
@@ -76,7 +76,7 @@ def test_progress_is_rows_and_their_rate_requests_rejections_retries_and_what_wa
 
 
 def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> None:
-    """Rows that are not settled are named only where there are any."""
+    """Unsettled rows are mentioned only if there are any."""
     done = stream_of("done")
     done.counts.read = done.counts.delivered = 2
     assert list(summary_lines([busy_stream(), done], RequestCounts(requests=3))) == [
@@ -89,15 +89,15 @@ def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> No
     ]
 
 
-def test_a_thousand_streams_are_summed_up() -> None:
-    """Nobody reads a thousand lines."""
+def test_only_the_first_hundred_streams_are_listed() -> None:
+    """The rest are counted in one line."""
     lines = list(summary_lines([stream_of(str(number)) for number in range(1_000)], RequestCounts()))
     assert len(lines) == 102
     assert lines[100] == "900 more streams not listed."
 
 
-def test_a_notice_of_columns_names_the_stream_and_the_columns() -> None:
-    """Those that redirect emails, and those that an object ignores."""
+def test_a_notice_names_the_stream_and_the_columns() -> None:
+    """There are notices of attributes that redirect emails, and of columns that an object ignores."""
     events, deletions = stream_of("e", "person_event"), stream_of("d", "person_delete")
     mails = notice_line(events, MailAttributes(("recipient", "reply_to")))
     assert mails.startswith("Stream e sends events with recipient, reply_to. Customer.io uses")
@@ -109,8 +109,8 @@ def test_a_notice_of_columns_names_the_stream_and_the_columns() -> None:
     )
 
 
-def test_rejections_of_ever_new_columns_are_summed_up() -> None:
-    """What is remembered of them does not grow with the sync, and each row is counted all the same."""
+def test_rejections_of_unlimited_column_names_are_grouped() -> None:
+    """The memory for the counts is bounded, and every row is still counted."""
     sync = stream_of("users")
     for number in range(1_000):
         sync.count_rejected(Rejection("too_large", f"{number}" + "x" * 100_000, ""))
@@ -122,8 +122,8 @@ def test_rejections_of_ever_new_columns_are_summed_up() -> None:
     assert max(len(column) for _, column in sync.counts.rejected) == 200
 
 
-def test_what_is_listed_adds_up_to_the_whole() -> None:
-    """However many reasons there are: those that are not named are counted together."""
+def test_listed_reasons_add_up_to_the_total() -> None:
+    """Reasons beyond the limit are counted together."""
     retries = Counter({f"HTTP {status}": 1 for status in range(500, 530)})
     line = list(summary_lines([], RequestCounts(retries=retries)))[-1]
     assert line.startswith("0 requests to Customer.io, 30 retries [")
@@ -131,6 +131,6 @@ def test_what_is_listed_adds_up_to_the_whole() -> None:
     assert "others: 10" in line
 
 
-def test_one_is_no_plural() -> None:
-    """And thousands are parted."""
+def test_counts_agree_with_their_nouns() -> None:
+    """Thousands are separated by commas."""
     assert [counted(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]

@@ -16,7 +16,7 @@ from unit_tests.sync.simulation import Simulation
 
 
 def test_an_open_batch_waits_five_seconds_for_more_rows() -> None:
-    """And no longer, or a slow source's states would be late."""
+    """Waiting longer would delay the states of a slow source."""
     simulation = Simulation(settings=PipelineSettings())
     simulation.row("users", "a")
     simulation.catch_up()
@@ -30,7 +30,7 @@ def test_an_open_batch_waits_five_seconds_for_more_rows() -> None:
 
 
 def test_idle_waiting_ends_when_a_batch_is_due() -> None:
-    """With nothing coming in, the linger alone wakes the coordinator."""
+    """If no event arrives, the linger timer wakes the coordinator."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.catch_up()
@@ -40,7 +40,7 @@ def test_idle_waiting_ends_when_a_batch_is_due() -> None:
 
 
 def test_dead_letters_are_stored_soon_when_only_they_hold_a_state_back() -> None:
-    """Two seconds in quiet; without a state that waits, the file stays open for more rows."""
+    """They are stored after two quiet seconds; if no state waits, the file stays open for more rows."""
     simulation = Simulation()
     simulation.row("users", "a", is_good=False)
     simulation.catch_up()
@@ -52,8 +52,8 @@ def test_dead_letters_are_stored_soon_when_only_they_hold_a_state_back() -> None
     assert len(simulation.bucket.sealed) == 1
 
 
-def test_dead_letters_wait_ten_seconds_while_rows_are_under_way() -> None:
-    """A busy sync makes few files, and its states still move."""
+def test_dead_letters_wait_ten_seconds_while_rows_are_in_flight() -> None:
+    """A busy sync writes few files, and its states still progress."""
     simulation = Simulation()
     simulation.row("users", "a", is_good=False)
     simulation.state("users")
@@ -68,25 +68,25 @@ def test_dead_letters_wait_ten_seconds_while_rows_are_under_way() -> None:
     assert len(simulation.bucket.sealed) == 1
 
 
-def test_a_full_budget_takes_no_further_block_until_something_is_settled() -> None:
-    """Memory is bounded: the reader gets no slot, so stdin waits."""
+def test_no_block_is_processed_while_the_budget_is_full() -> None:
+    """Memory is bounded, because the reader gets no slot and stdin waits."""
     simulation = Simulation(settings=PipelineSettings(max_weight_bytes=2_000))
     for _ in range(50):
         simulation.row("users", "a")
     simulation.catch_up()
     simulation.work(1)
-    # A full budget with nothing under way seals what is open rather than waiting for itself.
+    # If the budget is full and nothing is in flight, open batches are sealed to make room.
     assert len(simulation.lanes.busy()) == 1
     simulation.catch_up()
-    under_way = len(simulation.lanes.queues[simulation.lanes.busy()[0]][0])
-    assert under_way < 50
+    in_flight = len(simulation.lanes.queues[simulation.lanes.busy()[0]][0])
+    assert in_flight < 50
     total = 0
     while busy := simulation.lanes.busy():
-        total += under_way
+        total += in_flight
         simulation.lanes.finish(busy[0])
         simulation.catch_up()
         if simulation.lanes.busy():
-            under_way = len(simulation.lanes.queues[simulation.lanes.busy()[0]][0])
+            in_flight = len(simulation.lanes.queues[simulation.lanes.busy()[0]][0])
     simulation.clock.now += 6
     simulation.catch_up()
     for lane in simulation.lanes.busy():
@@ -95,8 +95,8 @@ def test_a_full_budget_takes_no_further_block_until_something_is_settled() -> No
     assert simulation.lanes.applied == list(range(50))
 
 
-def test_states_that_wait_count_towards_the_budget() -> None:
-    """A source that sends large states during an outage must wait, too."""
+def test_waiting_states_count_towards_the_budget() -> None:
+    """A source that sends large states during an outage is throttled as well."""
     simulation = Simulation(settings=PipelineSettings(max_weight_bytes=3_000))
     simulation.row("users", "a")
     for _ in range(200):
@@ -110,7 +110,7 @@ def test_states_that_wait_count_towards_the_budget() -> None:
 
 
 def test_a_second_signal_changes_nothing() -> None:
-    """The deadline is the first one's, and so is the exit code."""
+    """The deadline and the exit code are those of the first signal."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.catch_up()
@@ -122,8 +122,8 @@ def test_a_second_signal_changes_nothing() -> None:
     assert simulation.clock.now < 1_000 + 9
 
 
-def test_a_line_that_is_no_message_ends_the_sync_and_keeps_what_was_before() -> None:
-    """Rows before it are still sent and acknowledged; nothing behind it is."""
+def test_an_invalid_line_ends_the_sync_after_the_rows_before_it() -> None:
+    """Rows before the line are delivered and acknowledged, and rows after it are not sent."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.state("users")
@@ -139,8 +139,8 @@ def test_a_line_that_is_no_message_ends_the_sync_and_keeps_what_was_before() -> 
     assert simulation.lanes.applied == [0]
 
 
-def test_a_failed_upload_keeps_its_states_back() -> None:
-    """The rejected rows of a sync that can't keep them are never counted as kept."""
+def test_a_failed_upload_holds_its_states_back() -> None:
+    """Rejected rows that can't be stored are never acknowledged."""
     simulation = Simulation()
     simulation.row("users", "a", is_good=False)
     simulation.state("users")
@@ -161,14 +161,14 @@ def test_a_failed_upload_keeps_its_states_back() -> None:
 
 
 def finish_all(simulation: Simulation) -> None:
-    """Every lane delivers what it has."""
+    """Let every lane deliver all its batches."""
     while busy := simulation.lanes.busy():
         simulation.lanes.finish(busy[0])
     simulation.catch_up()
 
 
 def ids(simulation: Simulation) -> list[int]:
-    """The states that are out."""
+    """The states that were emitted."""
     return [state["id"] for state in simulation.acknowledged]
 
 
@@ -178,7 +178,7 @@ def lines_of(simulation: Simulation, lane: int) -> bytes:
 
 
 def with_a_stuck_row_and_a_rejected_one() -> Simulation:
-    """A row of `orders` is under way and does not come back; a rejected one of `users` is all that its state needs."""
+    """A row of `orders` in flight that gets no answer, and a state of `users` that waits only for a rejected row."""
     simulation = Simulation()
     simulation.row("orders", "stuck")
     simulation.state("orders")
@@ -192,8 +192,8 @@ def with_a_stuck_row_and_a_rejected_one() -> Simulation:
     return simulation
 
 
-def test_an_empty_input_ends_at_once() -> None:
-    """With a summary, and without waiting for any timer."""
+def test_an_empty_input_ends_immediately() -> None:
+    """The summary is logged, and no timer is awaited."""
     simulation = Simulation()
     simulation.end_of_input()
     assert simulation.pipeline.run() is None
@@ -202,7 +202,7 @@ def test_an_empty_input_ends_at_once() -> None:
 
 
 def test_without_a_bucket_a_rejected_row_holds_nothing_back() -> None:
-    """It is settled by being counted."""
+    """A rejected row is settled by being counted."""
     simulation = Simulation(with_bucket=False)
     simulation.row("users", "a", is_good=False)
     simulation.state("users")
@@ -215,8 +215,8 @@ def test_without_a_bucket_a_rejected_row_holds_nothing_back() -> None:
     )
 
 
-def test_end_of_input_sends_and_stores_what_is_open_at_once() -> None:
-    """No linger for rows that will not come."""
+def test_end_of_input_sends_and_stores_everything_immediately() -> None:
+    """Nothing lingers for rows that will not arrive."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.row("users", "b", is_good=False)
@@ -231,8 +231,8 @@ def test_end_of_input_sends_and_stores_what_is_open_at_once() -> None:
     assert simulation.clock.now == 1_000.0
 
 
-def test_a_block_that_is_worked_off_makes_room_for_another() -> None:
-    """One slot each, and none while the budget is full."""
+def test_a_processed_block_frees_one_slot() -> None:
+    """No slot is freed while the budget is full."""
     simulation = Simulation(settings=PipelineSettings(max_weight_bytes=1_000))
     for _ in range(20):
         simulation.row("users", "a")
@@ -243,8 +243,8 @@ def test_a_block_that_is_worked_off_makes_room_for_another() -> None:
     assert simulation.inbox.free_slots == 20
 
 
-def test_a_bucket_that_is_behind_stops_the_input() -> None:
-    """Until it has taken a file; then the rows go on."""
+def test_a_backlog_of_uploads_stops_the_input() -> None:
+    """The input resumes when the bucket has stored a file."""
     simulation = Simulation()
     simulation.bucket.max_sealed = 0
     simulation.row("users", "a", is_good=False)
@@ -263,7 +263,7 @@ def test_a_bucket_that_is_behind_stops_the_input() -> None:
 
 
 def test_a_full_budget_stores_the_dead_letters_that_states_wait_for() -> None:
-    """With nothing under way only they can make room."""
+    """If nothing is in flight, only storing them can make room."""
     simulation = Simulation(settings=PipelineSettings(max_body_bytes=400, max_weight_bytes=1_000))
     simulation.row("users", "a", is_good=False)
     for _ in range(10):
@@ -276,35 +276,35 @@ def test_a_full_budget_stores_the_dead_letters_that_states_wait_for() -> None:
     assert ids(simulation) == list(range(10))
 
 
-def test_the_progress_is_told_every_half_minute() -> None:
-    """While nothing happens, too: whoever follows the sync sees that it lives."""
+def test_progress_is_logged_every_thirty_seconds() -> None:
+    """It is logged even if nothing happens, to show that the sync is alive."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.catch_up()
     simulation.work(20)
-    told = [line for line in simulation.logged if " read (" in line]
+    progress = [line for line in simulation.logged if " read (" in line]
     passed = simulation.clock.now - 1_000
-    assert len(told) == passed // 30 >= 2
-    assert told[0].startswith(
+    assert len(progress) == passed // 30 >= 2
+    assert progress[0].startswith(
         "1 row read (0 rows/s), 0 delivered in 0 requests, 0 rejected, 0 retries, 1 row waiting"
     )
-    assert "(0 rows/s)" in told[1]
+    assert "(0 rows/s)" in progress[1]
 
 
 def test_retries_are_counted_by_their_reason() -> None:
-    """For the summary."""
+    """The counts are in the summary."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.end_of_input()
     simulation.catch_up()
-    simulation.lanes.finish(simulation.lanes.busy()[0], weather=["503", "429", "503"])
+    simulation.lanes.finish(simulation.lanes.busy()[0], faults=["503", "429", "503"])
     assert simulation.pipeline.run() is None
     assert simulation.logged[-1] == "4 requests to Customer.io, 3 retries [HTTP 503: 2, HTTP 429: 1]."
 
 
 @pytest.mark.parametrize(("ending", "seconds"), [("end of input", 100), ("signal", 7.9), ("failure", 19.9)])
-def test_while_an_ending_waits_for_a_lane_the_coordinator_sleeps(ending: str, seconds: float) -> None:
-    """A timer that nothing more is done for must not wake it a thousand times a second."""
+def test_the_coordinator_sleeps_while_shutdown_waits_for_a_lane(ending: str, seconds: float) -> None:
+    """A timer with nothing left to do must not cause a busy loop."""
     simulation = with_a_stuck_row_and_a_rejected_one()
     simulation.row("users", "b")
     simulation.catch_up()
@@ -321,8 +321,8 @@ def test_while_an_ending_waits_for_a_lane_the_coordinator_sleeps(ending: str, se
         assert simulation.inbox.taken < taken + 15
 
 
-def test_at_the_end_of_input_a_stuck_lane_holds_no_other_streams_state_back() -> None:
-    """Its dead letters are stored by age, as before the end."""
+def test_a_stuck_lane_does_not_hold_back_states_of_other_streams() -> None:
+    """After the end of the input, dead letters are still stored by age."""
     simulation = with_a_stuck_row_and_a_rejected_one()
     simulation.end_of_input()
     simulation.catch_up()
@@ -333,8 +333,8 @@ def test_at_the_end_of_input_a_stuck_lane_holds_no_other_streams_state_back() ->
     assert ids(simulation) == [1]
 
 
-def test_after_a_signal_rejected_rows_are_stored_at_once() -> None:
-    """A lane may be stuck until the deadline; a state that waits for them alone must not be lost by that."""
+def test_after_a_signal_rejected_rows_are_stored_immediately() -> None:
+    """A state that waits only for them is acknowledged even if a lane is stuck until the deadline."""
     simulation = with_a_stuck_row_and_a_rejected_one()
     simulation.stop()
     simulation.work()
@@ -344,8 +344,8 @@ def test_after_a_signal_rejected_rows_are_stored_at_once() -> None:
     assert simulation.clock.now == pytest.approx(1_014.0, abs=0.1)
 
 
-def test_after_a_failure_rejected_rows_are_stored_at_once() -> None:
-    """As after a signal; what the lanes still reject is stored when they have ended, their batch done or not."""
+def test_after_a_failure_rejected_rows_are_stored_immediately() -> None:
+    """Rows that the lanes reject afterwards are stored when all lanes have ended."""
     simulation = with_a_stuck_row_and_a_rejected_one()
     simulation.row("users", "b")
     simulation.catch_up()
@@ -369,7 +369,7 @@ def test_after_a_failure_rejected_rows_are_stored_at_once() -> None:
 
 
 def test_after_a_failure_nothing_more_is_sent() -> None:
-    """Not what is open, and not what was read and waits; neither is acknowledged."""
+    """Open batches and unprocessed blocks are neither sent nor acknowledged."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.catch_up()
@@ -385,8 +385,8 @@ def test_after_a_failure_nothing_more_is_sent() -> None:
     assert "Stream users: 1 row read, 0 delivered, 0 rejected, 1 not settled." in simulation.logged
 
 
-def test_the_first_failure_is_the_one_that_is_told() -> None:
-    """The others mostly follow from it."""
+def test_the_first_failure_is_raised() -> None:
+    """Later failures are mostly consequences of the first."""
     simulation = Simulation()
     simulation.fail("the first")
     simulation.fail("the second")
@@ -396,8 +396,8 @@ def test_the_first_failure_is_the_one_that_is_told() -> None:
         simulation.pipeline.run()
 
 
-def test_a_lane_that_never_ends_keeps_a_failure_waiting_for_twenty_seconds() -> None:
-    """Then it is told all the same."""
+def test_a_failure_waits_at_most_twenty_seconds_for_a_stuck_lane() -> None:
+    """Then the failure is raised even though the lane has not ended."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.end_of_input()
@@ -408,8 +408,8 @@ def test_a_lane_that_never_ends_keeps_a_failure_waiting_for_twenty_seconds() -> 
     assert simulation.clock.now == pytest.approx(1_020.0, abs=0.1)
 
 
-def test_of_a_signal_and_a_failure_the_earlier_deadline_counts_and_the_failure_is_told() -> None:
-    """In either order, and signals may be repeated."""
+def test_a_failure_is_raised_at_the_earlier_deadline_of_a_signal() -> None:
+    """This holds in either order, and for repeated signals."""
     for order in ("stop, fail, stop", "fail, stop, stop"):
         simulation = Simulation()
         for event in order.split(", "):
@@ -420,8 +420,8 @@ def test_of_a_signal_and_a_failure_the_earlier_deadline_counts_and_the_failure_i
         assert simulation.clock.now == pytest.approx(1_008.0, abs=0.1)
 
 
-def test_a_broken_line_waits_for_the_rows_before_it_and_is_told_whatever_else_fails() -> None:
-    """A lane that retries may still bring them home; where it can't, the line remains the first cause."""
+def test_an_invalid_line_is_raised_after_the_rows_before_it() -> None:
+    """Rows before the line are delivered if possible, and the line stays the reported cause if a lane fails afterwards."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.state("users")
@@ -444,8 +444,8 @@ def test_a_broken_line_waits_for_the_rows_before_it_and_is_told_whatever_else_fa
         simulation.pipeline.run()
 
 
-def test_a_full_disk_fails_the_sync_and_keeps_that_rows_state_back() -> None:
-    """What was under way is still acknowledged; the rest of the block is not sent."""
+def test_a_full_disk_fails_the_sync_and_holds_that_rows_state_back() -> None:
+    """Batches in flight are still acknowledged, and the rest of the block is not sent."""
     simulation = Simulation()
     simulation.row("orders", "a")
     simulation.state("orders")
@@ -465,8 +465,8 @@ def test_a_full_disk_fails_the_sync_and_keeps_that_rows_state_back() -> None:
     assert simulation.lanes.busy() == []
 
 
-def test_a_disk_that_is_full_for_rows_the_server_rejects_settles_their_neighbours() -> None:
-    """The batch is resolved once: accepted rows count, the rejected one never does."""
+def test_a_full_disk_does_not_hold_back_accepted_rows_of_the_batch() -> None:
+    """Accepted rows of the batch are settled, and the rejected one never is."""
     simulation = Simulation()
     simulation.row("users", "a")
     simulation.row("users", "a")
@@ -482,8 +482,8 @@ def test_a_disk_that_is_full_for_rows_the_server_rejects_settles_their_neighbour
     assert any("2 rows read, 1 delivered, 1 rejected" in line for line in simulation.logged)
 
 
-def test_a_reader_that_is_gone_ends_the_sync_and_its_lanes() -> None:
-    """Nobody can be told of anything, so nothing more is sent."""
+def test_a_closed_stdout_ends_the_sync_and_its_lanes() -> None:
+    """States can't be acknowledged any more, so nothing more is sent."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb", buffering=0) as stdout:
@@ -494,8 +494,8 @@ def test_a_reader_that_is_gone_ends_the_sync_and_its_lanes() -> None:
         assert simulation.lanes.aborted
 
 
-def test_states_that_still_wait_at_the_end_are_no_success() -> None:
-    """Should a row ever get lost on its way, the platform must send it again."""
+def test_states_still_waiting_at_the_end_are_an_error() -> None:
+    """If a row were ever lost, the platform would send it again."""
     simulation = Simulation()
     simulation.bucket.loses_rows = True
     simulation.row("users", "a", is_good=False)
@@ -506,8 +506,8 @@ def test_states_that_still_wait_at_the_end_are_no_success() -> None:
     assert simulation.acknowledged == []
 
 
-def test_settled_rows_leave_no_memory_of_their_people() -> None:
-    """A stream that joins people needs to know who is under way, and only of these."""
+def test_keys_of_settled_rows_are_not_kept_in_memory() -> None:
+    """A stream that joins people only needs the keys of rows in flight."""
     simulation = Simulation(targets=("person_identify", "person_merge"))
     partitioner = simulation.pipeline._partitioner
     assert isinstance(partitioner, PinningPartitioner)

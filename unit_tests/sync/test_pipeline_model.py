@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: what is acknowledged is true, nothing is lost, nobody's rows change places."""
+"""In any schedule of events only settled rows are acknowledged, no row is lost, and each person's rows stay in order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from unit_tests.sync.simulation import STREAMS, Simulation
 
 people = st.sampled_from("abcde")
 rows = st.tuples(st.sampled_from(STREAMS), people, st.sampled_from([True, True, True, False]))
-weather = st.lists(st.sampled_from(["503", "429", "lost", "refused"]), max_size=4)
-finish = st.tuples(st.just("finish"), st.integers(0, 9), st.lists(st.integers(0, 3), max_size=2), weather)
+faults = st.lists(st.sampled_from(["503", "429", "lost", "refused"]), max_size=4)
+finish = st.tuples(st.just("finish"), st.integers(0, 9), st.lists(st.integers(0, 3), max_size=2), faults)
 stores = st.tuples(st.just("store"))
 actions = st.lists(
     st.one_of(
@@ -28,12 +28,12 @@ actions = st.lists(
     max_size=60,
 )
 endings = st.sampled_from(["end of input", "broken line", "signal", "failed lane", "failed upload"])
-worlds = st.sampled_from(["wide", "narrow", "without a bucket"])
+variants = st.sampled_from(["wide", "narrow", "without a bucket"])
 
 
-def simulation_of(world: str) -> Simulation:
-    """A sync with room for all, one that is nearly always full, or one that counts its rejected rows."""
-    match world:
+def simulation_of(variant: str) -> Simulation:
+    """A sync with plenty of memory, one that is nearly always full, or one without a bucket."""
+    match variant:
         case "narrow":
             simulation = Simulation(settings=PipelineSettings(max_body_bytes=400, max_weight_bytes=1_500))
             simulation.bucket.max_sealed = 1
@@ -45,7 +45,7 @@ def simulation_of(world: str) -> Simulation:
 
 
 def act(simulation: Simulation, action: tuple[object, ...]) -> None:
-    """Let one thing happen, if it can."""
+    """Perform one action, if it is possible."""
     match action:
         case ("rows", list(new)):
             for stream, person, is_good in new:
@@ -54,9 +54,9 @@ def act(simulation: Simulation, action: tuple[object, ...]) -> None:
             simulation.state(stream if isinstance(stream, str) else None)
         case ("work", int(steps)):
             simulation.work(steps)
-        case ("finish", int(choice), list(refused), list(happening)):
+        case ("finish", int(choice), list(refused), list(faults)):
             if busy := simulation.lanes.busy():
-                simulation.lanes.finish(busy[choice % len(busy)], refused, happening)
+                simulation.lanes.finish(busy[choice % len(busy)], refused, faults)
         case ("store",):
             store(simulation)
         case ("idle", float(seconds)):
@@ -66,17 +66,17 @@ def act(simulation: Simulation, action: tuple[object, ...]) -> None:
 
 
 def store(simulation: Simulation) -> None:
-    """The bucket takes the oldest file, and the coordinator hears of it."""
+    """Let the bucket store the oldest file, and the coordinator handle the event."""
     if simulation.bucket.sealed:
         file = simulation.bucket.sealed[0]
         simulation.bucket.store()
-        # Another may be sealed meanwhile, so their number says nothing.
+        # Another file may be sealed meanwhile, so the number of files is not a condition.
         while file in simulation.bucket.sealed:
             simulation.work()
 
 
 def let_finish(simulation: Simulation) -> None:
-    """Everything that is under way comes to its end."""
+    """Let everything in flight finish."""
     simulation.catch_up()
     for lane in simulation.lanes.busy():
         simulation.lanes.finish(lane)
@@ -87,13 +87,13 @@ def let_finish(simulation: Simulation) -> None:
 
 
 def finish_late(simulation: Simulation, late: list[tuple[object, ...]]) -> None:
-    """After a failure each lane may still bring home the one request that it had under way."""
-    under_way = simulation.lanes.busy()
+    """Let each lane finish the one request that was in flight at a failure."""
+    in_flight = simulation.lanes.busy()
     for action in late:
         match action:
-            case ("finish", int(choice), list(refused), list(happening)):
-                if under_way:
-                    simulation.lanes.finish(under_way.pop(choice % len(under_way)), refused, happening)
+            case ("finish", int(choice), list(refused), list(faults)):
+                if in_flight:
+                    simulation.lanes.finish(in_flight.pop(choice % len(in_flight)), refused, faults)
             case _:
                 store(simulation)
         simulation.work()
@@ -101,7 +101,7 @@ def finish_late(simulation: Simulation, late: list[tuple[object, ...]]) -> None:
 
 
 def let_all_finish(simulation: Simulation) -> None:
-    """Everything that was read is settled, and every state before it acknowledged."""
+    """Settle every row that was read, and acknowledge every state."""
     for _ in range(len(simulation.rows) + len(simulation.states) + 5):
         let_finish(simulation)
     settled = set(simulation.lanes.applied) | simulation.kept
@@ -109,12 +109,14 @@ def let_all_finish(simulation: Simulation) -> None:
     assert len(simulation.acknowledged) == len(simulation.states)
 
 
-@given(actions=actions, ending=endings, world=worlds, late=st.lists(st.one_of(finish, stores), max_size=6))
-def test_whatever_happens_what_is_acknowledged_is_true(
-    actions: list[tuple[object, ...]], ending: str, world: str, late: list[tuple[object, ...]]
+@given(
+    actions=actions, ending=endings, variant=variants, late=st.lists(st.one_of(finish, stores), max_size=6)
+)
+def test_only_settled_rows_are_acknowledged_in_any_schedule(
+    actions: list[tuple[object, ...]], ending: str, variant: str, late: list[tuple[object, ...]]
 ) -> None:
-    """The invariants hold after every step, and at the end of input nothing is left."""
-    simulation = simulation_of(world)
+    """The invariants hold after every step, and at the end of the input nothing is left unsettled."""
+    simulation = simulation_of(variant)
     for action in actions:
         act(simulation, action)
         simulation.check()
@@ -131,7 +133,7 @@ def test_whatever_happens_what_is_acknowledged_is_true(
         case "signal":
             simulation.stop()
             simulation.work(3)
-            # Nothing more finishes; the deadline ends it.
+            # No batch finishes any more; the deadline ends the sync.
             assert simulation.pipeline.run() == 15
         case "failed lane":
             simulation.fail()
@@ -151,8 +153,8 @@ def test_whatever_happens_what_is_acknowledged_is_true(
 
 
 @given(actions=actions)
-def test_after_a_signal_what_is_under_way_still_becomes_true(actions: list[tuple[object, ...]]) -> None:
-    """All that was read is sent and acknowledged when the server answers in time, and nothing more is read."""
+def test_after_a_signal_rows_in_flight_are_still_acknowledged(actions: list[tuple[object, ...]]) -> None:
+    """All rows that were read are sent and acknowledged if the server answers in time, and no more are read."""
     simulation = Simulation()
     for action in actions:
         act(simulation, action)

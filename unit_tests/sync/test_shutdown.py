@@ -1,4 +1,4 @@
-"""A sync moves towards its end and never back, whatever happens in which order."""
+"""A sync only moves forward through the phases of its shutdown, in any order of events."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TABLE = {
 
 
 @pytest.mark.parametrize("trigger", list(Trigger))
-def test_each_trigger_leads_from_each_phase_to_one_other(trigger: Trigger) -> None:
-    """The whole table, from READING, DRAINING, FINISHING, ABORTING and ABANDONING in turn."""
+def test_each_trigger_leads_from_each_phase_to_the_documented_one(trigger: Trigger) -> None:
+    """The table has a column for each of READING, DRAINING, FINISHING, ABORTING and ABANDONING."""
     assert [next_phase(phase, trigger).name for phase in Phase] == TABLE[trigger].split()
 
 
-def test_the_order_of_triggers_does_not_change_where_a_sync_ends_up() -> None:
-    """The worst of them decides."""
+def test_the_order_of_triggers_does_not_change_the_final_phase() -> None:
+    """The latest phase that any of the triggers leads to decides."""
     for some in (list(Trigger)[:4], list(Trigger)[:5], list(Trigger)):
         ends = {reduce(next_phase, order, Phase.READING) for order in permutations(some)}
         assert ends == {max((next_phase(Phase.READING, trigger) for trigger in some), key=list(Phase).index)}
@@ -41,12 +41,12 @@ def test_the_order_of_triggers_does_not_change_where_a_sync_ends_up() -> None:
 
 @pytest.fixture
 def shutdown() -> Shutdown:
-    """Of a sync with two lanes."""
+    """The shutdown state of a sync with two lanes."""
     return Shutdown(lanes=2, stop_seconds=8.0, failure_seconds=20.0)
 
 
-def test_while_the_input_is_open_a_sync_is_never_over(shutdown: Shutdown) -> None:
-    """However quiet it is."""
+def test_a_sync_is_not_over_while_the_input_is_open(shutdown: Shutdown) -> None:
+    """Having nothing in flight does not end it."""
     assert shutdown.accepts_lines
     assert not shutdown.is_over(math.inf, batches_in_flight=0, unsettled_dead_letters=0)
 
@@ -55,15 +55,15 @@ def test_while_the_input_is_open_a_sync_is_never_over(shutdown: Shutdown) -> Non
 def test_draining_waits_for_batches_and_dead_letters(
     shutdown: Shutdown, batches: int, dead_letters: int, *, is_over: bool
 ) -> None:
-    """For as long as they take."""
+    """There is no deadline."""
     shutdown.end_of_input()
     assert shutdown.processes_lines
     assert not shutdown.accepts_lines
     assert shutdown.is_over(1e9, batches, dead_letters) is is_over
 
 
-def test_finishing_processes_no_line_and_sends_what_is_open(shutdown: Shutdown) -> None:
-    """A signal leaves eight seconds for that; a broken line leaves all the time it takes."""
+def test_finishing_processes_no_lines_but_sends_open_batches(shutdown: Shutdown) -> None:
+    """A signal sets a deadline of eight seconds; an invalid line sets none."""
     shutdown.broken_line(ProtocolError("line 7"))
     assert not shutdown.processes_lines
     assert shutdown.sends
@@ -74,7 +74,7 @@ def test_finishing_processes_no_line_and_sends_what_is_open(shutdown: Shutdown) 
 
 
 def test_aborting_waits_for_lanes_and_dead_letters(shutdown: Shutdown) -> None:
-    """Batches that were queued never come back; lanes do."""
+    """Queued batches are never reported, but every lane reports its end."""
     shutdown.delivery_failed(TransientError("gone"), now=100.0)
     assert not shutdown.sends
     shutdown.lane_ended()
@@ -93,15 +93,15 @@ def test_abandoning_does_not_wait_for_dead_letters(shutdown: Shutdown) -> None:
 
 
 def test_the_earliest_deadline_counts(shutdown: Shutdown) -> None:
-    """A later trigger never extends it, a second signal included."""
+    """Neither a later trigger nor a second signal extends it."""
     shutdown.signal(15, now=100.0)
     shutdown.delivery_failed(TransientError("gone"), now=101.0)
     shutdown.signal(2, now=107.0)
     assert (shutdown.deadline, shutdown.signal_number) == (108.0, 15)
 
 
-def test_the_first_error_is_the_one_to_report(shutdown: Shutdown) -> None:
-    """The others mostly follow from it."""
+def test_the_first_error_is_reported(shutdown: Shutdown) -> None:
+    """Later errors are mostly consequences of the first."""
     first: SyncError = TransientError("first")
     shutdown.input_failed(first)
     shutdown.delivery_failed(TransientError("second"), now=1.0)
@@ -109,6 +109,6 @@ def test_the_first_error_is_the_one_to_report(shutdown: Shutdown) -> None:
     assert shutdown.error is first
 
 
-def test_a_sync_that_is_told_to_stop_ends_before_it_is_killed() -> None:
-    """The time for what is in flight, then for an upload that hangs, with a second left for the rest."""
+def test_a_graceful_shutdown_ends_before_airbyte_kills_the_process() -> None:
+    """A second is left after the time for batches in flight and for an upload that hangs."""
     assert PipelineSettings().stop_seconds + CLOSE_SECONDS + 1.0 <= KILLED_AFTER_SECONDS

@@ -1,6 +1,6 @@
-"""A small HTTP server on loopback that does to its clients what networks do: hang up, break off, stall, redirect.
+"""A small HTTP server on loopback that simulates network failures: closed, reset and hanging connections, redirects.
 
-It also stands in for the internet: as a proxy it answers CONNECT for any host itself, behind a certificate of its own.
+It can also simulate the internet: as a proxy it answers CONNECT for any host itself, with its own certificate.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOSTS = ["localhost", "track.customer.io", "track-eu.customer.io"]
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived; `connection` counts from 0, `host` is the one a proxy was asked for, if any."""
+    """One request as it arrived; `connection` counts from 0, `host` is the one that a proxy was asked for, if any."""
 
     connection: int
     host: str
@@ -48,7 +48,7 @@ class Reply:
 
 
 def http(status: int, body: bytes = b"", then: str = "keep", **headers: str) -> Reply:
-    """A well-formed answer; header names are written with `_` for `-`."""
+    """A well-formed response; header names are written with `_` for `-`."""
     lines = [f"HTTP/1.1 {status} Because", f"Content-Length: {len(body)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return Reply("\r\n".join(lines).encode() + b"\r\n\r\n" + body, then)
@@ -56,7 +56,7 @@ def http(status: int, body: bytes = b"", then: str = "keep", **headers: str) -> 
 
 @dataclass
 class Server:
-    """Answers each request with what `answer` makes of it. A context manager; everything ends with it."""
+    """Responds to each request with the result of `answer`. A context manager; all threads and sockets end with it."""
 
     answer: Callable[[Request], Reply]
     tls: ssl.SSLContext | None = None
@@ -108,7 +108,7 @@ class Server:
                 self.connections += 1
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        # A client that goes away in the middle is what the tests are about.
+        # Clients may disconnect at any point; the tests provoke that.
         with contextlib.suppress(OSError, ValueError):
             self._converse(connection, number)
         self.closed.set()
@@ -156,14 +156,14 @@ def _read(stream: socket.socket, connection: int, host: str) -> Request | None:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate that nobody signed but itself, good for loopback and Customer.io's two hosts."""
+    """A self-signed certificate for loopback and Customer.io's two hosts."""
 
     path: Path
     context: ssl.SSLContext
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Make one; clients that take `path` for their bundle of authorities trust it."""
+    """Create a certificate; clients that use `path` as their CA bundle trust it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
     names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]

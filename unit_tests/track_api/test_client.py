@@ -1,4 +1,4 @@
-"""One attempt is one request, to the right host, with the credentials, and every way it can end has a name."""
+"""One attempt is one request, to the right host, with the credentials, and every outcome is an `Answer` or `NoAnswer`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., TrackClient]]:
-    """Makes clients, and closes them in the end."""
+    """A factory of clients, which are closed after the test."""
     clients = []
 
     def make(url: str, read_timeout_seconds: float = LONG_TIMEOUT_SECONDS) -> TrackClient:
@@ -45,8 +45,8 @@ def connect() -> Iterator[Callable[..., TrackClient]]:
         client.close()
 
 
-def test_a_batch_is_posted_as_it_is(connect: Connect) -> None:
-    """The very bytes, to the batch path, with the credentials in UTF-8 and a User-Agent that says the version."""
+def test_a_batch_is_posted_unchanged(connect: Connect) -> None:
+    """The exact bytes go to the batch path, with the credentials in UTF-8 and the version in the User-Agent."""
     with Server(lambda _: http(207, b'{"errors":[]}', Retry_After="7")) as server:
         assert connect(server.url).post_batch(BODY) == Answer(207, b'{"errors":[]}', "7")
     (request,) = server.requests
@@ -57,8 +57,8 @@ def test_a_batch_is_posted_as_it_is(connect: Connect) -> None:
     assert request.headers["user-agent"] == f"airbyte-destination-customerio/{__version__}"
 
 
-def test_the_region_is_asked_for(connect: Connect) -> None:
-    """Below the path of the base URL, if it has one."""
+def test_the_region_is_requested(connect: Connect) -> None:
+    """The path is below that of the base URL, if it has one."""
     with Server(lambda _: http(200, b"{}")) as server:
         assert connect(server.url + "/base").get_region() == Answer(200, b"{}")
     (request,) = server.requests
@@ -67,8 +67,8 @@ def test_the_region_is_asked_for(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 400, 401, 413, 429, 500, 503, 599])
-def test_every_status_is_an_answer(connect: Connect, status: int) -> None:
-    """What it means is decided elsewhere; nothing is tried again here."""
+def test_every_status_is_returned_as_an_answer(connect: Connect, status: int) -> None:
+    """The client neither interprets a status nor retries."""
     body = b"" if status == 204 else b"x"
     with Server(lambda _: http(status, body)) as server:
         assert connect(server.url).post_batch(BODY) == Answer(status, body)
@@ -76,7 +76,7 @@ def test_every_status_is_an_answer(connect: Connect, status: int) -> None:
 
 
 def test_many_requests_share_one_connection(connect: Connect) -> None:
-    """Kept alive through answers of every kind."""
+    """The connection is kept alive through answers of every kind."""
     statuses = [200, 207, 400, 429, 500] * 4
     with Server(lambda request: http(int(request.body), b"{}")) as server:
         client = connect(server.url)
@@ -86,8 +86,8 @@ def test_many_requests_share_one_connection(connect: Connect) -> None:
     assert server.connections == 1
 
 
-def test_a_connection_that_the_server_closed_in_between_is_replaced(connect: Connect) -> None:
-    """An idle connection may be closed at any time; that costs no attempt."""
+def test_a_closed_idle_connection_is_replaced(connect: Connect) -> None:
+    """A server may close an idle connection at any time, which costs no attempt."""
     with Server(lambda _: http(200, b"{}", then="close")) as server:
         client = connect(server.url)
         for _ in range(3):
@@ -97,8 +97,8 @@ def test_a_connection_that_the_server_closed_in_between_is_replaced(connect: Con
     assert server.connections == 3
 
 
-def test_a_compressed_answer_is_unpacked(connect: Connect) -> None:
-    """Proxies in between may compress."""
+def test_a_compressed_answer_is_decompressed(connect: Connect) -> None:
+    """A proxy in between may compress answers."""
     with Server(lambda _: http(200, gzip.compress(b'{"a":1}'), Content_Encoding="gzip")) as server:
         assert connect(server.url).post_batch(BODY) == Answer(200, b'{"a":1}')
 
@@ -113,8 +113,8 @@ def test_a_compressed_answer_is_unpacked(connect: Connect) -> None:
         http(200, b"this is not gzip", Content_Encoding="gzip"),
     ],
 )
-def test_a_broken_body_is_no_answer(connect: Connect, reply: Reply) -> None:
-    """Half an answer may have lost the half that names the errors."""
+def test_a_broken_body_is_not_an_answer(connect: Connect, reply: Reply) -> None:
+    """A truncated answer may lack the part that names the errors."""
     with Server(lambda _: reply) as server:
         found = connect(server.url).post_batch(BODY)
     assert found == NoAnswer("the answer was cut off")
@@ -132,8 +132,8 @@ def test_a_broken_body_is_no_answer(connect: Connect, reply: Reply) -> None:
         Reply(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", "close"),
     ],
 )
-def test_a_lost_connection_is_no_answer_and_nothing_is_sent_twice(connect: Connect, reply: Reply) -> None:
-    """Whether the request was taken is unknown; who knows the budget and the order tries again."""
+def test_a_lost_connection_is_not_retried_by_the_client(connect: Connect, reply: Reply) -> None:
+    """The lane decides on retries, as it knows the budget and the order."""
     with Server(lambda _: reply) as server:
         client = connect(server.url)
         assert isinstance(client.post_batch(BODY), NoAnswer)
@@ -141,8 +141,8 @@ def test_a_lost_connection_is_no_answer_and_nothing_is_sent_twice(connect: Conne
     assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
-def test_a_host_that_is_not_there_is_no_answer(connect: Connect) -> None:
-    """A refused connection is told in words that hold nothing of the request."""
+def test_a_refused_connection_is_not_an_answer(connect: Connect) -> None:
+    """The failure is described without anything from the request."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -152,32 +152,32 @@ def test_a_host_that_is_not_there_is_no_answer(connect: Connect) -> None:
 @pytest.mark.parametrize(
     "beginning", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
 )
-def test_a_server_that_falls_silent_is_given_up(connect: Connect, beginning: bytes) -> None:
-    """Before the answer or in its middle."""
+def test_a_silent_server_times_out(connect: Connect, beginning: bytes) -> None:
+    """The timeout applies before the answer and in the middle of it."""
     with Server(lambda _: Reply(beginning, "hang")) as server:
         assert isinstance(connect(server.url, 0.1).post_batch(BODY), NoAnswer)
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_an_enormous_answer_is_not_read_to_its_end(connect: Connect, packed: bool) -> None:
-    """Whether it comes as it is or unpacks to its size: memory is bounded."""
+@pytest.mark.parametrize("is_compressed", [True, False])
+def test_an_oversized_answer_is_not_read_to_the_end(connect: Connect, is_compressed: bool) -> None:
+    """Memory is bounded, whether the answer is compressed or not."""
     body = bytes(64 * 1024 * 1024)
-    reply = http(200, gzip.compress(body, 1), Content_Encoding="gzip") if packed else http(200, body)
+    reply = http(200, gzip.compress(body, 1), Content_Encoding="gzip") if is_compressed else http(200, body)
     with Server(lambda _: reply) as server:
         assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
 
 
 def test_an_answer_about_every_row_is_read(connect: Connect) -> None:
-    """A 207 that rejects each of thousands of rows takes megabytes."""
+    """A 207 that rejects thousands of rows takes megabytes."""
     body = b'{"errors":[' + b",".join([b'{"message":"' + b"x" * 500 + b'"}'] * 10_000) + b"]}"
     with Server(lambda _: http(207, body)) as server:
         assert connect(server.url).post_batch(BODY) == Answer(207, body)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_elsewhere_is_refused(connect: Connect, status: int) -> None:
-    """The other host hears nothing, neither rows nor credentials."""
+def test_a_redirect_to_another_host_is_refused(connect: Connect, status: int) -> None:
+    """The other host receives neither rows nor credentials."""
     with Server(lambda _: http(200)) as elsewhere:
         with (
             Server(lambda _: http(status, Location=f"{elsewhere.url}/api/v2/batch")) as server,
@@ -187,8 +187,8 @@ def test_a_redirect_elsewhere_is_refused(connect: Connect, status: int) -> None:
         assert elsewhere.connections == 0
 
 
-def test_the_body_of_a_redirect_is_bounded_too(connect: Connect) -> None:
-    """Nobody reads it, so nobody waits for its end."""
+def test_the_body_of_a_redirect_is_bounded(connect: Connect) -> None:
+    """A redirect with a huge body does not stall the client."""
     reply = http(307, bytes(64 * 1024 * 1024), Location=f"{US_TRACK_URL}/api/v2/batch")
     with Server(lambda _: reply) as server:
         assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
@@ -212,8 +212,8 @@ def test_the_body_of_a_redirect_is_bounded_too(connect: Connect) -> None:
         "\xff",
     ],
 )
-def test_only_customer_ios_hosts_are_followed_to(connect: Connect, location: str) -> None:
-    """By https, on the usual port, under their own names; any other place is refused, however it is written."""
+def test_only_redirects_to_customer_ios_hosts_are_followed(connect: Connect, location: str) -> None:
+    """The target must use https, the default port and the exact host name, however it is spelled."""
     with (
         Server(lambda _: http(307, Location=location)) as server,
         pytest.raises(ConfigError, match="credentials were not sent there"),
@@ -227,7 +227,7 @@ def test_only_customer_ios_hosts_are_followed_to(connect: Connect, location: str
 def test_a_redirect_to_the_other_region_is_followed(
     connect: Connect, internet: Internet, status: int, host: str
 ) -> None:
-    """With the same method, bytes and credentials, whatever browsers make of the status."""
+    """Method, body and credentials stay the same for every redirect status."""
 
     def respond(request: Request) -> Reply:
         if request.host.startswith("track.customer.io"):
@@ -242,8 +242,8 @@ def test_a_redirect_to_the_other_region_is_followed(
     assert first.headers["authorization"] == second.headers["authorization"] == AUTHORIZATION
 
 
-def test_redirects_in_a_circle_end(connect: Connect, internet: Internet) -> None:
-    """After a few, as no answer."""
+def test_a_redirect_loop_ends(connect: Connect, internet: Internet) -> None:
+    """After a few redirects the attempt counts as unanswered."""
 
     def respond(request: Request) -> Reply:
         other = EU_TRACK_URL if request.host.startswith("track.") else US_TRACK_URL
@@ -254,10 +254,8 @@ def test_redirects_in_a_circle_end(connect: Connect, internet: Internet) -> None
     assert len([request for request in server.requests if request.method == "POST"]) == 4
 
 
-def test_a_proxy_of_the_environment_is_used_and_sees_no_credentials(
-    connect: Connect, internet: Internet
-) -> None:
-    """Only the host's name; what is sent goes through it sealed. One tunnel serves many requests."""
+def test_a_proxy_from_the_environment_sees_no_credentials(connect: Connect, internet: Internet) -> None:
+    """It sees only the host name, and one tunnel serves many requests."""
     server = internet(lambda _: http(200, b"{}"))
     client = connect(EU_TRACK_URL)
     for _ in range(3):
@@ -268,16 +266,16 @@ def test_a_proxy_of_the_environment_is_used_and_sees_no_credentials(
     assert [request.headers["authorization"] for request in posts] == [AUTHORIZATION] * 3
 
 
-def test_a_proxy_that_is_not_there_is_no_answer(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And is named as what is at fault."""
+def test_an_unreachable_proxy_is_not_an_answer(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failure names the proxy."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused.getsockname()[1]}")
         assert connect(US_TRACK_URL).post_batch(BODY) == NoAnswer("the proxy could not be used")
 
 
-def test_clear_text_never_goes_through_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is for this machine alone, and a proxy would read the credentials."""
+def test_plain_http_never_uses_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain HTTP is for this machine only, and a proxy would see the credentials."""
     with Server(lambda _: http(200)) as proxy, Server(lambda _: http(200)) as server:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("ALL_PROXY", proxy.url)
@@ -289,7 +287,7 @@ def test_clear_text_never_goes_through_a_proxy(connect: Connect, monkeypatch: py
 def test_a_netrc_file_does_not_replace_the_credentials(
     connect: Connect, internet: Internet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str
 ) -> None:
-    """Whatever the machine's user keeps there for the host."""
+    """Entries for the host in the user's netrc file are ignored."""
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine {host} login other password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -299,8 +297,8 @@ def test_a_netrc_file_does_not_replace_the_credentials(
     assert [*world.requests, *server.requests][-1].headers["authorization"] == AUTHORIZATION
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(connect: Connect, certificate: Certificate) -> None:
-    """No request is made, so nobody in between learns anything."""
+def test_an_untrusted_certificate_is_refused(connect: Connect, certificate: Certificate) -> None:
+    """No request is sent, so an eavesdropper learns nothing."""
     with Server(lambda _: http(200), tls=certificate.context) as server:
         found = connect(f"https://{server.address}").post_batch(BODY)
     assert found == NoAnswer("the TLS certificate could not be verified")
@@ -308,10 +306,10 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(connect: Connect, cert
 
 
 @pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_bundle_of_the_environment_may_vouch_for_it(
+def test_a_ca_bundle_from_the_environment_is_trusted(
     connect: Connect, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, bundle: str
 ) -> None:
-    """Companies that look into TLS hand one out; an empty setting turns nothing off."""
+    """Companies that inspect TLS provide one; an empty variable does not disable verification."""
     with Server(lambda _: http(200), tls=certificate.context) as server:
         monkeypatch.setenv(bundle, "")
         assert isinstance(connect(f"https://{server.address}").post_batch(BODY), NoAnswer)
@@ -320,10 +318,10 @@ def test_a_bundle_of_the_environment_may_vouch_for_it(
     assert len(server.requests) == 1
 
 
-def test_a_bundle_that_is_not_there_is_for_the_user_to_mend(
+def test_a_missing_ca_bundle_is_a_configuration_error(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No attempt can succeed, so none is tried again."""
+    """No attempt can succeed, so none is retried."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
         connect(US_TRACK_URL).post_batch(BODY)

@@ -1,4 +1,4 @@
-"""The account's region is asked for before any row is sent, and every way that can fail says what to do."""
+"""The account's region is looked up before any row is sent, and every failure says what to do."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ NOW = 1_767_225_599.0  # 2025-12-31T23:59:59Z
 
 
 def config(**settings: Any) -> Config:
-    """A configuration with credentials that must be in no message."""
+    """A configuration whose credentials must not appear in any message."""
     return Config.model_validate({"credentials": {"siteId": "s1te", "apiKey": "s3cr3t"}, **settings})
 
 
 def answer(region: Any, **more: Any) -> Reply:
-    """What the Track API answers to the question for the region."""
+    """The Track API's answer to the request for the region."""
     return http(200, json.dumps({"region": region, "environment_id": 3, **more}).encode())
 
 
 def resolve(config: Config, waits: list[float] | None = None) -> str:
-    """The base URL for all batches; pauses are noted, not made."""
+    """The base URL for all batches; pauses are recorded, not made."""
     return resolve_track_url(config, (waits if waits is not None else []).append, lambda: NOW)
 
 
 def failure(config: Config, waits: list[float] | None = None) -> SyncError:
-    """The error that ends the command; it never holds a credential."""
+    """The error that ends the command, which never contains a credential."""
     with pytest.raises(SyncError) as caught:
         resolve(config, waits)
     assert "s1te" not in str(caught.value)
@@ -50,7 +50,7 @@ def failure(config: Config, waits: list[float] | None = None) -> SyncError:
 
 @pytest.mark.parametrize(("region", "url"), [("us", US_TRACK_URL), ("eu", EU_TRACK_URL)])
 def test_auto_uses_the_accounts_own_host(internet: Internet, region: str, url: str) -> None:
-    """The US host is asked, which learns of no row; all rows then go to the account's region."""
+    """The US host is asked without any row, and all rows then go to the account's region."""
     server = internet(lambda _: answer(region, url=url))
     assert resolve(config()) == url
     assert [request.host for request in server.requests if request.method == "GET"] == [
@@ -59,17 +59,17 @@ def test_auto_uses_the_accounts_own_host(internet: Internet, region: str, url: s
 
 
 @pytest.mark.parametrize(("region", "url"), [("us", US_TRACK_URL), ("eu", EU_TRACK_URL)])
-def test_a_region_that_is_set_is_asked_at_its_own_host(internet: Internet, region: str, url: str) -> None:
-    """Nothing of the account touches the other region."""
+def test_a_configured_region_is_asked_at_its_own_host(internet: Internet, region: str, url: str) -> None:
+    """No request goes to the other region."""
     server = internet(lambda _: answer(region, url=url))
     assert resolve(config(region=region)) == url
-    (question,) = (request for request in server.requests if request.method == "GET")
-    assert f"https://{question.host}" == f"{url}:443"
+    (lookup,) = (request for request in server.requests if request.method == "GET")
+    assert f"https://{lookup.host}" == f"{url}:443"
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("us", "eu"), ("eu", "us")])
-def test_a_region_that_is_not_the_accounts_is_an_error(internet: Internet, wrong: str, right: str) -> None:
-    """Data never goes to a region that the user did not choose; the message says which to set."""
+def test_a_region_other_than_the_accounts_is_an_error(internet: Internet, wrong: str, right: str) -> None:
+    """Data never goes to a region that the user did not choose, and the message says which one to set."""
     internet(lambda _: answer(right))
     error = failure(config(region=wrong))
     assert isinstance(error, ConfigError)
@@ -77,7 +77,7 @@ def test_a_region_that_is_not_the_accounts_is_an_error(internet: Internet, wrong
 
 
 def test_a_redirect_to_the_accounts_host_is_followed(internet: Internet) -> None:
-    """As the US host makes one for EU accounts."""
+    """The US host redirects EU accounts."""
 
     def respond(request: Request) -> Reply:
         if request.host.startswith("track.customer.io"):
@@ -89,27 +89,27 @@ def test_a_redirect_to_the_accounts_host_is_followed(internet: Internet) -> None
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://elsewhere.example.com", US_TRACK_URL, 7])
-def test_an_answer_that_names_another_host_than_the_regions_is_refused(internet: Internet, url: Any) -> None:
-    """Credentials and rows go to a known host, whatever an answer says."""
+def test_an_answer_with_a_host_of_another_region_is_refused(internet: Internet, url: Any) -> None:
+    """Credentials and rows only go to the known host of the region, whatever an answer says."""
     internet(lambda _: answer("eu", url=url))
     assert isinstance(failure(config()), ProtocolError)
 
 
-def test_the_region_alone_is_answer_enough(internet: Internet) -> None:
-    """Each region has one host, so an answer need not spell it out."""
+def test_an_answer_without_a_host_is_accepted(internet: Internet) -> None:
+    """Each region has one host, so the answer need not name it."""
     internet(lambda _: answer("eu", url=None))
     assert resolve(config()) == EU_TRACK_URL
 
 
-def test_refused_credentials_hint_at_a_region_that_was_set(internet: Internet) -> None:
-    """The host of one region refuses the right keys of an account of the other."""
+def test_refused_credentials_suggest_checking_a_configured_region(internet: Internet) -> None:
+    """The host of one region refuses valid keys of an account in the other."""
     internet(lambda _: http(401))
     assert "set Region (region) to automatic" in str(failure(config(region="eu")))
     assert "set Region (region) to automatic" not in str(failure(config()))
 
 
-def test_another_track_api_is_asked_and_used_itself() -> None:
-    """A test server may claim any region; the rows go to it all the same."""
+def test_a_configured_track_api_url_is_used_for_all_requests() -> None:
+    """A test server may report any region, and still receives the rows."""
     with Server(lambda _: answer("eu", url=EU_TRACK_URL)) as server:
         assert resolve(config(track_api_url=server.url)) == server.url
         assert resolve(config(track_api_url=server.url, region="eu")) == server.url
@@ -117,8 +117,8 @@ def test_another_track_api_is_asked_and_used_itself() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_bad_credentials_say_where_to_find_good_ones(status: int) -> None:
-    """At once: the same keys would fail again."""
+def test_refused_credentials_say_where_to_find_the_right_ones(status: int) -> None:
+    """The command fails without a retry, since the same keys would be refused again."""
     waits: list[float] = []
     with Server(lambda _: http(status, b'{"meta":{"error":"unauthorized"}}')) as server:
         error = failure(config(track_api_url=server.url), waits)
@@ -132,8 +132,8 @@ def test_bad_credentials_say_where_to_find_good_ones(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_server_in_trouble_is_asked_three_times(status: int) -> None:
-    """Then the platform is told to try later."""
+def test_a_failing_server_is_asked_three_times(status: int) -> None:
+    """After that, the transient error asks the platform to retry later."""
     waits: list[float] = []
     with Server(lambda _: http(status)) as server:
         error = failure(config(track_api_url=server.url), waits)
@@ -144,8 +144,8 @@ def test_a_server_in_trouble_is_asked_three_times(status: int) -> None:
     assert waits == [1.0, 3.0]
 
 
-def test_trouble_that_passes_is_no_error() -> None:
-    """The pause is the one that the server asks for, within reason."""
+def test_a_temporary_failure_is_retried() -> None:
+    """The pause is the one that the server asks for, up to ten seconds."""
     waits: list[float] = []
     replies = iter([http(503, Retry_After="7"), http(429, Retry_After="86400"), answer("us")])
     with Server(lambda _: next(replies)) as server:
@@ -153,8 +153,8 @@ def test_trouble_that_passes_is_no_error() -> None:
     assert waits == [7.0, 10.0]
 
 
-def test_no_pause_outlasts_the_retry_budget() -> None:
-    """A budget of a second or two is kept."""
+def test_no_pause_exceeds_the_retry_budget() -> None:
+    """Even a retry budget of a second or two is respected."""
     waits: list[float] = []
     with Server(lambda _: http(503)) as server:
         failure(config(track_api_url=server.url, retry_timeout_seconds=1), waits)
@@ -162,8 +162,8 @@ def test_no_pause_outlasts_the_retry_budget() -> None:
     assert waits == [1.0]
 
 
-def test_a_host_that_is_not_there_says_what_to_check() -> None:
-    """Firewall, proxy, DNS: the user's network, as a rule."""
+def test_an_unreachable_host_says_what_to_check() -> None:
+    """The message suggests the firewall, the proxy and DNS."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -186,8 +186,8 @@ def test_a_host_that_is_not_there_says_what_to_check() -> None:
         b'{"url":"https://track.customer.io"}',
     ],
 )
-def test_an_answer_without_a_known_region_is_not_the_track_apis(body: bytes) -> None:
-    """Guessing one could send people's data across the ocean."""
+def test_an_answer_without_a_known_region_is_refused(body: bytes) -> None:
+    """Guessing a region could send personal data to the wrong continent."""
     with Server(lambda _: http(200, body)) as server:
         error = failure(config(track_api_url=server.url))
     assert isinstance(error, ProtocolError)
@@ -195,8 +195,8 @@ def test_an_answer_without_a_known_region_is_not_the_track_apis(body: bytes) -> 
 
 
 @pytest.mark.parametrize("body", [b"<html>Sign in</html>", b"[]", b'"us"', b"\xff"])
-def test_an_answer_that_nobody_can_read_is_asked_for_again(body: bytes) -> None:
-    """A broken body may be whole the next time."""
+def test_an_unreadable_answer_is_retried(body: bytes) -> None:
+    """A broken body may be complete the next time."""
     replies = iter([http(200, body), answer("us")])
     with Server(lambda _: next(replies)) as server:
         assert resolve(config(track_api_url=server.url)) == server.url
@@ -205,22 +205,22 @@ def test_an_answer_that_nobody_can_read_is_asked_for_again(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 400, 404, 405, 413, 422])
-def test_an_answer_of_another_kind_is_not_the_track_apis(status: int) -> None:
-    """The URL is then wrong, or something stands in between."""
+def test_an_unexpected_status_is_refused(status: int) -> None:
+    """The URL is probably wrong, or a proxy answered."""
     with Server(lambda _: http(status, b'{"region":"us"}')) as server:
         error = failure(config(track_api_url=server.url))
     assert isinstance(error, ProtocolError)
     assert "track_api_url" in str(error)
 
 
-def test_a_redirect_elsewhere_is_for_the_user_to_mend() -> None:
-    """A captive portal or a proxy gone wrong; it gets no credentials."""
+def test_a_redirect_elsewhere_is_a_configuration_error() -> None:
+    """A captive portal or a misconfigured proxy receives no credentials."""
     with Server(lambda _: http(302, Location="http://127.0.0.1:1/login")) as server:
         assert isinstance(failure(config(track_api_url=server.url)), ConfigError)
     assert len(server.requests) == 1
 
 
-def test_one_answer_takes_no_longer_than_the_budget_for_all() -> None:
-    """A small retry budget makes the timeout small too."""
+def test_the_read_timeout_does_not_exceed_the_retry_budget() -> None:
+    """A small retry budget shortens the timeout."""
     assert read_timeout_seconds(config(retry_timeout_seconds=2)) == 2
     assert read_timeout_seconds(config()) == 30

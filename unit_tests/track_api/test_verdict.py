@@ -1,4 +1,4 @@
-"""What an answer means is decided here, and an answer that nobody understands is never success."""
+"""The verdict on each kind of answer; an answer that can't be understood is never success."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NOW = 1_767_225_599.0  # 2025-12-31T23:59:59Z
 
 
 def verdict(status: int, body: Any = b"", *, entries: int = 3, retry_after: str | None = None) -> Verdict:
-    """The verdict on an answer; a body that is no bytes is sent as JSON."""
+    """The verdict on an answer; a body that is not bytes is encoded as JSON."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return judge(Answer(status, raw, retry_after), entries, lambda: NOW)
 
 
-def words(verdict: Verdict, index: int = 0) -> tuple[str, str, str]:
+def details(verdict: Verdict, index: int = 0) -> tuple[str, str, str]:
     """Reason, field and message of a rejection."""
     assert isinstance(verdict, Accepted | Refused)
     rejection = verdict.rejected[index] if isinstance(verdict, Accepted) else verdict.rejection
@@ -47,17 +47,17 @@ def test_a_2xx_without_errors_accepts_every_row(status: int, body: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 202, 207])
-def test_errors_of_any_2xx_reject_the_rows_they_name_and_no_others(status: int) -> None:
+def test_errors_of_any_2xx_reject_only_the_rows_they_name(status: int) -> None:
     """All other rows of the request were accepted."""
     error = {"batch_index": 1, "reason": "required", "field": "name", "message": "name is required"}
     found = verdict(status, {"errors": [error]})
     assert isinstance(found, Accepted)
     assert set(found.rejected) == {1}
-    assert words(found, 1) == ("required", "name", "name is required")
+    assert details(found, 1) == ("required", "name", "name is required")
 
 
 def test_several_errors_of_one_row_are_one_rejection() -> None:
-    """The first names reason and field, and every message is kept, once."""
+    """The first error gives reason and field, and each distinct message is kept."""
     errors = [
         {"batch_index": 2, "reason": "required", "field": "name", "message": "first"},
         {"batch_index": 0, "reason": "invalid", "field": "id", "message": "other"},
@@ -67,7 +67,7 @@ def test_several_errors_of_one_row_are_one_rejection() -> None:
     found = verdict(207, {"errors": errors})
     assert isinstance(found, Accepted)
     assert set(found.rejected) == {0, 2}
-    assert words(found, 2) == ("required", "name", "first; second")
+    assert details(found, 2) == ("required", "name", "first; second")
 
 
 @pytest.mark.parametrize(
@@ -84,24 +84,28 @@ def test_several_errors_of_one_row_are_one_rejection() -> None:
     ],
 )
 def test_any_part_of_an_error_may_be_missing(error: dict[str, Any], expected: tuple[str, str, str]) -> None:
-    """A row is rejected with what is known."""
-    assert words(verdict(207, {"errors": [{"batch_index": 0, **error}]})) == expected
+    """A row is rejected with the information that there is."""
+    assert details(verdict(207, {"errors": [{"batch_index": 0, **error}]})) == expected
 
 
-def test_a_reason_that_is_a_sentence_is_not_counted_by() -> None:
-    """Reasons are logged, and a sentence might quote the row; the dead letter keeps it as the message."""
+def test_a_reason_that_is_a_sentence_becomes_the_message() -> None:
+    """Reasons are logged, and a sentence might quote the row, so only the dead letter keeps it."""
     reason = "ada@example.com is not known"
-    assert words(verdict(207, {"errors": [{"batch_index": 0, "reason": reason}]})) == ("refused", "", reason)
+    assert details(verdict(207, {"errors": [{"batch_index": 0, "reason": reason}]})) == (
+        "refused",
+        "",
+        reason,
+    )
 
 
 @pytest.mark.parametrize("index", [None, -1, 3, 10**30, "0", 0.0, True, [], {}])
 @pytest.mark.parametrize("status", [200, 207])
-def test_an_error_without_a_usable_index_is_no_success(index: Any, status: int) -> None:
-    """Nobody says which row failed, so none of the request may count as accepted."""
+def test_an_error_without_a_usable_index_refuses_the_request(index: Any, status: int) -> None:
+    """It is unknown which row failed, so no row of the request may count as accepted."""
     good = {"batch_index": 0, "message": "this one"}
     found = verdict(status, {"errors": [good, {"batch_index": index, "message": "which?"}]})
     assert isinstance(found, Refused)
-    assert words(found) == ("refused", "", "which?")
+    assert details(found) == ("refused", "", "which?")
     assert isinstance(verdict(status, {"errors": [{"message": "which?"}]}), Refused)
     assert isinstance(verdict(status, {"errors": ["a text"]}), Refused)
 
@@ -112,20 +116,20 @@ def test_an_error_without_a_usable_index_is_no_success(index: Any, status: int) 
     ids=lambda body: repr(body[:10]),
 )
 @pytest.mark.parametrize("status", [200, 207])
-def test_an_unreadable_body_is_no_success(status: int, body: bytes) -> None:
-    """The same bytes are sent again, and the server drops what it already took."""
+def test_an_unreadable_body_is_retried(status: int, body: bytes) -> None:
+    """The same bytes are sent again, and the server drops what it has already accepted."""
     assert verdict(status, body) == Retry("an unreadable body")
 
 
 @pytest.mark.parametrize("errors", [{}, "required", 1, True])
-def test_errors_that_are_no_list_are_no_success(errors: Any) -> None:
-    """Something failed, and nobody says what."""
+def test_errors_that_are_not_a_list_are_retried(errors: Any) -> None:
+    """Something failed, but the answer does not say what."""
     assert verdict(200, {"errors": errors}) == Retry("an unreadable body")
 
 
 @pytest.mark.parametrize("body", [b"", {}, {"errors": []}])
-def test_a_207_that_names_no_error_is_no_success(body: Any) -> None:
-    """Its status says that something failed."""
+def test_a_207_without_errors_is_retried(body: Any) -> None:
+    """The status says that something failed."""
     assert isinstance(verdict(207, body), Retry)
 
 
@@ -146,50 +150,50 @@ def test_a_207_that_names_no_error_is_no_success(body: Any) -> None:
         ({"errors": [], "meta": {"errors": [], "error": "bad"}}, ("refused", "", "bad")),
     ],
 )
-def test_a_refused_request_gives_its_reason_in_any_envelope(
+def test_the_reason_of_a_refused_request_is_read_from_any_envelope(
     status: int, body: Any, expected: tuple[str, str, str]
 ) -> None:
-    """All the envelopes that were seen are read."""
+    """All error formats that the API has been seen to use are read."""
     found = verdict(status, body)
     assert isinstance(found, Refused)
-    assert words(found) == expected
+    assert details(found) == expected
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", {}, [], {"meta": 1}, {"errors": [None]}, {"message": ""}])
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_refused_request_without_words_is_refused_all_the_same(status: int, body: Any) -> None:
-    """The rejection then says at least the status."""
+def test_a_refused_request_without_a_reason_names_its_status(status: int, body: Any) -> None:
+    """The rejection then contains at least the HTTP status."""
     found = verdict(status, body)
     assert isinstance(found, Refused)
-    assert str(status) in words(found)[2]
+    assert str(status) in details(found)[2]
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_credentials_are_never_tried_twice(status: int) -> None:
-    """Only the user can mend them."""
+def test_refused_credentials_are_not_retried(status: int) -> None:
+    """Only the user can fix them."""
     assert verdict(status, {"meta": {"error": "unauthorized"}}, retry_after="1") == Unauthorized()
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 522, 524, 599])
-def test_what_may_pass_is_retried(status: int) -> None:
-    """After the pause that the server asks for; a 429 concerns every lane, all else its own."""
+def test_temporary_failures_are_retried(status: int) -> None:
+    """The server's Retry-After is respected; a 429 pauses every lane, any other status only its own."""
     assert verdict(status, retry_after="7") == Retry(f"HTTP {status}", 7.0, everyone=status == 429)
 
 
 def test_no_answer_is_retried() -> None:
-    """Timeouts and lost connections say nothing of the rows."""
+    """Timeouts and lost connections say nothing about the rows."""
     assert judge(NoAnswer("timed out"), 3, lambda: NOW) == Retry("timed out")
 
 
 @pytest.mark.parametrize("status", [304, 404, 405, 409, 410, 415, 422, 451])
-def test_other_answers_are_not_the_track_apis(status: int) -> None:
-    """Neither success nor a reason to reject rows."""
+def test_other_statuses_are_unexpected(status: int) -> None:
+    """They are neither success nor a reason to reject rows."""
     assert verdict(status, {"errors": []}) == Unexpected(status)
 
 
 @given(st.integers(200, 599), json_values.values | json_values.objects.map(lambda value: {"errors": [value]}))
 def test_any_answer_has_a_verdict(status: int, body: Any) -> None:
-    """No body ends a sync by itself, and no verdict names a row that was not sent."""
+    """No body raises an exception, and no verdict names a row that was not sent."""
     found = verdict(status, body, entries=2)
     if isinstance(found, Accepted):
         assert set(found.rejected) <= {0, 1}
@@ -224,11 +228,11 @@ def test_any_answer_has_a_verdict(status: int, body: Any) -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) -> None:
-    """All three forms of an HTTP date; what can't be read asks for nothing."""
+    """All three HTTP date formats are read, and an invalid value counts as no pause."""
     assert retry_after_seconds(header, NOW) == seconds
 
 
 @given(st.text() | st.from_regex(r"[A-Za-z]{3}, [0-9]{1,25} Jan [0-9]{1,25} [0-9:]{1,30} [+-][0-9]{1,30}"))
 def test_any_retry_after_gives_a_pause(header: str) -> None:
-    """No header ends a sync, and none makes a pause of less than nothing."""
+    """No header raises an exception, and no pause is negative."""
     assert retry_after_seconds(header, NOW) >= 0.0
