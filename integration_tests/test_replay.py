@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,9 +39,11 @@ if TYPE_CHECKING:
     from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
-FORMS = list(
-    product(("CSV", "JSONL"), ("No flattening", "Root level flattening"), ("No Compression", "GZIP"))
-)
+FORMS = [
+    ("CSV", "No flattening", "No Compression"),
+    ("CSV", "Root level flattening", "GZIP"),
+    ("JSONL", "No flattening", "GZIP"),
+]
 
 
 @pytest.mark.parametrize("compression", ["No Compression", "GZIP"])
@@ -111,8 +112,8 @@ def test_files_are_replayed_in_the_order_in_which_they_were_written(
 ) -> None:
     """By their labels: neither the keys nor the times of storing say so here."""
     storage = bucket.config(path_format="{stream_name}/{uuid}/", file_name_format="x{format_extension}")
-    lines = [record("orders", {"person_id": "u1", "event_name": "paid", "_seq": n}) for n in range(6)]
-    for number in range(6):
+    lines = [record("orders", {"person_id": "u1", "event_name": "paid", "_seq": n}) for n in range(3)]
+    for number in range(3):
         fill(api, storage, lines[number : number + 1], catalog_of(ORDERS))
     for key in reversed(bucket.keys()):  # stored again in another order, with their labels
         bucket.client.copy_object(
@@ -123,7 +124,7 @@ def test_files_are_replayed_in_the_order_in_which_they_were_written(
             Metadata=bucket.client.head_object(Bucket=bucket.name, Key=key)["Metadata"],
         )
     done = run_command("replay", config(api, storage), CATALOG)
-    assert (done.exit_code, arrived(api)) == (0, list(range(6)))
+    assert (done.exit_code, arrived(api)) == (0, list(range(3)))
 
 
 def test_a_dry_run_sends_and_changes_nothing(api: LocalTrackApi, bucket: Bucket) -> None:
