@@ -98,8 +98,8 @@ def test_the_log_says_what_goes_where_and_what_became_of_it(api: LocalTrackApi, 
     first, second, third, *others = done.logs
     for words in (
         api.url,
-        "up to 1 requests",
-        "identified by email",
+        "up to 1 concurrent request,",
+        "identifying people by email",
         f"s3://{bucket.name}/customerio/rejected",
     ):
         assert words in first

@@ -73,7 +73,8 @@ class FileReplay:
 
     def stop(self, signal_number: int) -> None:
         """Finish the requests in flight, and send nothing more; a signal handler may call this."""
-        self.stopping = Stop(signal_number)
+        # The first signal decides the exit code.
+        self.stopping = self.stopping or Stop(signal_number)
         self._inbox.post(self.stopping)
 
     def run(
