@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
+from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
 from destination_customerio.track_api.verdict import Answer, NoAnswer
@@ -51,7 +52,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
-        self.breaker = CircuitBreaker()
+        self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
         """One request."""
@@ -227,36 +228,91 @@ def test_an_unknown_answer_ends_it() -> None:
         World(lambda _: Answer(418, b"")).deliver(4)
 
 
-def test_a_server_that_refuses_everything_is_not_asked_for_ever() -> None:
-    """It is the account or the configuration; the server's own words say which."""
+def test_the_breaker_trips_after_whole_batches_without_an_accepted_row() -> None:
+    """It is the account or the configuration: the message says what was seen, and the server's answer."""
     world = World(lambda _: REFUSED)
-    with pytest.raises(ConfigError, match="bad row"):
-        world.deliver(1_000)
-    assert len(world.bodies) == MAX_CONSECUTIVE_REFUSALS + 1
+    delivery = world.delivery()
+    assert len(delivery.deliver(batch_of(600)).rejected) == 600
+    with pytest.raises(ConfigError, match=r"2 whole batches with 1,200 rows.*bad row"):
+        delivery.deliver(batch_of(600))
+    assert len(world.bodies) == 2 * (2 * 600 - 1)
+    assert delivery.unreported_requests == 2 * 600 - 1
 
 
-def test_the_servers_words_are_told_without_the_rows_values() -> None:
-    """They end up in a log, where nothing of a row may stand."""
+def test_a_tripped_breaker_quotes_no_value() -> None:
+    """The server's answer gets into a trace, where no row value may appear."""
     world = World(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
     batch = Batch(lane=0, opened_at=0.0)
     line = b'{"type":"RECORD","record":{"stream":"s","data":{"person_email":" c4nary@example.com "}}}'
-    for number in range(200):
+    for number in range(600):
         batch.add(b'{"n":%d}' % number, line, EPOCH)
+    delivery = world.delivery()
+    delivery.deliver(batch)
     with pytest.raises(ConfigError) as caught:
-        world.delivery().deliver(batch)
+        delivery.deliver(batch)
     assert "Customer.io's answer: bad address …" in str(caught.value)
     assert "c4nary" not in str(caught.value)
 
 
-def test_rows_that_are_rejected_one_by_one_are_no_acceptance() -> None:
-    """A server that takes nothing may say so in either way, or in both by turns."""
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refusal_that_names_rows_is_believed(status: int) -> None:
+    """The rows it names are rejected; the others are sent again, together."""
 
     def respond(rows: list[int]) -> Answer:
-        errors = b",".join(b'{"batch_index":%d}' % place for place in range(len(rows)))
-        return REFUSED if len(rows) > 1 else Answer(207, b'{"errors":[' + errors + b"]}")
+        errors = [
+            {"batch_index": place, "reason": "invalid", "field": "token", "message": "no"}
+            for place, row in enumerate(rows)
+            if row % 3 == 0
+        ]
+        return Answer(status, orjson.dumps({"errors": errors})) if errors else OK
 
-    with pytest.raises(ConfigError):
-        World(respond).deliver(1_000)
+    world = World(respond)
+    done = world.deliver(100)
+    assert sorted(done.rejected) == list(range(0, 100, 3))
+    assert world.accepted == [row for row in range(100) if row % 3]
+    assert len(world.bodies) == 2
+
+
+def test_a_refusal_of_some_named_and_some_unnamed_rows_isolates_the_rest() -> None:
+    """The named ones at once, the others by splitting."""
+
+    def respond(rows: list[int]) -> Answer:
+        errors: list[dict[str, object]] = [
+            {"batch_index": place, "message": "named"} for place, row in enumerate(rows) if row == 5
+        ]
+        errors += [{"message": "unnamed"} for row in rows if row == 40]
+        return Answer(400, orjson.dumps({"errors": errors})) if errors else OK
+
+    done = World(respond).deliver(64)
+    assert {row: rejection.message for row, rejection in done.rejected.items()} == {5: "named", 40: "unnamed"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"errors": [{"batch_index": 0, "reason": "invalid"}]},
+        {"errors": [{"reason": "invalid", "field": "email", "message": "no"}]},
+    ],
+    ids=["names the row", "names a field"],
+)
+def test_no_number_of_rows_refused_by_name_trips_the_breaker(error: dict[str, object]) -> None:
+    """The API judges rows, however many of them are bad."""
+
+    def respond(rows: list[int]) -> Answer:
+        return Answer(400, orjson.dumps(error)) if len(rows) == 1 else REFUSED
+
+    delivery = World(respond).delivery()
+    for _ in range(4):
+        assert len(delivery.deliver(batch_of(700)).rejected) == 700
+
+
+def test_an_accepted_row_starts_the_count_again() -> None:
+    """Batches that are refused whole count only while nothing is accepted anywhere."""
+    world = World(lambda rows: OK if rows == [0, 1] else REFUSED)
+    delivery = world.delivery()
+    delivery.deliver(batch_of(900))
+    delivery.deliver(batch_of(2))
+    assert len(delivery.deliver(batch_of(900)).rejected) == 900
 
 
 def test_one_accepted_row_shows_that_it_is_the_rows() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
+from destination_customerio.delivery.throttle import Throttle
 
 
 def test_a_pace_holds_for_the_longest_time_that_anybody_was_told() -> None:
@@ -18,12 +18,3 @@ def test_a_pace_holds_for_the_longest_time_that_anybody_was_told() -> None:
     assert throttle.seconds_to_wait() == 3.0
     now = 20.0
     assert throttle.seconds_to_wait() == 0
-
-
-def test_refusals_are_counted_until_anybody_has_a_row_accepted() -> None:
-    """One too many is one more than the limit."""
-    breaker = CircuitBreaker()
-    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))
-    assert breaker.request_refused()
-    breaker.row_accepted()
-    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))
