@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from integration_tests.command_line import ended, run_command, started
 from integration_tests.connector import (
     catalog_of,
@@ -179,7 +178,7 @@ def test_a_file_of_rows_that_are_all_refused_stands_in_nobodys_way(
     api: LocalTrackApi, bucket: Bucket
 ) -> None:
     """In a sync so many refusals in a row speak of a fault in the account; here they are what was to be expected."""
-    refused = MAX_CONSECUTIVE_REFUSALS + 10
+    refused = 260
     lines = [
         *(
             record("orders", {"person_id": "u1", "event_name": "paid", "_poison_request": "message"})

@@ -1,8 +1,8 @@
 """Delivers one batch: retried, throttled and split until each of its rows is accepted or rejected.
 
-Every attempt of a part sends the same bytes. A part that was refused as a whole is split in halves, the first of which
-is sent first, so that rows stay in order and only the rows at fault are rejected: k of them among n rows cost about
-k · log2(n) more requests.
+Every attempt of a part sends the same bytes. Rows that a refusal names are rejected, and the others are sent again,
+together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
+stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from destination_customerio.delivery.batch import Batch
-    from destination_customerio.delivery.throttle import CircuitBreaker, Throttle
+    from destination_customerio.delivery.breaker import CircuitBreaker
+    from destination_customerio.delivery.throttle import Throttle
+
+
+# How soon a lane that waits for another notices what that one has found.
+_BREAKER_POLL_SECONDS = 0.05
 
 
 class Transport(Protocol):
@@ -85,13 +90,13 @@ class DeliveryContext:
     report: Callable[[Retrying], None]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Delivery:
     """Delivers batches over one transport, one at a time. Not thread-safe; owned by one lane."""
 
     transport: Transport
     context: DeliveryContext
-    _requests: int = field(default=0, init=False)
+    unreported_requests: int = field(default=0, init=False)
 
     def deliver(self, batch: Batch) -> Delivered:
         """Send a batch until the verdict on each of its rows is known.
@@ -102,25 +107,61 @@ class Delivery:
             ProtocolError: an answer that the Track API is not known to give.
             Aborted: the sync is ending.
         """
-        self._requests = 0
+        breaker = self.context.breaker
+        breaker.start(self)
+        try:
+            rejected, is_judged = self._split(batch)
+        finally:
+            breaker.end(self)
+        if not is_judged:
+            self._hold_back(batch, next(iter(rejected.values())))
+        requests, self.unreported_requests = self.unreported_requests, 0
+        return Delivered(batch, rejected, requests)
+
+    def _split(self, batch: Batch) -> tuple[dict[int, Rejection], bool]:
+        """The rejected rows by their index in the batch, and whether any answer was about rows."""
+        breaker = self.context.breaker
         rejected: dict[int, Rejection] = {}
-        parts = [(0, len(batch))]
+        is_judged = False
+        parts: list[Sequence[int]] = [range(len(batch))]
         while parts:
-            start, stop = parts.pop()
-            verdict = self._send(batch.body(start, stop), stop - start)
+            part = parts.pop()
+            verdict = self._send(batch.body_of(part), len(part))
+            rejected |= {part[index]: rejection for index, rejection in verdict.rejected.items()}
+            is_single_verdict = (
+                isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
+            )
+            if isinstance(verdict, Accepted) or verdict.rejected or is_single_verdict:
+                is_judged = True
+                breaker.rows_are_judged()
             if isinstance(verdict, Accepted):
-                rejected |= {start + index: rejection for index, rejection in verdict.rejected.items()}
-                if len(verdict.rejected) < stop - start:
-                    self.context.breaker.row_accepted()
                 continue
-            if self.context.breaker.request_refused():
-                raise _everything_is_refused(verdict.rejection, batch.lines[start:stop])
-            if stop - start == 1:
-                rejected[start] = verdict.rejection
+            if verdict.rejected:
+                if rest := [row for index, row in enumerate(part) if index not in verdict.rejected]:
+                    parts.append(rest)
+            elif len(part) == 1:
+                rejected[part[0]] = verdict.rejection
             else:
-                middle = (start + stop) // 2
-                parts += [(middle, stop), (start, middle)]
-        return Delivered(batch, rejected, self._requests)
+                self._wait_to_split()
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+        return rejected, is_judged
+
+    def _wait_to_split(self) -> None:
+        breaker = self.context.breaker
+        breaker.request_refused()
+        while not breaker.may_split(self):
+            if self.context.wait(_BREAKER_POLL_SECONDS):
+                raise Aborted
+
+    def _hold_back(self, batch: Batch, rejection: Rejection) -> None:
+        """Every row of the batch was refused in words that name neither a row nor a field: wait for what others find."""
+        breaker = self.context.breaker
+        if breaker.batch_refused(len(batch)):
+            raise _account_refused(breaker, rejection, batch.lines)
+        while not breaker.may_settle():
+            if self.context.wait(_BREAKER_POLL_SECONDS):
+                raise Aborted
 
     def _send(self, body: bytes, entries: int) -> Accepted | Refused:
         """Attempt one request until the answer is a verdict on its rows."""
@@ -130,7 +171,7 @@ class Delivery:
         while True:
             self._wait_for_throttle()
             attempt += 1
-            self._requests += 1
+            self.unreported_requests += 1
             verdict = judge(self.transport.post_batch(body), entries, context.wall_clock)
             match verdict:
                 case Accepted() | Refused():
@@ -179,9 +220,11 @@ def _unexpected_status(status: int) -> ProtocolError:
     )
 
 
-def _everything_is_refused(rejection: Rejection, lines: list[bytes]) -> ConfigError:
+def _account_refused(breaker: CircuitBreaker, rejection: Rejection, lines: list[bytes]) -> ConfigError:
     return ConfigError(
-        "Customer.io refuses every request and accepts no row at all, so the problem is the account or the "
-        "configuration, not the rows. No row of the refused requests was delivered or counted as rejected. "
-        f"Customer.io's answer: {without_values(rejection.message, lines)}"
+        f"Customer.io refuses every request and accepts no row at all: {counted(breaker.refused_batches, 'whole batch', 'whole batches')} "
+        f"with {counted(breaker.refused_rows, 'row')} were split down to single rows, and each was refused without naming a "
+        "row or a field. So the problem is the account or the configuration, not the rows. The rows of these batches were "
+        "neither delivered nor rejected, and will be sent again by the next attempt. Check the workspace in Customer.io, "
+        f"and the configuration. Customer.io's answer: {without_values(rejection.message, lines)}"
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from destination_customerio.ledger import Epoch
 
 _OPEN = b'{"batch":['
@@ -72,8 +74,19 @@ class Batch:
 
     def body(self, start: int, stop: int) -> bytes:
         """The request body that sends the rows from `start` up to, but not including, `stop`."""
-        first = self._ends[start - 1] + 1 if start else len(_OPEN)
-        return b"".join((_OPEN, memoryview(self._buffer)[first : self._ends[stop - 1]], _CLOSE))
+        return b"".join((_OPEN, memoryview(self._buffer)[self._start(start) : self._ends[stop - 1]], _CLOSE))
+
+    def body_of(self, rows: Sequence[int]) -> bytes:
+        """The request body that sends these rows, by their index in ascending order."""
+        if isinstance(rows, range) and rows.step == 1:
+            return self.body(rows.start, rows.stop)
+        buffer = memoryview(self._buffer)
+        return b"".join(
+            (_OPEN, b",".join(buffer[self._start(row) : self._ends[row]] for row in rows), _CLOSE)
+        )
+
+    def _start(self, row: int) -> int:
+        return self._ends[row - 1] + 1 if row else len(_OPEN)
 
 
 class Batcher:

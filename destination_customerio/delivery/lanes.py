@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
+from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import SyncError, unexpected
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ class LaneFailed:
 
 @dataclass(frozen=True, slots=True)
 class LaneEnded:
-    """A lane has finished its request in flight and accepts no more batches."""
+    """A lane has finished its request in flight and accepts no more batches.
+
+    requests  requests that were sent for a batch it did not finish
+    """
+
+    requests: int = 0
 
 
 class _Mark(NamedTuple):
@@ -84,7 +90,7 @@ class ThreadedLanes:
         connect: Callable[[], Transport],
         retry_timeout_seconds: float,
         post: Callable[[Delivered | Retrying | LaneFailed | LaneEnded], None],
-        max_consecutive_refusals: float = MAX_CONSECUTIVE_REFUSALS,
+        breaker_limits: BreakerLimits | None = None,
     ) -> None:
         self.lanes = lanes
         self._post = post
@@ -92,7 +98,7 @@ class ThreadedLanes:
         self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
         context = DeliveryContext(
             throttle=Throttle(time.monotonic),
-            breaker=CircuitBreaker(max_consecutive_refusals),
+            breaker=CircuitBreaker(breaker_limits),
             retry_timeout_seconds=retry_timeout_seconds,
             clock=time.monotonic,
             wall_clock=time.time,
@@ -125,16 +131,18 @@ class ThreadedLanes:
     def _run_lane(
         self, tasks: queue.SimpleQueue[_Task], connect: Callable[[], Transport], context: DeliveryContext
     ) -> None:
+        delivery = None
         try:
             with contextlib.closing(connect()) as transport:
-                self._run_tasks(tasks, Delivery(transport, context))
+                delivery = Delivery(transport, context)
+                self._run_tasks(tasks, delivery)
         except Aborted:
             pass
         except SyncError as error:
             self._post(LaneFailed(error))
         except Exception as error:  # noqa: BLE001 - a thread that died silently would hang the sync
             self._post(LaneFailed(unexpected(error)))
-        self._post(LaneEnded())
+        self._post(LaneEnded(delivery.unreported_requests if delivery else 0))
 
     def _run_tasks(self, tasks: queue.SimpleQueue[_Task], delivery: Delivery) -> None:
         while (task := tasks.get()) is not None and not self._aborted.is_set():

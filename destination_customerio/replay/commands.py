@@ -18,6 +18,7 @@ from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.config.loader import read_config
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
+from destination_customerio.delivery.breaker import BreakerLimits
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.redaction import printable
 from destination_customerio.replay.console import open_view, show_summary
@@ -123,7 +124,7 @@ def _start_lanes(config: Config, inbox: Inbox, *, dry_run: bool) -> Lanes:
         return DryLanes(config.max_concurrent_requests, inbox.post)
     track_url = resolve_track_url(config, time.sleep, time.time)
     # Rows that were rejected before may all be rejected again; that does not mean that the account is at fault.
-    return start_lanes(config, track_url, inbox, max_consecutive_refusals=math.inf)
+    return start_lanes(config, track_url, inbox, BreakerLimits(rows=math.inf))
 
 
 def _storage(config: Config) -> S3Storage:

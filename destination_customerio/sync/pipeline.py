@@ -24,6 +24,7 @@ from destination_customerio.errors import ProtocolError, SyncError
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop
 from destination_customerio.sync.intake import Intake, Made, RejectedRow
+from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.sync.shutdown import Shutdown
 from destination_customerio.wording import counted
 
@@ -53,6 +54,7 @@ class PipelineSettings:
     quiet_seconds              the same when nothing else holds the states back
     stop_seconds               how long batches may stay in flight after a signal; Airbyte kills after ten
     failure_seconds            how long other lanes may still finish after one has failed
+    max_rejected_percent       the largest share of a stream's rows that may be rejected
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
@@ -62,6 +64,7 @@ class PipelineSettings:
     quiet_seconds: float = 2.0
     stop_seconds: float = 8.0
     failure_seconds: float = 20.0
+    max_rejected_percent: float = 100.0
 
 
 class Pipeline:
@@ -148,7 +151,8 @@ class Pipeline:
                 self._reporter.on_retry(reason)
             case FileUploaded(file):
                 self._dead_letters.uploaded(file)
-            case LaneEnded():
+            case LaneEnded(requests):
+                self._reporter.on_requests(requests)
                 self._shutdown.lane_ended()
             case EndOfInput():
                 self._shutdown.end_of_input()
@@ -216,6 +220,11 @@ class Pipeline:
                     assert_never(item)
 
     def _keep(self, row: RejectedRow) -> None:
+        if self._shutdown.processes_lines and (
+            error := too_many_rejected(row.sync, self._settings.max_rejected_percent)
+        ):
+            self._shutdown.too_many_rejected(error)
+            self._stop_early()
         try:
             self._dead_letters.add(row.sync.stream, row.line, row.rejection, row.epoch)
         except SyncError as error:

@@ -51,6 +51,7 @@ class Trigger(Enum):
     INPUT_FAILED = auto()
     BROKEN_LINE = auto()
     SIGNAL = auto()
+    TOO_MANY_REJECTED = auto()
     DELIVERY_FAILED = auto()
     DEAD_LETTERS_FAILED = auto()
 
@@ -61,6 +62,7 @@ _TARGETS = {
     Trigger.INPUT_FAILED: Phase.DRAINING,
     Trigger.BROKEN_LINE: Phase.FINISHING,
     Trigger.SIGNAL: Phase.FINISHING,
+    Trigger.TOO_MANY_REJECTED: Phase.FINISHING,
     Trigger.DELIVERY_FAILED: Phase.ABORTING,
     Trigger.DEAD_LETTERS_FAILED: Phase.ABANDONING,
 }
@@ -117,6 +119,10 @@ class Shutdown:
     def broken_line(self, error: SyncError) -> None:
         """A line is not a message; nothing after it is processed."""
         self._go(Trigger.BROKEN_LINE, error)
+
+    def too_many_rejected(self, error: SyncError) -> None:
+        """More rows were rejected than the configuration allows; nothing further is processed."""
+        self._go(Trigger.TOO_MANY_REJECTED, error)
 
     def signal(self, number: int, now: float) -> None:
         """The process was asked to end. A second signal changes nothing."""

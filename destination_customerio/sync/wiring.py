@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.spool import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.delivery.lanes import ThreadedLanes
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
@@ -17,7 +16,7 @@ from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
-from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.track_api.client import TrackClient
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from destination_customerio.airbyte.output import Output
     from destination_customerio.config.model import Config
     from destination_customerio.dead_letters.spool import DeadLetters
+    from destination_customerio.delivery.breaker import BreakerLimits
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.sync.events import Inbox
 
@@ -67,8 +67,9 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
     reporter = LogReporter(syncs, output, time.monotonic())
+    settings = PipelineSettings(max_rejected_percent=config.max_rejected_percent)
     pipeline = Pipeline(
-        syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic
+        syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
     )
     return Sync(pipeline, [lanes.abort, *closers])
 
@@ -96,7 +97,7 @@ def start_lanes(
     config: Config,
     track_url: str,
     inbox: Inbox,
-    max_consecutive_refusals: float = MAX_CONSECUTIVE_REFUSALS,
+    breaker_limits: BreakerLimits | None = None,
 ) -> Lanes:
     """Start lanes to the account's own host, which post to the inbox until they are aborted."""
     return ThreadedLanes(
@@ -104,7 +105,7 @@ def start_lanes(
         lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
         config.retry_timeout_seconds,
         inbox.post,
-        max_consecutive_refusals,
+        breaker_limits,
     )
 
 

@@ -54,9 +54,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """There is no verdict per row: the request was refused as a whole, or an error can't be attributed to a row."""
+    """The request was refused, or an error can't be attributed to a row: no row of it counts as accepted.
+
+    rejection  why, in the words that name no row
+    rejected   rows that the answer names all the same, by their index in the request: for these it is a verdict
+    """
 
     rejection: Rejection
+    rejected: Mapping[int, Rejection] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], floa
     if status in _OK:
         return _judge_success(answer, entries)
     if status in _REFUSED:
-        return Refused(_refusal(answer))
+        return _judge_refusal(answer, entries)
     if status in _CREDENTIALS:
         return Unauthorized()
     if status in _LATER or status >= _SERVER_ERROR:
@@ -135,14 +140,24 @@ def _judge_success(answer: Answer, entries: int) -> Verdict:
         return Retry("a 207 that names no error") if answer.status == _PARTIAL else Accepted()
     if not isinstance(errors, list):
         return Retry("an unreadable body")
+    rejected, unattributed = _attributed(errors, entries)
+    if unattributed:
+        # Some row failed, and the answer doesn't say which.
+        return Refused(_joined(unattributed), rejected)
+    return Accepted(rejected)
+
+
+def _attributed(errors: list[Any], entries: int) -> tuple[dict[int, Rejection], list[Rejection]]:
+    """The errors by the row that they name, and those that name none of the request."""
     by_index: dict[int, list[Rejection]] = {}
+    unattributed: list[Rejection] = []
     for error in errors:
         index = error.get("batch_index") if isinstance(error, dict) else None
-        if type(index) is not int or not 0 <= index < entries:
-            # Some row failed, and the answer doesn't say which: no row of the request may count as accepted.
-            return Refused(_rejection(error))
-        by_index.setdefault(index, []).append(_rejection(error))
-    return Accepted({index: _joined(rejections) for index, rejections in by_index.items()})
+        if type(index) is int and 0 <= index < entries:
+            by_index.setdefault(index, []).append(_rejection(error))
+        else:
+            unattributed.append(_rejection(error))
+    return {index: _joined(rejections) for index, rejections in by_index.items()}, unattributed
 
 
 def _joined(rejections: list[Rejection]) -> Rejection:
@@ -152,8 +167,8 @@ def _joined(rejections: list[Rejection]) -> Rejection:
     return Rejection(first.reason, first.field, "; ".join(messages))
 
 
-def _refusal(answer: Answer) -> Rejection:
-    """Why a request was refused, from any of the envelopes that the API has been seen to use."""
+def _judge_refusal(answer: Answer, entries: int) -> Refused:
+    """A refused request, in any of the envelopes that the API has been seen to use."""
     try:
         body = parse(answer.body)
     except ValueError:
@@ -165,11 +180,13 @@ def _refusal(answer: Answer) -> Rejection:
             sources += [meta.get("errors"), meta.get("error")]
         for source in sources:
             found = source if isinstance(source, list) else [source]
-            rejections = [_rejection(error) for error in found if isinstance(error, str | dict) and error]
-            if rejections:
-                return _joined(rejections)
-    return Rejection(
-        "refused", "", f"Customer.io refused the row with HTTP {answer.status} without giving a reason."
+            if errors := [error for error in found if isinstance(error, str | dict) and error]:
+                rejected, unattributed = _attributed(errors, entries)
+                return Refused(_joined(unattributed or list(rejected.values())), rejected)
+    return Refused(
+        Rejection(
+            "refused", "", f"Customer.io refused the row with HTTP {answer.status} without giving a reason."
+        )
     )
 
 

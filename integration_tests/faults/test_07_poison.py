@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS
 from integration_tests.connector import catalog_of, record, run_connector, stream, stream_state
 from integration_tests.faults.storms import config_of, lost_and_doubled
 from tools.local_track_api.answers import ENVELOPES
@@ -63,18 +62,23 @@ def test_exactly_the_poisonous_rows_are_rejected(
     figures(faults=f"{len(poisonous)} poisonous rows", rows=ROWS, **counts)
 
 
-def test_a_400_for_every_request_does_not_burn_the_api(
+def test_an_account_that_refuses_everything_ends_the_sync(
     api: LocalTrackApi, figures: Callable[..., None]
 ) -> None:
-    """It is the account or the configuration: the sync stops with the server's words, and acknowledges nothing."""
+    """With what was seen and the server's answer; nothing is acknowledged, and the API is not hammered."""
+    rows = 60_000
+    events = [
+        record("orders", {"person_email": f"u{number}@b.c", "event_name": "paid"}) for number in range(rows)
+    ]
     api.inject({"status": 400, "body": {"meta": {"error": "workspace is locked, not paid"}}})
-    done = run_connector("write", config_of(api), CATALOG, lines(set()))
+    done = run_connector("write", config_of(api), CATALOG, [*events, stream_state("orders", rows)])
     assert (done.exit_code, done.states) == (1, [])
     assert done.error["failure_type"] == "config_error"
+    assert "2 whole batches with" in done.error["message"]
     assert "workspace is locked" in done.error["message"]
     # The event's name is a value of the rows.
     assert "not paid" not in done.error["message"]
     requests = api.report()["requests"]["batch"]
-    # One more for each lane that was under way.
-    assert requests <= MAX_CONSECUTIVE_REFUSALS + 8
-    figures(faults="every request refused", rows=ROWS)
+    assert requests <= 30_000
+    assert f"{requests:,} requests to Customer.io" in done.logs[-1]
+    figures(faults="every request refused", rows=rows)

@@ -195,6 +195,9 @@ class TrackService:
             traffic.entries += len(entries)
             traffic.accepted += len(entries) - len(reasons)
             traffic.rejected.update(reasons.values())
+        if len(broken) == len(entries):
+            # As the live API does when it accepts none of the entries.
+            return answer(400, {"errors": errors})
         is_injected = rule is not None and rule.errors207 is not None
         return answer(207, {"errors": errors}) if errors or is_injected else Answer(200, b"{}")
 

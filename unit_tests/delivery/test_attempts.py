@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
+from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
 from destination_customerio.track_api.verdict import Answer, NoAnswer
@@ -51,7 +52,7 @@ class FakeServer:
 
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
-        self.breaker = CircuitBreaker()
+        self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
         """Answer one request."""
@@ -227,36 +228,91 @@ def test_an_unexpected_status_fails_the_delivery() -> None:
         FakeServer(lambda _: Answer(418, b"")).deliver(4)
 
 
-def test_the_circuit_breaker_trips_when_every_request_is_refused() -> None:
-    """The account or the configuration is at fault, and the server's own message says which."""
+def test_the_breaker_trips_after_whole_batches_without_an_accepted_row() -> None:
+    """It is the account or the configuration: the message says what was seen, and the server's answer."""
     server = FakeServer(lambda _: REFUSED)
-    with pytest.raises(ConfigError, match="bad row"):
-        server.deliver(1_000)
-    assert len(server.bodies) == MAX_CONSECUTIVE_REFUSALS + 1
+    delivery = server.delivery()
+    assert len(delivery.deliver(batch_of(600)).rejected) == 600
+    with pytest.raises(ConfigError, match=r"2 whole batches with 1,200 rows.*bad row"):
+        delivery.deliver(batch_of(600))
+    assert len(server.bodies) == 2 * (2 * 600 - 1)
+    assert delivery.unreported_requests == 2 * 600 - 1
 
 
-def test_the_servers_message_is_quoted_without_row_values() -> None:
-    """The message ends up in a log, which must not contain row values."""
+def test_a_tripped_breaker_quotes_no_value() -> None:
+    """The server's answer gets into a trace, where no row value may appear."""
     server = FakeServer(lambda _: Answer(400, b'{"message":"bad address c4nary@example.com"}'))
     batch = Batch(lane=0, opened_at=0.0)
     line = b'{"type":"RECORD","record":{"stream":"s","data":{"person_email":" c4nary@example.com "}}}'
-    for number in range(200):
+    for number in range(600):
         batch.add(b'{"n":%d}' % number, line, EPOCH)
+    delivery = server.delivery()
+    delivery.deliver(batch)
     with pytest.raises(ConfigError) as caught:
-        server.delivery().deliver(batch)
+        delivery.deliver(batch)
     assert "Customer.io's answer: bad address …" in str(caught.value)
     assert "c4nary" not in str(caught.value)
 
 
-def test_rows_rejected_one_by_one_do_not_reset_the_circuit_breaker() -> None:
-    """A server may reject everything per row, per request, or in alternation."""
+@pytest.mark.parametrize("status", [400, 413])
+def test_a_refusal_that_names_rows_is_believed(status: int) -> None:
+    """The rows it names are rejected; the others are sent again, together."""
 
     def respond(rows: list[int]) -> Answer:
-        errors = b",".join(b'{"batch_index":%d}' % index for index in range(len(rows)))
-        return REFUSED if len(rows) > 1 else Answer(207, b'{"errors":[' + errors + b"]}")
+        errors = [
+            {"batch_index": place, "reason": "invalid", "field": "token", "message": "no"}
+            for place, row in enumerate(rows)
+            if row % 3 == 0
+        ]
+        return Answer(status, orjson.dumps({"errors": errors})) if errors else OK
 
-    with pytest.raises(ConfigError):
-        FakeServer(respond).deliver(1_000)
+    server = FakeServer(respond)
+    done = server.deliver(100)
+    assert sorted(done.rejected) == list(range(0, 100, 3))
+    assert server.accepted == [row for row in range(100) if row % 3]
+    assert len(server.bodies) == 2
+
+
+def test_a_refusal_of_some_named_and_some_unnamed_rows_isolates_the_rest() -> None:
+    """The named ones at once, the others by splitting."""
+
+    def respond(rows: list[int]) -> Answer:
+        errors: list[dict[str, object]] = [
+            {"batch_index": place, "message": "named"} for place, row in enumerate(rows) if row == 5
+        ]
+        errors += [{"message": "unnamed"} for row in rows if row == 40]
+        return Answer(400, orjson.dumps({"errors": errors})) if errors else OK
+
+    done = FakeServer(respond).deliver(64)
+    assert {row: rejection.message for row, rejection in done.rejected.items()} == {5: "named", 40: "unnamed"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"errors": [{"batch_index": 0, "reason": "invalid"}]},
+        {"errors": [{"reason": "invalid", "field": "email", "message": "no"}]},
+    ],
+    ids=["names the row", "names a field"],
+)
+def test_no_number_of_rows_refused_by_name_trips_the_breaker(error: dict[str, object]) -> None:
+    """The API judges rows, however many of them are bad."""
+
+    def respond(rows: list[int]) -> Answer:
+        return Answer(400, orjson.dumps(error)) if len(rows) == 1 else REFUSED
+
+    delivery = FakeServer(respond).delivery()
+    for _ in range(4):
+        assert len(delivery.deliver(batch_of(700)).rejected) == 700
+
+
+def test_an_accepted_row_starts_the_count_again() -> None:
+    """Batches that are refused whole count only while nothing is accepted anywhere."""
+    server = FakeServer(lambda rows: OK if rows == [0, 1] else REFUSED)
+    delivery = server.delivery()
+    delivery.deliver(batch_of(900))
+    delivery.deliver(batch_of(2))
+    assert len(delivery.deliver(batch_of(900)).rejected) == 900
 
 
 def test_an_accepted_row_resets_the_circuit_breaker() -> None:

@@ -1,8 +1,8 @@
-"""The throttle and the circuit breaker that all lanes share."""
+"""The throttle that all lanes share."""
 
 from __future__ import annotations
 
-from destination_customerio.delivery.throttle import MAX_CONSECUTIVE_REFUSALS, CircuitBreaker, Throttle
+from destination_customerio.delivery.throttle import Throttle
 
 
 def test_the_throttle_holds_for_the_longest_requested_time() -> None:
@@ -18,12 +18,3 @@ def test_the_throttle_holds_for_the_longest_requested_time() -> None:
     assert throttle.seconds_to_wait() == 3.0
     now = 20.0
     assert throttle.seconds_to_wait() == 0
-
-
-def test_the_circuit_breaker_counts_refusals_until_a_row_is_accepted() -> None:
-    """It trips at one refusal more than the limit."""
-    breaker = CircuitBreaker()
-    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))
-    assert breaker.request_refused()
-    breaker.row_accepted()
-    assert not any(breaker.request_refused() for _ in range(MAX_CONSECUTIVE_REFUSALS))

@@ -21,8 +21,9 @@ from destination_customerio.airbyte.stdin import EndOfInput, Lines
 from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
 from destination_customerio.delivery.attempts import Delivery, DeliveryContext
+from destination_customerio.delivery.breaker import CircuitBreaker
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
-from destination_customerio.delivery.throttle import CircuitBreaker, Throttle
+from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.ledger import Epoch, Ledger
 from destination_customerio.mapping.columns import AssemblySettings

@@ -1,0 +1,96 @@
+"""Distinguishes rows that are refused from an account that is.
+
+A request that is refused without naming a row or a field may be the fault of one of its rows, so it is split until the
+culprits are isolated (`attempts`). If every request is refused, that would cost two requests for every row of the sync
+and end with all of them rejected, although the account or the configuration is at fault. So, while nothing is accepted:
+
+- After a few refusals only one lane goes on splitting. The others wait: what it finds is as good as what they would.
+- A lane that has split a whole batch down to single rows, none of them accepted, holds its verdict back while another lane
+  may still have a row accepted.
+- After a few such batches the breaker trips, and the sync ends without settling their rows.
+
+A row that is accepted anywhere, or refused in words that name it or one of its fields, shows that the API judges rows:
+all lanes go on, and what was held back are verdicts on rows. So no number of bad rows that are named trips it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+# How many requests in a row may be refused before only one lane goes on splitting.
+_FREE_REFUSALS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerLimits:
+    """When the breaker trips: both must be reached, with nothing accepted in between.
+
+    batches  whole batches refused down to their single rows
+    rows     the rows of these batches
+    """
+
+    batches: int = 2
+    rows: float = 5_000
+
+
+class CircuitBreaker:
+    """Shared by all lanes. Thread-safe.
+
+    refused_batches, refused_rows  whole batches refused since a row was last accepted, and their rows
+    """
+
+    def __init__(self, limits: BreakerLimits | None = None) -> None:
+        self._limits = limits or BreakerLimits()
+        self._lock = threading.Lock()
+        self._refusals = 0
+        self._splitter: object | None = None
+        self._delivering: set[object] = set()
+        self.refused_batches = 0
+        self.refused_rows = 0
+
+    def start(self, lane: object) -> None:
+        """A lane starts to deliver a batch."""
+        with self._lock:
+            self._delivering.add(lane)
+
+    def end(self, lane: object) -> None:
+        """A lane has no more to learn about its batch, or has failed."""
+        with self._lock:
+            self._delivering.discard(lane)
+            if self._splitter is lane:
+                self._splitter = None
+
+    def rows_are_judged(self) -> None:
+        """A row was accepted, or refused by name: the API judges rows."""
+        with self._lock:
+            self._refusals = 0
+            self._splitter = None
+            self.refused_batches = 0
+            self.refused_rows = 0
+
+    def request_refused(self) -> None:
+        """A request was refused in words that name neither a row nor a field."""
+        with self._lock:
+            self._refusals += 1
+
+    def may_split(self, lane: object) -> bool:
+        """Whether a lane may go on splitting a refused request now."""
+        with self._lock:
+            if self._refusals <= _FREE_REFUSALS:
+                return True
+            if self._splitter is None:
+                self._splitter = lane
+            return self._splitter is lane
+
+    def batch_refused(self, rows: int) -> bool:
+        """Every row of a batch was refused alone, in such words; returns whether the breaker trips."""
+        with self._lock:
+            self.refused_batches += 1
+            self.refused_rows += rows
+            return self.refused_batches >= self._limits.batches and self.refused_rows >= self._limits.rows
+
+    def may_settle(self) -> bool:
+        """Whether such a batch is a verdict on its rows: others were accepted since, or no lane can tell any more."""
+        with self._lock:
+            return not self.refused_batches or not self._delivering
