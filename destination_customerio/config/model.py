@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from destination_customerio.config.fields import HIDDEN, SECRET, Model, Secret, Text, checked_url
 from destination_customerio.config.storage import NoStorage, S3Storage
@@ -111,6 +111,17 @@ class Config(Model):
         ),
         json_schema_extra={"order": 6, "examples": [False]},
     )
+    deleted_rows: Literal["skip", "delete"] = Field(
+        default="skip",
+        title="Rows deleted in the source",
+        description=(
+            "What to do with a row whose _ab_cdc_deleted_at is set, which sources with change data capture send for a "
+            "deleted row. skip sends nothing. delete deletes the person, object, device or relationship that the row "
+            "would have created or updated; this needs Allow deleting, suppressing and merging. Deleted rows of events "
+            "are always skipped."
+        ),
+        json_schema_extra={"order": 7, "examples": ["skip"]},
+    )
     stream_mappings: Annotated[tuple[StreamMapping, ...], AfterValidator(each_stream_once)] = Field(
         default=(),
         title="Stream mappings",
@@ -118,7 +129,7 @@ class Config(Model):
             "Maps streams to destination objects and renames columns. Only needed where the connection can't do it: with "
             "PyAirbyte, and on Airbyte without data activation. A mapping in the connection takes precedence."
         ),
-        json_schema_extra={"order": 7},
+        json_schema_extra={"order": 8},
     )
     max_rejected_percent: float = Field(
         default=100,
@@ -152,6 +163,16 @@ class Config(Model):
         description="How long to retry a request before failing the sync, which Airbyte then resumes.",
         json_schema_extra={**HIDDEN, "order": 11, "examples": [900]},
     )
+
+    @field_validator("deleted_rows", mode="after")
+    @classmethod
+    def _is_allowed(cls, value: str, info: ValidationInfo) -> str:
+        if value == "delete" and not info.data.get("allow_destructive_operations"):
+            raise ValueError(
+                "delete needs Allow deleting, suppressing and merging (allow_destructive_operations); turn it on, or choose "
+                "skip"
+            )
+        return value
 
     @field_validator("track_api_url", mode="after")
     @classmethod

@@ -6,10 +6,12 @@ options apart, so both have a `kind`; it is optional in configurations written b
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
 
 from destination_customerio.config.fields import Model, Text
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
@@ -27,6 +29,22 @@ _DESTINATION = Field(
     ),
     json_schema_extra={"order": 2, "examples": ["person_email", "event_name"]},
 )
+
+
+def _checked_constant(value: object) -> object:
+    if type(value) is bool or type(value) is int or (type(value) is float and math.isfinite(value)):
+        return value
+    if type(value) is not str:
+        raise ValueError("must be text, true, false or a number")
+    if not value:
+        raise PydanticCustomError("string_too_short", "is empty")
+    return value
+
+
+# A field of a form has one type, so the form has text.
+_Constant = Annotated[
+    Any, AfterValidator(_checked_constant), WithJsonSchema({"type": "string", "minLength": 1})
+]
 
 
 class ColumnMapping(Model):
@@ -63,10 +81,12 @@ class ConstantMapping(Model):
         description="Where the value comes from. Optional.",
         json_schema_extra={"order": 0},
     )
-    value: str = Field(
-        min_length=1,
+    value: _Constant = Field(
         title="Value",
-        description="The value of this column in every row, such as an event name.",
+        description=(
+            "The value of this column in every row, such as an event name. In a configuration written as JSON it may also "
+            "be true, false or a number. As unsubscribed and _update, the texts true and false are sent as booleans."
+        ),
         json_schema_extra={"order": 1, "examples": ["order_paid"]},
     )
     destination: Text = _DESTINATION

@@ -1,35 +1,40 @@
-"""Turns a row of one stream into the bytes of one entry, or into the reason why it can't be sent."""
+"""Turns a row of one stream into the bytes of one entry, or into the reason why it isn't or can't be sent."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, encode
+from destination_customerio.mapping.airbyte_columns import (
+    DELETED,
+    DELETED_AT,
+    DELETED_AT_FOLDED,
+    NOT_DELETED,
+    Skipped,
+    is_deleted,
+)
+from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings, Columns
-from destination_customerio.mapping.event_ids import from_row
+from destination_customerio.mapping.event_ids import RowIds
 from destination_customerio.mapping.limits import (
     MAX_VALUE_BYTES,
     check_attribute_count,
     check_entry_size,
-    check_names,
     check_values,
 )
-from destination_customerio.mapping.notices import ColumnNames, IgnoredColumns, MailAttributes, Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.mapping.identifiers import OrderKey
+    from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
 
-# An event attribute of these names changes where Customer.io sends the mails of a campaign.
-_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
-# Rows made of maps may bring new column names without end; the memory for names must be bounded.
-_MAX_KNOWN_NAMES = 10_000
+    # The keys that a row must stay in order with, and its encoded entry.
+    Assembled = tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]
 
 
 class RowRename(Protocol):
@@ -38,6 +43,10 @@ class RowRename(Protocol):
     @property
     def sources(self) -> Mapping[str, str]:
         """The source column, as the row spells it, by destination column."""
+
+    @property
+    def mapped(self) -> Collection[str]:
+        """The destination columns that are mapped by name, constants included."""
 
     def __call__(self, row: JsonObject) -> JsonObject:
         """The row under its new names, in a dict of its own."""
@@ -64,24 +73,18 @@ class Assembler:
         self._rename = rename
         self._sources = rename.sources if rename else {}
         self._build = target.build
+        self._is_deletion = target.is_deletion
+        self._deletion = target.deletion if settings.deleted_rows == "delete" else None
         self._columns = Columns(stream, settings)
         self._dates = self._columns.dates
         strategy = settings.event_id_strategy if target.is_event else "none"
-        self._row_id = partial(from_row, stream) if strategy == "from_row" else None
+        self._row_id = RowIds(stream) if strategy == "from_row" else None
         self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None
         self._attributes_are_limited = target.attributes == "limited"
-        self._look_at_names = {
-            "limited": self._check_names,
-            "of_event": self._note_mail_attributes,
-            "free": self._accept_names,
-            "ignored": self._note_ignored_columns,
-        }[target.attributes]
-        self._known_names: set[str] = set()
-        self._mail_attributes = ColumnNames()
-        self._ignored_columns = ColumnNames()
+        self._rules = AttributeRules(target, rename.mapped if rename else ())
 
-    def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
-        """The keys that the row must stay in order with, and its encoded entry.
+    def assemble(self, data: JsonObject, line: bytes) -> Assembled | Skipped:
+        """The keys that the row must stay in order with, and its encoded entry; or why the row is skipped.
 
         Args:
             data: the row; it is consumed
@@ -92,6 +95,11 @@ class Assembler:
             ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
         try:
+            # In the original row, as renaming may drop the column.
+            if (DELETED_AT in data or DELETED_AT_FOLDED in data) and (
+                outcome := self._marked(data)
+            ) is not None:
+                return outcome
             # From the original row: rows that differ are different events, even if renaming drops the difference.
             row_id = self._row_id(data) if self._row_id else None
             attributes = self._rename(data) if self._rename else data
@@ -103,7 +111,7 @@ class Assembler:
             # All named columns are removed by now.
             for column in self._dates:
                 self._columns.convert(attributes, column)
-            self._look_at_names(attributes)
+            self._rules.apply(attributes)
             encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
                 if self._attributes_are_limited:
@@ -121,32 +129,18 @@ class Assembler:
 
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""
-        notices: list[Notice] = []
-        if names := self._mail_attributes.take():
-            notices.append(MailAttributes(names))
-        if names := self._ignored_columns.take():
-            notices.append(IgnoredColumns(names, is_last=self._ignored_columns.is_full))
-        return notices
+        return self._rules.take_notices()
 
-    def _check_names(self, attributes: JsonObject) -> None:
-        """Check only new names, as the rows of a stream nearly always have the same ones."""
-        if self._known_names.issuperset(attributes):
-            return
-        check_attribute_count(attributes)
-        new = attributes.keys() - self._known_names
-        check_names(new)
-        if len(self._known_names) + len(new) > _MAX_KNOWN_NAMES:
-            self._known_names.clear()
-        self._known_names |= new
-
-    def _accept_names(self, attributes: JsonObject) -> None:
-        """Accept any names, as the API does."""
-
-    def _note_mail_attributes(self, attributes: JsonObject) -> None:
-        # In this order it is three lookups, however many columns the row has.
-        if not attributes.keys().isdisjoint(_MAIL_ATTRIBUTES):
-            self._mail_attributes.add(_MAIL_ATTRIBUTES & attributes.keys())
-
-    def _note_ignored_columns(self, rest: JsonObject) -> None:
-        if rest:
-            self._ignored_columns.add(rest)
+    def _marked(self, data: JsonObject) -> Assembled | Skipped | None:
+        """The outcome of a row that says whether it was deleted in its source; None if it is assembled as any other."""
+        deleted = is_deleted(data)
+        if self._is_deletion:
+            return None if deleted else NOT_DELETED
+        if not deleted:
+            return None
+        if self._deletion is None:
+            return DELETED
+        order, entry = self._deletion(self._columns, self._rename(data) if self._rename else data)
+        encoded = encode(entry)
+        check_entry_size(len(encoded))
+        return order, encoded

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_valid_text, parse_object
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
@@ -23,6 +23,7 @@ from destination_customerio.mapping.identifiers import (
 )
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
+from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +39,15 @@ _DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 class AssemblySettings:
     """How rows become entries, as configured.
 
-    fresh_id  makes an id for the event of a row, given the line that the row came in
+    fresh_id      makes an id for the event of a row, given the line that the row came in
+    deleted_rows  what to do with rows that were deleted in the source: `skip` or `delete`
     """
 
     identifier_kind: IdentifierKind
     event_id_strategy: str
     convert_timestamps: bool
     fresh_id: Callable[[bytes], str]
+    deleted_rows: str = "skip"
 
 
 class Columns:
@@ -64,7 +67,7 @@ class Columns:
     def merged_person(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
         """The order key and identifiers of a merge's `primary` or `secondary`, from one of three columns."""
         columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
-        given = {column: value for column in columns if not is_absent(value := data.pop(column, None))}
+        given = {column: value for column in columns if not is_blank(value := data.pop(column, None))}
         if len(given) != 1:
             reason, names = ("invalid", list(given)) if given else ("required", list(columns))
             raise Rejection(
@@ -97,11 +100,13 @@ class Columns:
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""
         value = data.pop(column, None)
-        if is_absent(value):
-            raise Rejection("required", column, f"{column} is missing or blank.")
-        if type(value) is not str or not is_valid_text(value):
+        name = trimmed(value) if type(value) is str else ""
+        if not name:
+            if is_blank(value):
+                raise Rejection("required", column, f"{column} is missing or blank.")
             raise Rejection("invalid", column, f"{column} must be text.")
-        name = value.strip()
+        if not (name.isascii() or is_valid_text(name)):
+            raise Rejection("invalid", column, f"{column} must be text.")
         if len(name.encode()) > MAX_EVENT_NAME_BYTES:
             raise Rejection("too_large", column, f"{column} is longer than {MAX_EVENT_NAME_BYTES} bytes.")
         return name
@@ -109,6 +114,8 @@ class Columns:
     def event_id(self, data: JsonObject, event_name: str) -> str | None:
         """The ULID of the row's own event id, if it has one."""
         value = data.pop("event_id", None)
+        if value is None:
+            return None
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:
@@ -127,17 +134,6 @@ class Columns:
                 column,
                 f"{column} is not a valid timestamp: use unix time, ISO 8601 or RFC 2822, without zone names.",
             ) from None
-
-    def parse_object(self, data: JsonObject, column: str) -> None:
-        """Parse an object that came as JSON text, as many warehouses store objects, in place."""
-        value = data.get(column)
-        if type(value) is not str or is_absent(value):
-            return
-        # Text with a lone surrogate is then rejected as any other that is not JSON.
-        parsed = parse_object(value.encode(errors="surrogatepass"))
-        if parsed is None:
-            raise Rejection("invalid", column, f"{column} must be an object, or an object as JSON text.")
-        data[column] = parsed
 
     def convert(self, data: JsonObject, column: str) -> None:
         """Convert one attribute to unix seconds in place; what can't be read is left as it is."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from destination_customerio.errors import Rejection
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,7 +28,6 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     key, identifiers = columns.person(data)
     # The one attribute for which Customer.io requires a format: unix seconds.
     columns.convert(data, "created_at")
-    columns.parse_object(data, "cio_subscription_preferences")
     return key, {"type": "person", "action": "identify", "identifiers": identifiers, "attributes": data}
 
 
@@ -64,6 +65,13 @@ def merge_people(columns: Columns, data: JsonObject) -> Entry:
     """Merge two people: the secondary is merged into the primary."""
     primary_key, primary_identifiers = columns.merged_person(data, "primary")
     secondary_key, secondary_identifiers = columns.merged_person(data, "secondary")
+    if primary_key == secondary_key and primary_identifiers.keys() == secondary_identifiers.keys():
+        (kind,) = secondary_identifiers
+        raise Rejection(
+            "invalid",
+            f"secondary_{kind}",
+            "Primary and secondary are the same person. A merge deletes the secondary, so this person would be lost.",
+        )
     entry = {
         "type": "person",
         "action": "merge",

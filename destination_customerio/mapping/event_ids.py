@@ -6,7 +6,6 @@ A ULID is 128 bits as 26 characters of Crockford's base32, so its first characte
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import secrets
 import time
@@ -14,7 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.exact_json.codec import JsonObject, encode_canonically
-from destination_customerio.mapping.identifiers import MAX_DIGITS, ExactDigitsNeeded
+from destination_customerio.mapping.airbyte_columns import is_airbytes
+from destination_customerio.mapping.identifiers import MAX_DIGITS, ExactDigitsNeeded, is_nobody
+from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
+
+# Rows made of maps may bring new column names without end; the memory for names must be bounded.
+_MAX_KNOWN_NAMES = 10_000
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{4}\1[0-9a-fA-F]{12}")
@@ -34,17 +38,11 @@ def encode_ulid(number: int) -> str:
 
 
 def is_given(value: Any) -> bool:
-    """Whether a row gives an id: null, blank text, NaN and the infinities (which are sent as null) are none."""
-    match value:
-        case None:
-            return False
-        case str():
-            return bool(value.strip())
-        case float():
-            return math.isfinite(value)
-        case Decimal():
-            return value.is_finite()
-    return True
+    """Whether a row gives an id: blank values are none, nor is text such as `undefined`.
+
+    With the same id for all such events, Customer.io would keep one of them.
+    """
+    return not (is_blank(value) or (type(value) is str and is_nobody(trimmed(value))))
 
 
 def from_column(value: Any, event_name: str) -> str:
@@ -57,7 +55,7 @@ def from_column(value: Any, event_name: str) -> str:
         ExactDigitsNeeded: a float has lost digits; two ids that differ only in those would become one.
         NestedTooDeeply: an object or array is nested too deeply to be encoded.
     """
-    text = value.strip() if type(value) is str else _digits_or_json(value)
+    text = trimmed(value) if type(value) is str else _digits_or_json(value)
     if _ULID.fullmatch(text):
         return text
     if _UUID.fullmatch(text):
@@ -66,8 +64,28 @@ def from_column(value: Any, event_name: str) -> str:
 
 
 def from_row(stream: Stream, data: JsonObject) -> str:
-    """The ULID of a row's content: syncing the same row again gives the same id."""
-    return _hashed(stream.namespace or "", stream.name, encode_canonically(data).decode())
+    """The ULID of a row's content: syncing the same row again gives the same id.
+
+    Airbyte's own columns are not part of it: they differ each time a row is loaded.
+    """
+    return _of_content(stream, _without_airbytes(data))
+
+
+class RowIds:
+    """`from_row` for the rows of one stream, which nearly always have the same columns: each name is judged once."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._ordinary: set[str] = set()
+
+    def __call__(self, data: JsonObject) -> str:
+        """The id of one row."""
+        if not self._ordinary.issuperset(data):
+            data = _without_airbytes(data)
+            if len(self._ordinary) > _MAX_KNOWN_NAMES:
+                self._ordinary.clear()
+            self._ordinary.update(data)
+        return _of_content(self._stream, data)
 
 
 class FreshIds:
@@ -98,6 +116,14 @@ class FreshIds:
             number = 0
         self._next = number + 1
         return self._prefix + _PAIRS[number]
+
+
+def _without_airbytes(data: JsonObject) -> JsonObject:
+    return {name: value for name, value in data.items() if not is_airbytes(name)}
+
+
+def _of_content(stream: Stream, data: JsonObject) -> str:
+    return _hashed(stream.namespace or "", stream.name, encode_canonically(data).decode())
 
 
 def _digits_or_json(value: Any) -> str:

@@ -11,11 +11,31 @@ from typing import Any
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import is_valid_text
 from destination_customerio.mapping.limits import MAX_ID_BYTES
+from destination_customerio.mapping.visible_text import trimmed
 
 # Rows with equal keys are about one person or object, and must stay in order.
 OrderKey = str
 
 MAX_DIGITS = 400
+
+# What programs write for a value that they don't have: JavaScript, Python, pandas, Ruby, Go, C, spreadsheets, SQL dumps.
+_NOBODY = frozenset(
+    (
+        "null",
+        "undefined",
+        "none",
+        "nan",
+        "nil",
+        "[object object]",
+        "<nil>",
+        "<null>",
+        "(null)",
+        "n/a",
+        "#n/a",
+        r"\n",
+    )
+)
+_NOBODYS_INITIALS = frozenset({text[0] for text in _NOBODY} | {text[0].upper() for text in _NOBODY})
 
 _E164 = re.compile(r"\+[1-9][0-9]{0,14}")
 
@@ -48,13 +68,18 @@ MERGEABLE_KINDS = ("email", "id", "cio_id")
 
 
 def identifier(value: Any, kind: str, column: str) -> str:
-    """The identifier in a row's `column`: text trimmed, numbers by their exact digits.
+    """The identifier in a row's `column`: text trimmed, numbers by their exact digits, whole ones without a fraction.
 
     Raises:
         Rejection: missing, blank, of another type, or not a valid `kind`.
         ExactDigitsNeeded: a float, whose digits are lost.
     """
     text = required_text(value, column)
+    if kind == "email":
+        return text
+    if kind == "cio_id":
+        # Other APIs of Customer.io write it so.
+        text = required_text(text.removeprefix("cio_"), column)
     if kind == "id" and len(text.encode()) > MAX_ID_BYTES:
         raise Rejection(
             "too_large", column, f"{column} is longer than {MAX_ID_BYTES} bytes, the limit of an id."
@@ -84,14 +109,31 @@ def required_text(value: Any, column: str) -> str:
     Raises:
         Rejection, ExactDigitsNeeded: as for `identifier`.
     """
-    text = value.strip() if type(value) is str else _digits(value, column)
+    if type(value) is str:
+        text = value.strip()
+        if not text.isprintable():
+            text = trimmed(text)
+    else:
+        text = _digits(value, column)
     if not text:
         raise Rejection("required", column, f"{column} is missing or blank.")
-    if not is_valid_text(text):
+    if text[0] in _NOBODYS_INITIALS and is_nobody(text):
+        raise Rejection(
+            "invalid",
+            column,
+            f"{column} is the text that a program writes when it has no value, such as null or undefined; "
+            "all such rows would become one person or object.",
+        )
+    if not (text.isascii() or is_valid_text(text)):
         raise Rejection(
             "invalid", column, f"{column} contains a lone surrogate, which is not a valid character."
         )
     return text
+
+
+def is_nobody(text: str) -> bool:
+    """Whether trimmed text is what programs write when they have no value."""
+    return text.lower() in _NOBODY
 
 
 def _digits(value: Any, column: str) -> str:
@@ -101,7 +143,8 @@ def _digits(value: Any, column: str) -> str:
         case int():
             return str(value)
         case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:
-            return f"{value:f}"
+            # A column of whole numbers with a null among them is often a column of floats.
+            return str(int(value)) if value == int(value) else f"{value:f}"
         case float() if math.isfinite(value):
             raise ExactDigitsNeeded
         case Decimal():

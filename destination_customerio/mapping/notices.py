@@ -31,7 +31,25 @@ class IgnoredColumns:
     is_last: bool
 
 
-Notice = MailAttributes | IgnoredColumns
+@dataclass(frozen=True, slots=True)
+class RefusedAttributes:
+    """Columns that Customer.io refuses as attributes; they are left out."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnclearBooleans:
+    """Attributes that have to be true or false, with a value that is neither; it is sent as it is.
+
+    is_last  as for `IgnoredColumns`
+    """
+
+    names: tuple[str, ...]
+    is_last: bool
+
+
+Notice = MailAttributes | IgnoredColumns | RefusedAttributes | UnclearBooleans
 
 
 class ColumnNames:

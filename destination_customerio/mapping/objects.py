@@ -33,8 +33,13 @@ class DestinationObject:
                  whose name depends on the configuration
     columns      the other named columns
     attributes   what happens to all further columns: `limited` by the API's rules for attributes (count, names,
-                 values), `of_event` (only the size of the entry is limited), `free`, or `ignored`
+                 values), `of_event` (only the size of the entry is limited), `of_device` (some names are refused), or
+                 `ignored`
     build        makes the entry
+    deletion     makes the entry that deletes what `build` creates, from a row that was deleted in its source; None where
+                 nothing is created that a row could delete
+    attributes_act
+                 whether some attributes make Customer.io act, and have to be true or false
     joins_two    whether an entry joins two people, or a person and an object, and must keep the order of both
     destructive  whether it deletes data irreversibly, which the configuration must allow
     """
@@ -43,10 +48,17 @@ class DestinationObject:
     sync_mode: Literal["append", "append_dedup", "soft_delete"]
     identity: tuple[str, ...]
     columns: tuple[Column, ...]
-    attributes: Literal["limited", "of_event", "free", "ignored"]
+    attributes: Literal["limited", "of_event", "of_device", "ignored"]
     build: Build
+    deletion: Build | None = None
+    attributes_act: bool = False
     joins_two: bool = False
     destructive: bool = False
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether its rows delete what they identify."""
+        return self.sync_mode == "soft_delete"
 
     @property
     def is_event(self) -> bool:
@@ -100,7 +112,16 @@ _MERGED = tuple(
 DESTINATION_OBJECTS = {
     row.name: row
     for row in (
-        DestinationObject("person_identify", "append_dedup", _PERSON, (), "limited", entries.identify_person),
+        DestinationObject(
+            "person_identify",
+            "append_dedup",
+            _PERSON,
+            (),
+            "limited",
+            entries.identify_person,
+            deletion=entries.delete_person,
+            attributes_act=True,
+        ),
         DestinationObject(
             "person_event",
             "append",
@@ -147,8 +168,9 @@ DESTINATION_OBJECTS = {
             "append_dedup",
             _DEVICE,
             (Column("platform", required=True), Column("last_used", "integer")),
-            "free",
+            "of_device",
             entries.add_device,
+            deletion=entries.delete_device,
         ),
         DestinationObject(
             "person_device_delete",
@@ -166,6 +188,7 @@ DESTINATION_OBJECTS = {
             (),
             "limited",
             entries.add_relationship,
+            deletion=entries.delete_relationship,
             joins_two=True,
         ),
         DestinationObject(
@@ -178,7 +201,15 @@ DESTINATION_OBJECTS = {
             joins_two=True,
             destructive=True,
         ),
-        DestinationObject("object_identify", "append_dedup", _OBJECT, (), "limited", entries.identify_object),
+        DestinationObject(
+            "object_identify",
+            "append_dedup",
+            _OBJECT,
+            (),
+            "limited",
+            entries.identify_object,
+            deletion=entries.delete_object,
+        ),
         DestinationObject(
             "object_delete",
             "soft_delete",

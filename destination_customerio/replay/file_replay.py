@@ -21,7 +21,7 @@ from destination_customerio.replay.new_reasons import NewReasons
 from destination_customerio.replay.record_message import RecordMessages, RowOrigin
 from destination_customerio.sync.dry_run import emit_nothing
 from destination_customerio.sync.events import Stop
-from destination_customerio.sync.log_lines import notice_line
+from destination_customerio.sync.log_lines import notice_line, skipped_line
 from destination_customerio.sync.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class _ViewReporter:
     def __init__(self, sync: StreamSync, view: View) -> None:
         self._sync = sync
         self._view = view
+        # A stream may have several files.
+        self._skipped_before = sync.counts.skipped.copy()
 
     def on_lines(self, lines: int) -> None:
         self._view.on_rows(lines)
@@ -130,6 +132,8 @@ class _ViewReporter:
     def summarize(self) -> None:
         for notice in self._sync.assembler.take_notices():
             self._view.say(notice_line(self._sync, notice))
+        if skipped := self._sync.counts.skipped - self._skipped_before:
+            self._view.say(skipped_line(self._sync, skipped))
 
 
 class _Feed:

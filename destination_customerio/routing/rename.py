@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.config.stream_mappings import ColumnMapping, ConstantMapping
@@ -52,13 +53,15 @@ class Rename:
     """Renames the columns of one stream's rows.
 
     sources  the source column, as the row spells it, by destination column; constants have none
+    mapped   the destination columns that are mapped by name, constants included
     """
 
     def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: IdentifierKind) -> None:
         columns = [column for column in mapping.field_mappings if isinstance(column, ColumnMapping)]
         self.sources = {column.destination: column.source for column in columns}
+        self._named = {column.name for column in target.named_columns(kind)}
         self._constants = {
-            column.destination: column.value
+            column.destination: _constant(column.value, is_named=column.destination in self._named)
             for column in mapping.field_mappings
             if isinstance(column, ConstantMapping)
         }
@@ -70,8 +73,7 @@ class Rename:
             for destination, source in self.sources.items()
             if "." in source
         ]
-        self._mapped = self.sources.keys() | self._constants.keys()
-        self._named = {column.name for column in target.named_columns(kind)}
+        self.mapped = frozenset(self.sources.keys() | self._constants.keys())
         self._required = [column.name for column in target.named_columns(kind) if column.required]
         self._keeps_all = mapping.unmapped_fields == "attributes"
 
@@ -97,9 +99,7 @@ class Rename:
         if not properties:
             return []
         return [
-            name
-            for name in self._required
-            if name not in self._mapped and name not in self._moved(properties)
+            name for name in self._required if name not in self.mapped and name not in self._moved(properties)
         ]
 
     def warning_lines(self, stream: Stream) -> Iterator[str]:
@@ -114,14 +114,14 @@ class Rename:
                     f"Rows without it are sent without {destination}. Check the spelling in the source."
                 )
         for name in properties:
-            if name in self._mapped and name not in self._moves:
+            if name in self.mapped and name not in self._moves:
                 yield (
                     f"Stream {stream} has a column {name} that is not sent: its mapping replaces it with "
                     f"{f'the column {self.sources[name]}' if name in self.sources else 'a constant'}."
                 )
 
     def _moved(self, row: Mapping[str, Any]) -> JsonObject:
-        moves, mapped_names = self._moves, self._mapped
+        moves, mapped_names = self._moves, self.mapped
         mapped: JsonObject = {}
         for name, value in row.items():
             if name in moves:
@@ -130,6 +130,11 @@ class Rename:
             elif name not in mapped_names and (self._keeps_all or name in self._named):
                 mapped[name] = value
         return mapped
+
+
+def _constant(value: Any, *, is_named: bool) -> Any:
+    """A constant as it would come in a row; a named column may be an identifier, which needs a number's digits."""
+    return Decimal(repr(value)) if is_named and type(value) is float else value
 
 
 def _reach(row: JsonObject, path: list[str]) -> Any:

@@ -1,7 +1,7 @@
 """From lines to batches: each row is assembled, assigned to a lane and added to the lane's open batch.
 
 Reading a block yields its results in order: batches that were sealed to make room, barriers to set before the results that
-follow, and rows that can't be sent. States go to the ledger.
+follow, and rows that can't be sent. States go to the ledger, and so do rows that are skipped: these are settled at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from destination_customerio.exact_json.codec import (
     parse_exactly,
     parse_ordinary,
 )
+from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.identifiers import ExactDigitsNeeded
 
 if TYPE_CHECKING:
@@ -95,9 +96,14 @@ class Intake:
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
         try:
-            order, entry = self._assemble(sync, data, line)
+            outcome = self._assemble(sync, data, line)
         except Rejection as rejection:
             return (RejectedRow(sync, epoch, line, rejection),)
+        if isinstance(outcome, Skipped):
+            sync.counts.skipped[outcome] += 1
+            self._ledger.settle(epoch, delivered=1)
+            return ()
+        order, entry = outcome
         lane, barrier = self._partitioner.assign(order)
         made = self._set_barrier(barrier) if barrier else ()
         sealed = self._batcher.add(lane, entry, line, epoch, now)
@@ -108,7 +114,7 @@ class Intake:
         sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
         return (*(batch for batch in sealed if batch), barrier)
 
-    def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
+    def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes] | Skipped:
         try:
             return sync.assembler.assemble(data, line)
         except ExactDigitsNeeded:

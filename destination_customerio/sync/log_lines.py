@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.config.storage import S3Storage
-from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
+from destination_customerio.mapping.airbyte_columns import Skipped
+from destination_customerio.mapping.notices import (
+    IgnoredColumns,
+    MailAttributes,
+    RefusedAttributes,
+    UnclearBooleans,
+)
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -64,10 +70,11 @@ def progress_line(
     counts = [stream.counts for stream in streams]
     read = sum(count.read for count in counts)
     rejected = sum((count.rejected for count in counts), Counter[tuple[str, str]]())
+    skipped = sum((count.skipped for count in counts), Counter[Skipped]())
     return (
         f"{counted(read, 'row')} read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
         f"{sum(count.delivered for count in counts):,} {delivered_word} in {counted(requests.requests, 'request')}, "
-        f"{_rejected(rejected)}, {_retries(requests)}, {counted(sum(count.waiting for count in counts), 'row')} waiting."
+        f"{_rejected(rejected)}{_skipped(skipped)}, {_retries(requests)}, {counted(sum(count.waiting for count in counts), 'row')} waiting."
     )
 
 
@@ -80,12 +87,17 @@ def summary_lines(
         waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
         yield (
             f"Stream {stream.stream}: {counted(counts.read, 'row')} read, {counts.delivered:,} {delivered_word}, "
-            f"{_rejected(counts.rejected)}{waiting}."
+            f"{_rejected(counts.rejected)}{_skipped(counts.skipped)}{waiting}."
         )
     total = len(streams)
     if total > _MAX_LISTED_STREAMS:
         yield f"{counted(total - _MAX_LISTED_STREAMS, 'more stream')} not listed."
     yield f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}."
+
+
+def skipped_line(stream: StreamSync, skipped: Counter[Skipped]) -> str:
+    """Rows of a replayed file that were not sent although nothing is wrong with them."""
+    return f"Stream {stream.stream}: {_skipped(skipped).removeprefix(', ')}. Skipped rows count as accepted."
 
 
 def notice_line(stream: StreamSync, notice: Notice) -> str:
@@ -103,6 +115,18 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
                 f"{stream.target.name} ignores {counted(len(names), 'column')} of stream {stream.stream}: "
                 f"{', '.join(names)}.{further}"
             )
+        case RefusedAttributes(names):
+            return (
+                f"Customer.io refuses devices with an attribute {' or '.join(names)}, so {stream.target.name} leaves it out of "
+                f"the rows of stream {stream.stream}. Rename the column if you need it."
+            )
+        case UnclearBooleans(names, is_last):
+            further = " There may be further ones; they are not listed." if is_last else ""
+            return (
+                f"Stream {stream.stream} has values in {', '.join(names)} that are neither true nor false. They were sent as "
+                "they are; Customer.io may read them as false, that is, take people who unsubscribed as subscribed. Correct "
+                f"them in the source.{further}"
+            )
         case _:
             assert_never(notice)
 
@@ -112,6 +136,14 @@ def _rejected(rejected: Counter[tuple[str, str]]) -> str:
         {f"{reason}{f' ({column})' if column else ''}": rows for (reason, column), rows in rejected.items()}
     )
     return f"{rejected.total():,} rejected{_listed(named)}"
+
+
+def _skipped(skipped: Counter[Skipped]) -> str:
+    """How many rows were skipped, if any."""
+    if not skipped:
+        return ""
+    named = Counter({why.reason: rows for why, rows in skipped.items()})
+    return f", {skipped.total():,} skipped{_listed(named)}"
 
 
 def _retries(requests: RequestCounts) -> str:

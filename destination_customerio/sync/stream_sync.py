@@ -13,6 +13,7 @@ from destination_customerio.redaction import countable
 if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.errors import Rejection
+    from destination_customerio.mapping.airbyte_columns import Skipped
     from destination_customerio.mapping.assembler import RowRename
     from destination_customerio.mapping.columns import AssemblySettings
     from destination_customerio.mapping.objects import DestinationObject
@@ -25,16 +26,17 @@ _OTHER = ("other", "")
 
 @dataclass(slots=True)
 class RowCounts:
-    """Rows of one stream; `rejected` by reason and column."""
+    """Rows of one stream; `rejected` by reason and column, `skipped` by reason."""
 
     read: int = 0
     delivered: int = 0
+    skipped: Counter[Skipped] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def waiting(self) -> int:
         """Rows that were read and are not settled yet."""
-        return self.read - self.delivered - self.rejected.total()
+        return self.read - self.delivered - self.skipped.total() - self.rejected.total()
 
 
 class StreamSync:

@@ -133,6 +133,7 @@ def stream_syncs(
         event_id_strategy="retry_safe" if fresh_id and strategy == "none" else strategy,
         convert_timestamps=config.convert_timestamps,
         fresh_id=fresh_id or FreshIds(),
+        deleted_rows=config.deleted_rows,
     )
     routes = route(
         streams,

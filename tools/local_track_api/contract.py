@@ -38,6 +38,8 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")
 _PERSON_IDENTIFIERS = ("email", "id", "cio_id", "phone")
 _MERGE_IDENTIFIERS = ("id", "email", "cio_id")
 _PLATFORMS = ("ios", "android")
+_NOT_OF_DEVICES = ("token", "platform")
+_PREFERENCES = "cio_subscription_preferences"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def _person_identify(entry: JsonObject, size: int) -> None:
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
     _timestamp(entry, "timestamp")
     _limited_attributes(entry, size)
+    _acting_attributes(_optional_object(entry, "attributes"))
 
 
 def _person_event(entry: JsonObject, _size: int) -> None:
@@ -129,7 +132,9 @@ def _person_add_device(entry: JsonObject, _size: int) -> None:
     if _text(device, "platform") not in _PLATFORMS:
         raise _BrokenRule("invalid", "platform", "platform must be ios or android")
     _timestamp(device, "last_used")
-    _optional_object(device, "attributes")
+    for name in _optional_object(device, "attributes"):
+        if name in _NOT_OF_DEVICES:
+            raise _BrokenRule("invalid", f"device.attributes.{name}", f"{name} is reserved")
 
 
 def _person_delete_device(entry: JsonObject, _size: int) -> None:
@@ -247,6 +252,24 @@ def _limited_attributes(entry: JsonObject, size: int) -> None:
         # An escaped character takes more bytes in the entry than it counts, never fewer.
         if size > MAX_ATTRIBUTE_VALUE_BYTES and _value_bytes(value) > MAX_ATTRIBUTE_VALUE_BYTES:
             raise _too_large(name, MAX_ATTRIBUTE_VALUE_BYTES)
+
+
+def _acting_attributes(attributes: JsonObject) -> None:
+    """Attributes that Customer.io acts upon must be booleans; null takes one away."""
+    for name in ("unsubscribed", "_update"):
+        _boolean(attributes.get(name), name)
+    for name, value in attributes.items():
+        if name == _PREFERENCES and value is not None:
+            topics = _optional_object(_object(value, name), "topics")
+            for topic, choice in topics.items():
+                _boolean(choice, f"{name}.topics.{topic}")
+        elif name.startswith(f"{_PREFERENCES}.topics."):
+            _boolean(value, name)
+
+
+def _boolean(value: object, name: str) -> None:
+    if value is not None and type(value) is not bool:
+        raise _BrokenRule("invalid", name, f"{name} must be true or false")
 
 
 def _value_bytes(value: object) -> int:

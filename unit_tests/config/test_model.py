@@ -213,3 +213,13 @@ def test_secrets_are_not_in_the_models_repr() -> None:
     )
     assert "s3cr3t" not in text
     assert "'key'" not in text
+
+
+def test_deleting_deleted_rows_needs_the_permission_to_delete() -> None:
+    """Without it, the configuration is invalid."""
+    assert config().deleted_rows == "skip"
+    found = config(deleted_rows="delete", allow_destructive_operations=True)
+    assert found.deleted_rows == "delete"
+    for permission in (None, False):
+        words = problem(deleted_rows="delete", allow_destructive_operations=permission)
+        assert "delete needs Allow deleting, suppressing and merging" in words

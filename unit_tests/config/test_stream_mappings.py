@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -48,6 +49,15 @@ def test_kind_is_optional() -> None:
         ColumnMapping(source="email", destination="person_email"),
         ConstantMapping(value="web", destination="origin"),
     )
+
+
+@pytest.mark.parametrize("value", [True, False, 0, 1, 10**30, 1.5, "true", " x "])
+def test_a_constant_keeps_its_type(value: Any) -> None:
+    """Text is not trimmed, and numbers and booleans are no text."""
+    (parsed,) = mappings(columns({"value": value, "destination": "a"}))
+    (constant,) = parsed.field_mappings
+    assert isinstance(constant, ConstantMapping)
+    assert (constant.value, type(constant.value)) == (value, type(value))
 
 
 def test_defaults_and_empty_fields() -> None:
@@ -102,7 +112,10 @@ def test_a_stream_is_mapped_at_most_once() -> None:
         ({"source": "a"}, "field_mappings.0.destination is missing"),
         ({"source": "a", "destination": " "}, "field_mappings.0.destination is empty"),
         ({"source": "", "destination": "a"}, "field_mappings.0.source is empty"),
-        ({"value": 1, "destination": "a"}, "field_mappings.0.value must be a string"),
+        ({"value": "", "destination": "a"}, "field_mappings.0.value is empty"),
+        ({"value": {}, "destination": "a"}, "field_mappings.0.value: must be text, true, false or a number"),
+        ({"value": [1], "destination": "a"}, "field_mappings.0.value: must be text, true, false or a number"),
+        ({"value": math.inf, "destination": "a"}, "field_mappings.0.value: must be text, true, false or a n"),
         ({"kind": "constant", "source": "a", "destination": "c"}, "field_mappings.0.value is missing"),
     ],
 )

@@ -54,12 +54,23 @@ def test_a_row_without_its_identifier_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["x", " x ", "x" * 100, "é" * 50, f"  {'x' * 100}\n", "Order placed", "\x00"]
+    "name",
+    [
+        "x",
+        " x ",
+        "x" * 100,
+        "é" * 50,
+        f"  {'x' * 100}\n",
+        "Order placed",
+        "a\x00b",
+        "\ufeff\u200bx\u2060 \x00",
+        "x\u00ad",
+    ],
 )
 def test_an_event_name_of_up_to_100_bytes_is_trimmed_and_sent(name: str) -> None:
     """The limit is in UTF-8 bytes of the trimmed name."""
     row = {"event_name": name, "other": 1}
-    assert columns().event_name(row, "event_name") == name.strip()
+    assert columns().event_name(row, "event_name") == name.strip(" \n\ufeff\u200b\u2060\x00\u00ad")
     assert row == {"other": 1}
 
 
@@ -69,6 +80,8 @@ def test_an_event_name_of_up_to_100_bytes_is_trimmed_and_sent(name: str) -> None
         (None, "required"),
         ("", "required"),
         (" \n", "required"),
+        ("\x00 \u200f", "required"),
+        (math.nan, "required"),
         ("x" * 101, "too_large"),
         ("é" * 50 + "x", "too_large"),
         (1, "invalid"),

@@ -17,6 +17,7 @@ from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_
 from destination_customerio.mapping.notices import IgnoredColumns
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from tools.local_track_api.contract import check_entry
+from unit_tests.mapping.sending import Sending
 
 ADA = {"person_email": "Ada@example.com"}
 ADA_IDENTIFIERS = {"email": "Ada@example.com"}
@@ -28,7 +29,7 @@ ULID = "01HB4HBDKTPQYZHCMJM49V3PRC"
 Row = dict[str, Any]
 
 
-def assembler(object_name: str, kind: str = "email") -> Assembler:
+def assembler(object_name: str, kind: str = "email") -> Sending:
     """An assembler for a stream of one object."""
     settings = AssemblySettings(
         identifier_kind=IDENTIFIER_KINDS[kind],
@@ -36,7 +37,7 @@ def assembler(object_name: str, kind: str = "email") -> Assembler:
         convert_timestamps=False,
         fresh_id=FreshIds(),
     )
-    return Assembler(Stream("rows"), DESTINATION_OBJECTS[object_name], settings)
+    return Sending(Assembler(Stream("rows"), DESTINATION_OBJECTS[object_name], settings))
 
 
 def assemble(object_name: str, row: Row, kind: str = "email") -> tuple[Any, Row]:
@@ -241,5 +242,33 @@ def test_date_attributes_of_every_object_are_converted() -> None:
     with_attributes = [row for row in DESTINATION_OBJECTS.values() if row.attributes != "ignored"]
     assert len(with_attributes) == 7
     for target in with_attributes:
-        _, encoded = Assembler(stream, target, settings).assemble(parse(row), LINE)
+        _, encoded = Sending(Assembler(stream, target, settings)).assemble(parse(row), LINE)
         assert b'"since":1704067200,"at":1704067200,"note":"2024-01-01"' in encoded
+
+
+@pytest.mark.parametrize(
+    ("primary", "secondary"),
+    [
+        ({"primary_email": "Ada@x.io"}, {"secondary_email": "ada@x.io \u200b"}),
+        ({"primary_id": "7"}, {"secondary_id": 7}),
+        ({"primary_cio_id": "cio_a3"}, {"secondary_cio_id": "a3"}),
+    ],
+)
+def test_a_merge_of_one_with_itself_is_rejected(primary: Row, secondary: Row) -> None:
+    """Merging deletes the secondary."""
+    found = rejection("person_merge", {**primary, **secondary})
+    assert (found.reason, found.field) == ("invalid", next(iter(secondary)))
+    assert "same person" in found.message
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"primary_email": "a@x.io", "secondary_id": "a@x.io"},
+        {"primary_id": "a", "secondary_id": "A"},
+        {"primary_id": "\u200b", "primary_email": "a@x.io", "secondary_email": "b@x.io"},
+    ],
+)
+def test_a_merge_of_two_is_sent(row: Row) -> None:
+    """Different kinds are never compared, and ids are case-sensitive."""
+    assert assemble("person_merge", row)[1]["action"] == "merge"

@@ -190,3 +190,14 @@ def test_fresh_ids_never_repeat() -> None:
     ids = [make(b"{}") for make in makers for _ in range(5_000)]
     assert len(set(ids)) == len(ids)
     assert all(ULID.fullmatch(ulid) for ulid in ids)
+
+
+@pytest.mark.parametrize("value", ["undefined", " NULL ", "[object Object]", "\u200b", "\x00"])
+def test_a_placeholder_is_no_event_id(value: str) -> None:
+    """Customer.io would keep one event of all that have it."""
+    assert not is_given(value)
+
+
+def test_invisible_characters_are_no_part_of_an_event_id() -> None:
+    """At its ends."""
+    assert from_column("\ufefforder-1\u200b", "paid") == from_column("order-1", "paid")

@@ -74,7 +74,12 @@ def test_integers_keep_their_exact_digits(number: int) -> None:
     [
         ("9007199254740993", "9007199254740993"),
         ("123456789012345678901234567890", "123456789012345678901234567890"),
-        ("1.0", "1.0"),
+        ("1.0", "1"),
+        ("12345.000", "12345"),
+        ("1e3", "1000"),
+        ("1.5e1", "15"),
+        ("-0.0", "0"),
+        ("9007199254740993.0", "9007199254740993"),
         ("1.50", "1.50"),
         ("12345678901234567.25", "12345678901234567.25"),
         ("1e22", "10000000000000000000000"),
@@ -82,7 +87,7 @@ def test_integers_keep_their_exact_digits(number: int) -> None:
     ],
 )
 def test_exactly_parsed_numbers_keep_all_their_digits(written: str, text: str) -> None:
-    """An exponent is written out."""
+    """An exponent is written out; a whole number has no fraction."""
     assert identifier(parse_exactly(written.encode()), "id", COLUMN) == text
 
 
@@ -170,3 +175,54 @@ def test_other_identifiers_are_case_sensitive(kind: str) -> None:
     """`A` and `a` are two people, with different keys."""
     assert order_key("A", kind) == "A"
     assert order_key("a", kind) == "a"
+
+
+PLACEHOLDERS = [
+    *(
+        "null",
+        "undefined",
+        "None",
+        "NaN",
+        "nil",
+        "[object Object]",
+        "<nil>",
+        "<null>",
+        "(null)",
+        "N/A",
+        "#N/A",
+        r"\N",
+    ),
+    *("NULL", "Undefined", "NONE", " null ", "nan\u200b"),
+]
+
+
+@pytest.mark.parametrize("kind", IDENTIFIER_KINDS)
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+def test_what_programs_write_for_nobody_is_rejected(text: str, kind: str) -> None:
+    """Thousands of rows would become one person."""
+    found = rejection(text, kind)
+    assert (found.reason, found.field) == ("invalid", COLUMN)
+    assert "when it has no value" in found.message
+
+
+@pytest.mark.parametrize(
+    "text", ["nullable", "None of your business", "N", "n", "0", "nobody", "unknown", "12345.0"]
+)
+def test_text_that_only_looks_like_a_placeholder_or_a_number_stays(text: str) -> None:
+    """Text is never read as anything else."""
+    assert identifier(text, "id", COLUMN) == text
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufeff \u2060", "\x00", "\u00ad", "\u200e\u200f"])
+def test_an_identifier_of_invisible_characters_is_blank(text: str) -> None:
+    """They are trimmed like space."""
+    assert rejection(text, "id").reason == "required"
+    assert identifier(f"{text}ada{text}", "id", COLUMN) == "ada"
+
+
+def test_a_cio_id_has_no_prefix() -> None:
+    """Other APIs of Customer.io put one before it; other kinds of identifiers may begin so."""
+    assert identifier("cio_a3000001", "cio_id", COLUMN) == "a3000001"
+    assert identifier("a3000001", "cio_id", COLUMN) == "a3000001"
+    assert identifier("cio_a3000001", "id", COLUMN) == "cio_a3000001"
+    assert rejection("cio_", "cio_id").reason == "required"

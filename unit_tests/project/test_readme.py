@@ -25,6 +25,7 @@ from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import Rename
 from tools.generated_docs import PAGE, documents
+from unit_tests.mapping.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ _SETTINGS = AssemblySettings(
 @pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README))
 def test_example_rows_become_the_entries_shown(object_name: str, row: str, entry: str) -> None:
     """Each example row under "Mapping" is assembled into the entry that follows it."""
-    assembler = Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS)
+    assembler = Sending(Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS))
     _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert json.loads(encoded) == json.loads(entry)
 
@@ -60,7 +61,7 @@ def test_the_example_of_a_stream_mapping_becomes_the_entry_shown(
     read = StreamMapping.model_validate_json(mapping)
     target = DESTINATION_OBJECTS[read.destination_object_name]
     renaming = Rename(read, target, _SETTINGS.identifier_kind)
-    assembler = Assembler(Stream(stream_name), target, _SETTINGS, renaming)
+    assembler = Sending(Assembler(Stream(stream_name), target, _SETTINGS, renaming))
     _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert (read.stream_name, json.loads(encoded)) == (stream_name, json.loads(entry))
 

@@ -22,6 +22,7 @@ from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import Rename, resolve_renames
 from destination_customerio.routing.router import Route
 from unit_tests.exact_json import json_values
+from unit_tests.mapping.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,12 +78,12 @@ def assembler(
     properties: dict[str, Any] | None = None,
     strategy: str = "none",
     convert: bool = False,
-) -> Assembler:
+) -> Sending:
     """The assembler of a mapped stream."""
     settings = AssemblySettings(EMAIL, strategy, convert, FreshIds())
     stream = Stream("rows", properties=properties or {})
     target = DESTINATION_OBJECTS[found.destination_object_name]
-    return Assembler(stream, target, settings, Rename(found, target, EMAIL))
+    return Sending(Assembler(stream, target, settings, Rename(found, target, EMAIL)))
 
 
 def entry(found: StreamMapping, row: dict[str, Any], **more: Any) -> Any:

@@ -14,6 +14,7 @@ from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.partitioner import Barrier, PinningPartitioner
 from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.ledger import Ledger
+from destination_customerio.mapping.airbyte_columns import DELETED
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
@@ -282,3 +283,14 @@ def test_a_line_is_read_or_raises_a_protocol_error(drawn: list[Any], data: st.Da
     except ProtocolError:
         return
     assert len(entries) + len(harness.rejected) == sum(sync.counts.read for sync in harness.streams)
+
+
+def test_a_skipped_row_is_settled_at_once() -> None:
+    """It counts as delivered for the platform, and holds back no state."""
+    harness = IntakeHarness()
+    gone = json.dumps({"person_id": "1", "_ab_cdc_deleted_at": "2024-03-18"})
+    state = b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}'
+    assert harness.read(row(gone), row(gone), state) == []
+    counts = harness.streams[0].counts
+    assert (counts.read, counts.delivered, counts.skipped, counts.waiting) == (2, 0, {DELETED: 2}, 0)
+    assert [acknowledged[1:] for acknowledged in harness.ledger.take_ready()] == [(2, 0)]

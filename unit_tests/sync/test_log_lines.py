@@ -5,18 +5,27 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+import pytest
+
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.loader import parse_config
 from destination_customerio.errors import Rejection
+from destination_customerio.mapping.airbyte_columns import DELETED
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
+from destination_customerio.mapping.notices import (
+    IgnoredColumns,
+    MailAttributes,
+    RefusedAttributes,
+    UnclearBooleans,
+)
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
     RequestCounts,
     notice_line,
     progress_line,
+    skipped_line,
     start_lines,
     summary_lines,
 )
@@ -134,3 +143,34 @@ def test_listed_reasons_add_up_to_the_total() -> None:
 def test_counts_agree_with_their_nouns() -> None:
     """Thousands are separated by commas."""
     assert [counted(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
+
+
+def test_skipped_rows_are_counted_by_reason() -> None:
+    """In the progress and in the summary; they are not waiting."""
+    sync = stream_of("users")
+    sync.counts.read, sync.counts.delivered = 5, 2
+    sync.counts.skipped[DELETED] = 3
+    words = "3 skipped [deleted in the source: 3]"
+    assert f"0 rejected, {words}, 0 retries, 0 rows waiting." in progress_line(
+        [sync], RequestCounts(), 1.0, 0
+    )
+    line, _ = summary_lines([sync], RequestCounts())
+    assert line == f"Stream users: 5 rows read, 2 delivered, 0 rejected, {words}."
+    assert (
+        skipped_line(sync, sync.counts.skipped) == f"Stream users: {words}. Skipped rows count as accepted."
+    )
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_notices_about_acting_and_refused_attributes_name_the_stream(is_last: bool) -> None:
+    """And the columns."""
+    sync = stream_of("users")
+    line = notice_line(sync, UnclearBooleans(("_update", "unsubscribed"), is_last=is_last))
+    assert line.startswith(
+        "Stream users has values in _update, unsubscribed that are neither true nor false."
+    )
+    assert line.endswith("they are not listed.") == is_last
+    line = notice_line(stream_of("devices", "person_device"), RefusedAttributes(("token",)))
+    assert line.startswith(
+        "Customer.io refuses devices with an attribute token, so person_device leaves it out"
+    )

@@ -54,6 +54,8 @@ ACCEPTED = [
     person("identify"),
     person("identify", attributes={"a": None, "b": [1, {"c": True}], "_update": True}),
     person("identify", attributes={"cio_subscription_preferences": {"topics": {"topic_1": False}}}),
+    person("identify", attributes={"unsubscribed": True, "cio_subscription_preferences.topics.t": False}),
+    person("identify", attributes={"unsubscribed": None, "cio_subscription_preferences": None}),
     person("identify", attributes={}, timestamp=1_700_000_000),
     person("identify", timestamp=-1),
     person("identify", timestamp=99_999_999_999),
@@ -180,6 +182,29 @@ REFUSED: list[tuple[object, str, str]] = [
         person("add_device", device={"token": "t", "platform": "ios", "attributes": 1}),
         "invalid",
         "attributes",
+    ),
+    *(
+        (
+            person("add_device", device={"token": "t", "platform": "ios", "attributes": {name: "x"}}),
+            "invalid",
+            f"device.attributes.{name}",
+        )
+        for name in ("token", "platform")
+    ),
+    *(
+        (person("identify", attributes={name: value}), "invalid", name)
+        for name in ("unsubscribed", "_update", "cio_subscription_preferences.topics.topic_1")
+        for value in ("true", "", 1, 0.0)
+    ),
+    (
+        person("identify", attributes={"cio_subscription_preferences": {"topics": {"topic_1": "t"}}}),
+        "invalid",
+        "cio_subscription_preferences.topics.topic_1",
+    ),
+    (
+        person("identify", attributes={"cio_subscription_preferences": "{}"}),
+        "invalid",
+        "cio_subscription_preferences",
     ),
     (person("add_device", device={"token": "t", "platform": "ios", "model": "x"}), "unknown", "model"),
     (person("delete_device", device={"token": "t", "platform": "ios"}), "unknown", "platform"),

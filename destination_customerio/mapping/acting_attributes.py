@@ -1,0 +1,98 @@
+"""Attributes of a person that make Customer.io act, and that have to be true or false.
+
+Anything else counts as false there: somebody with `unsubscribed: "true"` would be sent mail. Warehouses have booleans as
+text and as numbers, so these are converted, and what can't be read is reported.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import JsonObject, as_object, parse_object
+from destination_customerio.mapping.notices import ColumnNames
+from destination_customerio.mapping.visible_text import is_blank, trimmed
+
+_FLAGS = frozenset({"unsubscribed", "_update"})
+# Topics come as an object of objects, or under dotted names.
+_PREFERENCES = "cio_subscription_preferences"
+_TOPICS = f"{_PREFERENCES}.topics"
+_TOPIC_PREFIX = f"{_TOPICS}."
+
+_WORDS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+
+
+def acts(name: str) -> bool:
+    """Whether an attribute of a person acts."""
+    return name in _FLAGS or name in (_PREFERENCES, _TOPICS) or name.startswith(_TOPIC_PREFIX)
+
+
+class ActingAttributes:
+    """Converts the acting attributes of one stream's rows.
+
+    unclear  names of those with a value that is neither true nor false
+    """
+
+    def __init__(self) -> None:
+        self.unclear = ColumnNames()
+
+    def convert(self, attributes: JsonObject, name: str) -> None:
+        """Convert one acting attribute in place; null stays, and so does what can't be read.
+
+        Raises:
+            Rejection: preferences as text that is not JSON.
+        """
+        value = attributes[name]
+        if name == _PREFERENCES:
+            attributes[name] = self._preferences(value)
+        elif name == _TOPICS:
+            attributes[name] = self._topics(value)
+        else:
+            attributes[name] = self._boolean(value, name)
+
+    def _preferences(self, value: Any) -> Any:
+        # Many warehouses store objects as JSON text.
+        preferences = _parsed(value) if type(value) is str and not is_blank(value) else as_object(value)
+        if preferences is None:
+            return value
+        if "topics" in preferences:
+            return {**preferences, "topics": self._topics(preferences["topics"])}
+        return preferences
+
+    def _topics(self, value: Any) -> Any:
+        topics = as_object(value)
+        if topics is None:
+            return value
+        return {topic: self._boolean(choice, _TOPIC_PREFIX + topic) for topic, choice in topics.items()}
+
+    def _boolean(self, value: Any, name: str) -> Any:
+        if value is None or type(value) is bool:
+            return value
+        found = _read(value)
+        if found is None:
+            self.unclear.add((name,))
+            return value
+        return found
+
+
+def _parsed(text: str) -> JsonObject:
+    # Text with a lone surrogate is then rejected as any other that is not JSON.
+    parsed = parse_object(text.encode(errors="surrogatepass"))
+    if parsed is None:
+        raise Rejection(
+            "invalid", _PREFERENCES, f"{_PREFERENCES} must be an object, or an object as JSON text."
+        )
+    return parsed
+
+
+def _read(value: Any) -> bool | None:
+    match value:
+        case str():
+            return _WORDS.get(trimmed(value).lower())
+        case int() | float() | Decimal() if value in (0, 1):
+            return bool(value)
+    return None

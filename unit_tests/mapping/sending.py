@@ -1,0 +1,30 @@
+"""An assembler of rows that are all sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from destination_customerio.mapping.airbyte_columns import Skipped
+
+if TYPE_CHECKING:
+    from destination_customerio.exact_json.codec import JsonObject
+    from destination_customerio.mapping.assembler import Assembler
+    from destination_customerio.mapping.identifiers import OrderKey
+    from destination_customerio.mapping.notices import Notice
+
+
+class Sending:
+    """An assembler that fails a test if it skips a row."""
+
+    def __init__(self, assembler: Assembler) -> None:
+        self._assembler = assembler
+
+    def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
+        """See `Assembler`."""
+        outcome = self._assembler.assemble(data, line)
+        assert not isinstance(outcome, Skipped)
+        return outcome
+
+    def take_notices(self) -> list[Notice]:
+        """See `Assembler`."""
+        return self._assembler.take_notices()
