@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +18,13 @@ from destination_customerio.mapping.limits import (
     check_names,
     check_values,
 )
-from destination_customerio.mapping.notices import ColumnNames, IgnoredColumns, MailAttributes, Notice
+from destination_customerio.mapping.notices import (
+    ColumnNames,
+    IgnoredColumns,
+    MailAttributes,
+    Notice,
+    UnreadableTimes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,6 +134,17 @@ class Assembler:
         if names := self._ignored_columns.take():
             notices.append(IgnoredColumns(names, is_last=self._ignored_columns.is_full))
         return notices
+
+    def take_closing_notices(self) -> list[Notice]:
+        """Notices that count values of the rows since the last call; columns are named as the rows spell them."""
+        unreadable = self._columns.unreadable
+        if not unreadable:
+            return []
+        notice = UnreadableTimes(
+            Counter({self._sources.get(name, name): times for name, times in unreadable.items()})
+        )
+        unreadable.clear()
+        return [notice]
 
     def _check_names(self, attributes: JsonObject) -> None:
         """Check only new names, as the rows of a stream nearly always have the same ones."""

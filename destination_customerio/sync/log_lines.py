@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.config.storage import S3Storage
-from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes, UnreadableTimes
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
             return (
                 f"{stream.target.name} ignores {counted(len(names), 'column')} of stream {stream.stream}: "
                 f"{', '.join(names)}.{further}"
+            )
+        case UnreadableTimes(values):
+            return (
+                f"Stream {stream.stream}: {counted(values.total(), 'value')} of date columns could not be read as a time, and "
+                f"kept the form that they have in the row{_listed(values)}. Customer.io can't compare them with dates."
             )
         case _:
             assert_never(notice)

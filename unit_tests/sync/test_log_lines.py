@@ -11,7 +11,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes, UnreadableTimes
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
     RequestCounts,
@@ -106,6 +106,15 @@ def test_a_notice_of_columns_names_the_stream_and_the_columns() -> None:
     )
     assert notice_line(deletions, IgnoredColumns(("a", "b"), is_last=True)) == (
         "person_delete ignores 2 columns of stream d: a, b. Further columns may be ignored; they are not listed."
+    )
+
+
+def test_a_notice_of_unreadable_times_counts_them_by_column() -> None:
+    """And never shows a value."""
+    notice = UnreadableTimes(Counter(created_at=1_200, day=1))
+    assert notice_line(stream_of("users"), notice) == (
+        "Stream users: 1,201 values of date columns could not be read as a time, and kept the form that they have in the "
+        "row [created_at: 1,200, day: 1]. Customer.io can't compare them with dates."
     )
 
 

@@ -1,0 +1,1 @@
+"""Rows as warehouses have them, answers as Customer.io gives them: one process test for each kind."""
