@@ -3,11 +3,12 @@ r"""Turns a rejected row into one line of a dead-letter file, and names the colu
 The files are the data itself, made to be corrected and replayed, so values are copied from the record's own text and
 never parsed: digits, floats as written, duplicate keys, escapes of lone surrogates and any depth are preserved. Each row
 gets Airbyte's four columns (raw id, extraction time, meta, generation), its data, and three columns that say why it was
-rejected. These replace the row's own `rejected_*` members, which come from an earlier rejection that was replayed.
+rejected.
 
-Without flattening the data is one JSON object, `_airbyte_data`. With root level flattening its members are beside
-Airbyte's columns. A row's column with the name of one of Airbyte's gets `_from_row` appended to its name (as does
-`_airbyte_raw_id_from_row`, and so on), so that neither hides the other.
+Without flattening the data is one JSON object, `_airbyte_data`, with the reasons among its members. With root level
+flattening its members are beside Airbyte's columns. A row's column that would have the name of another column beside it
+gets `_from_row` appended to its name (as does `rejected_reason_from_row`, and so on), so that neither hides the other. A
+replay gives it its name again.
 
 CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arrays as quoted JSON, null and absent empty.
 
@@ -44,6 +45,7 @@ RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
     "_airbyte_data",
 )
 REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
+_RESERVED_PREFIXES = ("_airbyte_", "rejected_")
 _FROM_ROW = "_from_row"
 
 
@@ -87,7 +89,7 @@ class JsonLines:
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = _Record.of(line)
-        data = _members_text(record.data, rename=self._flattened)
+        data = _members_text(record.data, flattened=self._flattened)
         data += (b"," if data else b"") + rejected_members(rejection)
         return (
             b'{"_airbyte_raw_id":"%b","_airbyte_extracted_at":%b,"_airbyte_meta":%b,"_airbyte_generation_id":%d,%b}\n'
@@ -111,7 +113,7 @@ class Csv:
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = _Record.of(line)
-        data = _members_text(record.data, rename=False)
+        data = _members_text(record.data, flattened=False)
         data += (b"," if data else b"") + rejected_members(rejection)
         return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), quoted(b"{%b}" % data))
 
@@ -121,7 +123,7 @@ class FlatCsv:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
-        names = [name_beside_ours(name) for name in stream.properties if name not in REJECTED_COLUMNS]
+        names = [name_in_file(name, flattened=True) for name in stream.properties]
         self._columns = {name: place for place, name in enumerate(names)}
         self.header = _header((*OUR_COLUMNS[:-1], *names, DATA, *REJECTED_COLUMNS))
 
@@ -132,11 +134,13 @@ class FlatCsv:
         cells = [b""] * len(columns)
         outside_schema: dict[str, bytes] = {}
         for member in members(record.data):
-            name = name_beside_ours(member.name) if member.name.startswith("_airbyte_") else member.name
+            name = member.name
+            if name.startswith(_RESERVED_PREFIXES):
+                name = name_in_file(name, flattened=True)
             value = record.data[member.start : member.end]
             if name in columns:
                 cells[columns[name]] = _cell(value)
-            elif name not in REJECTED_COLUMNS:
+            else:
                 outside_schema[name] = value
         cells.append(_object_cell(outside_schema))
         cells += [quoted(utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
@@ -179,18 +183,16 @@ def _changes(meta: bytes) -> bytes:
     return changes
 
 
-def _members_text(data: bytes, *, rename: bool) -> bytes:
-    """The members of an object without the braces and without `rejected_*`; renamed if they are flattened."""
-    special = b"rejected_" in data or (rename and b"_airbyte_" in data)
+def _members_text(data: bytes, *, flattened: bool) -> bytes:
+    """The members of an object without the braces, under their names in the file."""
+    special = b"rejected_" in data or (flattened and b"_airbyte_" in data)
     # A name may be written with escapes; rows with escapes in values only take the slow path too.
     if not special and b"\\u" not in data:
         return data[1:-1].strip()
     kept: list[bytes] = []
     for member in members(data):
-        if member.name in REJECTED_COLUMNS:
-            continue
         text = data[member.name_start : member.end]
-        if rename and (name := name_beside_ours(member.name)) != member.name:
+        if (name := name_in_file(member.name, flattened=flattened)) != member.name:
             text = json_string(name) + b":" + data[member.start : member.end]
         kept.append(text)
     return b",".join(kept)
@@ -261,17 +263,18 @@ def json_string(text: str) -> bytes:
         return json.dumps(text).encode()
 
 
-def name_beside_ours(name: str) -> str:
-    """The name of a row's column beside Airbyte's own. Different names stay different."""
-    return name + _FROM_ROW if _stem(name) in OUR_COLUMNS else name
+def name_in_file(name: str, *, flattened: bool) -> str:
+    """The name of a row's column among the columns of a file. Different names stay different."""
+    return name + _FROM_ROW if _is_reserved(name, flattened=flattened) else name
 
 
-def name_in_row(name: str) -> str:
-    """The reverse of `name_beside_ours`: the name that the column has in the row."""
-    return name.removesuffix(_FROM_ROW) if _stem(name) in OUR_COLUMNS else name
+def name_in_row(name: str, *, flattened: bool) -> str:
+    """The reverse of `name_in_file`: the name that the column has in the row."""
+    return name.removesuffix(_FROM_ROW) if _is_reserved(name, flattened=flattened) else name
 
 
-def _stem(name: str) -> str:
+def _is_reserved(name: str, *, flattened: bool) -> bool:
+    """Whether a name is that of a column beside those of the row, with any number of `_from_row`."""
     while name.endswith(_FROM_ROW):
         name = name.removesuffix(_FROM_ROW)
-    return name
+    return name in REJECTED_COLUMNS or (flattened and name in OUR_COLUMNS)

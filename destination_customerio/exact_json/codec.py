@@ -1,8 +1,8 @@
 """Parses and encodes JSON without changing any value.
 
 orjson is fast, but rejects some of the values in warehouses and silently changes others: it rejects NaN, Infinity, lone
-surrogates and numbers outside the range of a double, and turns integers over 64 bits into floats. Lines with such values
-are rare, so only they take the slow path through the standard library, where
+surrogates and numbers outside the range of a double, turns integers over 64 bits into floats, and rounds decimals to the
+nearest double. Lines with such values are rare, so only they take the slow path through the standard library, where
 
 - integers keep their digits, whatever their size;
 - decimals are `Decimal`s, so that they are written as they were read;
@@ -22,10 +22,14 @@ import orjson
 
 JsonObject = dict[str, Any]
 
-# An integer of up to 18 digits always fits in 64 bits; a negative one of 19 may not, nor may any of 20.
-_MAY_BE_LONG_INTEGER = b"0" * 19
-_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
-_LONG_INTEGER = re.compile(rb"-[0-9]{19}|[0-9]{20}")
+# A decimal of up to 15 digits is the same after it was a double; with 16 and the point it has 17 characters. An integer
+# of up to 18 digits always fits in 64 bits; a negative one of 19 may not, nor may any of 20.
+_LONG_NUMBER = b"0" * 17
+_DIGITS_AND_POINT_TO_ZERO = bytes.maketrans(b"123456789.", b"0" * 10)
+_LONG_INTEGER_CHARACTERS = 20
+_NUMBER = re.compile(rb"-?[0-9]++(\.[0-9]++|)(?:[eE][+-]?+[0-9]++)?+")
+# What may precede a number. Digits that come after anything else are part of a text.
+_BEFORE_NUMBER = b":,[ \t\r\n"
 # int() does not convert more digits than about this; Decimal is exact for such a number.
 _MAX_INT_DIGITS = 4_000
 
@@ -34,9 +38,9 @@ class NestedTooDeeply(ValueError):  # noqa: N818 - it describes the text
     """Objects or arrays are nested deeper than the parsers support; the text may be valid JSON."""
 
 
-def may_hold_long_integers(text: bytes) -> bool:
-    """Whether `text`, of any length, has a run of 19 digits: a cheap test for many lines at once."""
-    return _MAY_BE_LONG_INTEGER in text.translate(_DIGITS_TO_ZERO)
+def may_hold_long_numbers(text: bytes) -> bool:
+    """Whether `text`, of any length, has a run of 17 digits and points: a cheap test for many lines at once."""
+    return _LONG_NUMBER in text.translate(_DIGITS_AND_POINT_TO_ZERO)
 
 
 def parse(text: bytes) -> Any:
@@ -46,7 +50,7 @@ def parse(text: bytes) -> Any:
         ValueError: not JSON. The message does not contain any of the text.
         NestedTooDeeply: nested too deeply to be parsed.
     """
-    return parse_exactly(text) if _LONG_INTEGER.search(text) else parse_ordinary(text)
+    return parse_exactly(text) if _holds_long_number(text) else parse_ordinary(text)
 
 
 def parse_object(text: bytes) -> JsonObject | None:
@@ -58,7 +62,7 @@ def parse_object(text: bytes) -> JsonObject | None:
 
 
 def parse_ordinary(text: bytes) -> Any:
-    """Parse JSON that has no long integers (see `may_hold_long_integers`); otherwise as `parse`."""
+    """Parse JSON that has no long numbers (see `may_hold_long_numbers`); otherwise as `parse`."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -108,6 +112,31 @@ def is_valid_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _holds_long_number(text: bytes) -> bool:
+    """Whether a JSON text has a number that orjson would change."""
+    runs = text.translate(_DIGITS_AND_POINT_TO_ZERO)
+    at = runs.find(_LONG_NUMBER)
+    while at >= 0:
+        start = at - 1 if text[at - 1 : at] == b"-" else at
+        if (start == 0 or text[start - 1] in _BEFORE_NUMBER) and (number := _NUMBER.match(text, start)):
+            if _is_changed(number):
+                return True
+            at = number.end()
+        else:
+            at += len(_LONG_NUMBER)
+        at = runs.find(_LONG_NUMBER, at)
+    return False
+
+
+def _is_changed(number: re.Match[bytes]) -> bool:
+    text = number[0].decode()
+    if number.end(1) == number.end() and not number[1]:
+        return len(text) >= _LONG_INTEGER_CHARACTERS
+    # As a double, most decimals are written as before: they have been doubles in the source.
+    written = repr(float(text))
+    return written != text and Decimal(written) != _exact_decimal(text)
 
 
 def _exact_integer(digits: str) -> int | Decimal:

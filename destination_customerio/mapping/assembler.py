@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ from destination_customerio.mapping.limits import (
     check_entry_size,
     check_values,
 )
+from destination_customerio.mapping.notices import UnreadableTimes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -130,6 +132,17 @@ class Assembler:
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""
         return self._rules.take_notices()
+
+    def take_closing_notices(self) -> list[Notice]:
+        """Notices that count values of the rows since the last call; columns are named as the rows spell them."""
+        unreadable = self._columns.unreadable
+        if not unreadable:
+            return []
+        notice = UnreadableTimes(
+            Counter({self._sources.get(name, name): times for name, times in unreadable.items()})
+        )
+        unreadable.clear()
+        return [notice]
 
     def _marked(self, data: JsonObject) -> Assembled | Skipped | None:
         """The outcome of a row that says whether it was deleted in its source; None if it is assembled as any other."""

@@ -6,6 +6,8 @@ parsed dict that belongs to the connector; the original is the line that it was 
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,14 @@ from destination_customerio.mapping.identifiers import (
     required_text,
 )
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
-from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
+from destination_customerio.mapping.timestamps import (
+    EARLIEST_EVENT,
+    TEN_YEARS,
+    is_absent,
+    is_extended_iso,
+    iso_text,
+    to_unix_seconds,
+)
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ class AssemblySettings:
 
     fresh_id      makes an id for the event of a row, given the line that the row came in
     deleted_rows  what to do with rows that were deleted in the source: `skip` or `delete`
+    wall_clock    unix time: no event is more than ten years ahead of it
     """
 
     identifier_kind: IdentifierKind
@@ -48,15 +58,24 @@ class AssemblySettings:
     convert_timestamps: bool
     fresh_id: Callable[[bytes], str]
     deleted_rows: str = "skip"
+    wall_clock: Callable[[], float] = time.time
 
 
 class Columns:
-    """Reads the named columns of the rows of one stream."""
+    """Reads the named columns of the rows of one stream.
+
+    dates       the columns that the schema declares as dates, if the configuration asks for their conversion
+    unreadable  how many values of each column could not be converted
+    """
 
     def __init__(self, stream: Stream, settings: AssemblySettings) -> None:
         self._kind = settings.identifier_kind.name
         self._identifier_column = settings.identifier_kind.column
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
+        self.unreadable: Counter[str] = Counter()
+        self._created_at_is_a_date = "created_at" in self.dates
+        # A sync is short compared to ten years, so its start is "now".
+        self._latest_event = int(settings.wall_clock()) + TEN_YEARS
 
     def person(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
         """The order key and the `identifiers` of the person a row is about."""
@@ -119,31 +138,53 @@ class Columns:
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:
-        """A timestamp in unix seconds; None when the row has none.
+        """When something happened, in unix seconds; None when the row doesn't say.
 
-        Customer.io would silently replace one that it can't read with "now", so those are rejected.
+        Customer.io would silently replace a time that it can't read with "now", so those are rejected; so is a time when
+        nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
         value = data.pop(column, None)
         if is_absent(value):
             return None
         try:
-            return to_unix_seconds(value)
+            seconds = to_unix_seconds(value)
         except ValueError:
+            seconds = None
+        if seconds is None or not EARLIEST_EVENT <= seconds <= self._latest_event:
             raise Rejection(
                 "invalid",
                 column,
-                f"{column} is not a valid timestamp: use unix time, ISO 8601 or RFC 2822, without zone names.",
-            ) from None
+                f"{column} is not a valid timestamp: use unix time, ISO 8601 or RFC 2822, without zone names, between 1980 "
+                "and ten years from now.",
+            )
+        return seconds
+
+    def created_at(self, data: JsonObject) -> None:
+        """Convert the one attribute for which Customer.io requires a format: unix seconds."""
+        if (
+            not self._created_at_is_a_date
+        ):  # which are converted anyway; a second time could misread the first's result
+            self.convert(data, "created_at")
 
     def convert(self, data: JsonObject, column: str) -> None:
-        """Convert one attribute to unix seconds in place; what can't be read is left as it is."""
+        """Convert one attribute to unix seconds in place.
+
+        What can't be read is left as it is, and counted. A time before 1970 is ISO text, as Customer.io knows no negative
+        times.
+        """
         value = data.get(column)
         if value is None:
             return
         try:
-            data[column] = to_unix_seconds(value)
+            seconds = to_unix_seconds(value)
         except ValueError:
+            if not is_absent(value):
+                self.unreadable[column] += 1
             return
+        if seconds >= 0:
+            data[column] = seconds
+        elif not is_extended_iso(value):
+            data[column] = iso_text(seconds)
 
 
 def _date_columns(stream: Stream) -> tuple[str, ...]:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 def identify_person(columns: Columns, data: JsonObject) -> Entry:
     """Create or update a person."""
     key, identifiers = columns.person(data)
-    # The one attribute for which Customer.io requires a format: unix seconds.
-    columns.convert(data, "created_at")
+    columns.created_at(data)
     return key, {"type": "person", "action": "identify", "identifiers": identifiers, "attributes": data}
 
 
@@ -120,6 +119,7 @@ def delete_relationship(columns: Columns, data: JsonObject) -> Entry:
 def identify_object(columns: Columns, data: JsonObject) -> Entry:
     """Create or update an object, such as a company."""
     key, identifiers = columns.object(data)
+    columns.created_at(data)
     return key, {"type": "object", "action": "identify", "identifiers": identifiers, "attributes": data}
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Collection
 
 # Rows made of maps may bring new column names without end, of any length; the memory for them must be bounded.
@@ -49,7 +50,14 @@ class UnclearBooleans:
     is_last: bool
 
 
-Notice = MailAttributes | IgnoredColumns | RefusedAttributes | UnclearBooleans
+@dataclass(frozen=True, slots=True)
+class UnreadableTimes:
+    """How many values of which columns could not be converted to unix seconds; they were sent as they are."""
+
+    values: Counter[str]
+
+
+Notice = MailAttributes | IgnoredColumns | RefusedAttributes | UnclearBooleans | UnreadableTimes
 
 
 class ColumnNames:

@@ -130,7 +130,8 @@ class _ViewReporter:
         """Never due: the view decides when to show progress."""
 
     def summarize(self) -> None:
-        for notice in self._sync.assembler.take_notices():
+        assembler = self._sync.assembler
+        for notice in [*assembler.take_notices(), *assembler.take_closing_notices()]:
             self._view.say(notice_line(self._sync, notice))
         if skipped := self._sync.counts.skipped - self._skipped_before:
             self._view.say(skipped_line(self._sync, skipped))

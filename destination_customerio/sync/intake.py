@@ -21,7 +21,7 @@ from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
     NestedTooDeeply,
-    may_hold_long_integers,
+    may_hold_long_numbers,
     parse,
     parse_exactly,
     parse_ordinary,
@@ -69,7 +69,7 @@ class Intake:
         Raises:
             ProtocolError: a line is not a message of a configured stream; the lines before it have been read.
         """
-        read = parse if may_hold_long_integers(block) else parse_ordinary
+        read = parse if may_hold_long_numbers(block) else parse_ordinary
         for line in block.split(b"\n"):
             self._lines_read += 1
             try:

@@ -13,6 +13,7 @@ from destination_customerio.mapping.notices import (
     MailAttributes,
     RefusedAttributes,
     UnclearBooleans,
+    UnreadableTimes,
 )
 from destination_customerio.wording import counted
 
@@ -126,6 +127,11 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
                 f"Stream {stream.stream} has values in {', '.join(names)} that are neither true nor false. They were sent as "
                 "they are; Customer.io may read them as false, that is, take people who unsubscribed as subscribed. Correct "
                 f"them in the source.{further}"
+            )
+        case UnreadableTimes(values):
+            return (
+                f"Stream {stream.stream}: {counted(values.total(), 'value')} of date columns could not be read as a time, and "
+                f"kept the form that they have in the row{_listed(values)}. Customer.io can't compare them with dates."
             )
         case _:
             assert_never(notice)

@@ -97,6 +97,9 @@ class LogReporter:
     def summarize(self) -> None:
         """See `Reporter`."""
         self._warn_about_columns()
+        for sync in self._streams:
+            for notice in sync.assembler.take_closing_notices():
+                self._output.warn(log_lines.notice_line(sync, notice))
         for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
             self._output.info(line)
         for line in self._closing_lines():

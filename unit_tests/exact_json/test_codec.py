@@ -16,7 +16,7 @@ from destination_customerio.exact_json.codec import (
     encode,
     encode_canonically,
     is_valid_text,
-    may_hold_long_integers,
+    may_hold_long_numbers,
     parse,
     parse_exactly,
     parse_ordinary,
@@ -54,10 +54,59 @@ def test_both_parsers_agree(written: str) -> None:
 @given(json_values.values.flatmap(json_values.written))
 @example("-9223372036854775809")
 @example("18446744073709551616")
-def test_may_hold_long_integers_misses_none(written: str) -> None:
+def test_may_hold_long_numbers_misses_none(written: str) -> None:
     """Any other text is parsed by the ordinary parser without loss."""
-    if not may_hold_long_integers(written.encode()):
+    if not may_hold_long_numbers(written.encode()):
         assert json_values.same(parse_ordinary(written.encode()), json.loads(written))
+
+
+@given(st.integers(-(10**25), 10**25), st.integers(0, 25), st.sampled_from(["", "e0", "E+2", "e-3"]))
+@example(12345678901234567_89, 2, "")
+@example(9999999999999997, 2, "")
+@example(30000000000000001, 17, "")
+def test_decimals_keep_their_digits(digits: int, scale: int, exponent: str) -> None:
+    """Wherever they are in the row; what a double would round takes the exact parser."""
+    text = f"{Decimal(digits).scaleb(-scale):f}"
+    number = f"{text if '.' in text else text + '.0'}{exponent}"
+    row = f'{{"a":{number},"b":[{number}, -0.5],"c":"{number}"}}'.encode()
+    sent = json.loads(encode(parse(row)), parse_float=Decimal)
+    assert sent == {"a": Decimal(number), "b": [Decimal(number), Decimal("-0.5")], "c": number}
+    if not may_hold_long_numbers(row):
+        assert encode(parse_ordinary(row)) == encode(parse(row))
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["12345678901234567.89", "-12345678901234567.89", "0.30000000000000001", "1.2345678901234567891E+30"],
+)
+def test_a_decimal_that_a_double_would_round_is_sent_as_written(number: str) -> None:
+    """As a value of its own, and after each character that may precede it."""
+    for text in (
+        number,
+        f"[{number}]",
+        f'{{"a": {number}}}',
+        f'{{"a":\n{number}}}',
+        f"[1,{number}]",
+        f"[1,\t{number}]",
+    ):
+        assert number in encode(parse(text.encode())).decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0.1234567890123456",
+        "179.98765432109877",
+        "123456789012345678",
+        "1234567890123456789",
+        '"12345678901234567890.5"',
+    ],
+)
+def test_numbers_that_a_double_keeps_and_digits_in_texts_take_the_fast_parser(value: str) -> None:
+    """It makes floats, where the exact parser makes decimals."""
+    parsed = parse(f'{{"a":{value},"b":1.5}}'.encode())
+    assert type(parsed["b"]) is float
+    assert json.dumps(parsed["a"]) == value
 
 
 @given(json_values.nested(json_values.scalars | json_values.broken_text, json_values.broken_text))

@@ -28,3 +28,7 @@ class Sending:
     def take_notices(self) -> list[Notice]:
         """See `Assembler`."""
         return self._assembler.take_notices()
+
+    def take_closing_notices(self) -> list[Notice]:
+        """See `Assembler`."""
+        return self._assembler.take_closing_notices()

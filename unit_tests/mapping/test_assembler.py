@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds, from_column, from_row
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, ExactDigitsNeeded
-from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes
+from destination_customerio.mapping.notices import IgnoredColumns, MailAttributes, UnreadableTimes
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from unit_tests.exact_json import json_values
 from unit_tests.mapping.sending import Sending
@@ -328,3 +329,32 @@ def test_at_most_a_hundred_ignored_columns_are_named() -> None:
     assert notice == IgnoredColumns(tuple(f"a{number:03}" for number in range(99)), is_last=True)
     deletions.assemble(person(new=1), LINE)
     assert deletions.take_notices() == []
+
+
+@pytest.mark.parametrize(
+    ("target", "row"),
+    [
+        ("person_identify", {"person_email": "ada@example.com"}),
+        ("object_identify", {"object_type_id": 1, "object_id": "acme"}),
+    ],
+)
+def test_created_at_of_people_and_objects_is_always_converted(target: str, row: dict[str, Any]) -> None:
+    """Also when no other date is."""
+    _, entry = assembler(target).assemble(
+        {**row, "created_at": "2024-01-01 00:00:00 UTC", "day": "2024-01-01"}, LINE
+    )
+    assert json.loads(entry)["attributes"] == {"created_at": 1_704_067_200, "day": "2024-01-01"}
+
+
+@pytest.mark.parametrize("convert", [False, True])
+def test_dates_that_cannot_be_read_are_counted_once_for_each_row(convert: bool) -> None:
+    """By column, until the notice is taken; the values are sent as they are."""
+    date = {"type": "string", "format": "date-time"}
+    people = assembler("person_identify", convert=convert, properties={"created_at": date, "day": date})
+    for _ in range(2):
+        _, entry = people.assemble(person(created_at="long ago", day="1.1.2024", other=None), LINE)
+        assert json.loads(entry)["attributes"] == {"created_at": "long ago", "day": "1.1.2024", "other": None}
+    people.assemble(person(created_at=None, day=""), LINE)
+    expected = Counter(created_at=2, day=2) if convert else Counter(created_at=2)
+    assert people.take_closing_notices() == [UnreadableTimes(expected)]
+    assert people.take_closing_notices() == []

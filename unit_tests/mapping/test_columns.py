@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from destination_customerio.errors import Rejection
 from destination_customerio.mapping.columns import AssemblySettings, Columns
 from destination_customerio.mapping.event_ids import FreshIds, from_column
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 def columns(
@@ -26,6 +29,7 @@ def columns(
         event_id_strategy="none",
         convert_timestamps=convert,
         fresh_id=FreshIds(),
+        wall_clock=lambda: NOW,
     )
     return Columns(Stream(name="people", properties=properties or {}), settings)
 
@@ -127,9 +131,32 @@ def test_an_absent_timestamp_is_not_sent(value: Any) -> None:
     assert columns().timestamp({"timestamp": value}, "timestamp") is None
 
 
-@pytest.mark.parametrize("value", ["yesterday", True, {}, math.nan, 10**20])
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1980-01-01", 315_532_800),
+        ("2035-12-31T00:00:00Z", 2_082_672_000),
+        (2_082_672_000_000, 2_082_672_000),
+        ("20240101", 1_704_067_200),
+        (20240101, 1_704_067_200),
+    ],
+)
+def test_a_time_from_1980_to_ten_years_ahead_is_sent(value: Any, seconds: int) -> None:
+    """Whatever its form; the clock is the connector's."""
+    for column in ("timestamp", "last_used"):
+        assert columns().timestamp({column: value}, column) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("yesterday", True, {}, math.nan, 10**20),
+        *("1979-12-31T23:59:59Z", "2036-01-02", 315_532_799, "0001-01-01", "9999-12-31T23:59:59Z"),
+        *(0, -1, 2024, 45_292, 45_292.5, "45292", 19_723, 20241301, 19550314, 99991231, 253402214400),
+    ],
+)
 def test_a_bad_timestamp_is_rejected(value: Any) -> None:
-    """Customer.io would silently replace it with "now"."""
+    """Customer.io would silently replace it with "now", or take the number of a day for a time in 1970."""
     with pytest.raises(Rejection) as caught:
         columns().timestamp({"timestamp": value}, "timestamp")
     assert (caught.value.reason, caught.value.field) == ("invalid", "timestamp")
@@ -139,19 +166,51 @@ def test_a_bad_timestamp_is_rejected(value: Any) -> None:
     ("value", "sent"),
     [
         ("2026-01-01T00:00:00Z", 1_767_225_600),
+        ("2024-01-01 00:00:00 UTC", 1_704_067_200),
         (1_767_225_600_000, 1_767_225_600),
         (1_767_225_600, 1_767_225_600),
-        ("long ago", "long ago"),
-        (True, True),
+        ("1970-01-01", 0),
+        ("9999-12-31", 253_402_214_400),
+        (20240101, 1_704_067_200),
+        ("1955-03-14", "1955-03-14"),
+        (" 0001-01-01 00:00:00+01", " 0001-01-01 00:00:00+01"),
+        (-467_164_800, "1955-03-14T00:00:00Z"),
+        (19550314, "1955-03-14T00:00:00Z"),
+        ("Mon, 14 Mar 1955 00:00:00 GMT", "1955-03-14T00:00:00Z"),
         (None, None),
         ("", ""),
     ],
 )
-def test_an_attribute_that_is_not_a_date_is_left_as_it_is(value: Any, sent: Any) -> None:
-    """The row is not rejected for an attribute."""
+def test_a_date_attribute_is_converted(value: Any, sent: Any) -> None:
+    """In its place; a time before 1970 is ISO text, as Customer.io knows no negative times, and empty stays empty."""
+    reader = columns()
     row = {"a": 1, "created_at": value, "z": 2}
-    columns().convert(row, "created_at")
+    reader.convert(row, "created_at")
     assert list(row.items()) == [("a", 1), ("created_at", sent), ("z", 2)]
+    assert not reader.unreadable
+
+
+@pytest.mark.parametrize(
+    "value", ["long ago", True, {}, 0, 2024, "2024", 45_292.5, -99_999_999_999, "2024-01-01 CET"]
+)
+def test_an_attribute_that_is_not_a_date_is_left_as_it_is_and_counted(value: Any) -> None:
+    """The row is not rejected for an attribute."""
+    reader = columns()
+    row = {"a": 1, "created_at": value, "z": 2}
+    reader.convert(row, "created_at")
+    assert list(row.items()) == [("a", 1), ("created_at", value), ("z", 2)]
+    assert reader.unreadable == {"created_at": 1}
+
+
+@pytest.mark.parametrize("convert", [False, True])
+def test_created_at_is_converted_once(convert: bool) -> None:
+    """Always; a second time, the seconds of a day in August 1970 would be the digits of a date in 2024."""
+    reader = columns(convert=convert, properties={"created_at": {"format": "date-time"}})
+    row: dict[str, Any] = {"created_at": "1970-08-23T06:15:01Z"}
+    reader.created_at(row)
+    for column in reader.dates:
+        reader.convert(row, column)
+    assert row == {"created_at": 20240101}
 
 
 def test_an_absent_date_attribute_stays_absent() -> None:

@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.mapping.timestamps import is_absent, to_unix_seconds
+from destination_customerio.mapping.timestamps import (
+    is_absent,
+    is_extended_iso,
+    iso_text,
+    to_unix_seconds,
+)
 
 WHEN = 1_767_225_599  # 2025-12-31T23:59:59Z
 
@@ -28,11 +33,9 @@ def unix_seconds(moment: datetime) -> int:
 
 
 @pytest.mark.parametrize("power", [0, 3, 6, 9])
-@given(seconds=st.integers(-99_999_999_999, 99_999_999_999))
+@given(seconds=st.integers(10**9, 10**10 - 1) | st.integers(-62_135_596_800, -(10**9)))
 def test_the_unit_is_recognized_by_the_magnitude(power: int, seconds: int) -> None:
-    """For the years 2001 to 5138 in each unit, as numbers, decimals and digit strings."""
-    if power and abs(seconds) < 10**8:
-        seconds += 10**9
+    """For the years 2001 to 2286, and 1 to 1938, in each unit, as numbers, decimals and digit strings."""
     value = seconds * 10**power
     for form in (value, Decimal(value), str(value), f" {value} ", f"{value}.999", Decimal(f"{value}.9")):
         assert to_unix_seconds(form) == seconds
@@ -41,13 +44,14 @@ def test_the_unit_is_recognized_by_the_magnitude(power: int, seconds: int) -> No
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        (0, 0),
-        (-1, -1),
-        (1.9, 1),
-        (-1.9, -1),
-        ("1.9", 1),
-        ("+5", 5),
-        ("7.", 7),
+        (10**7, 10**7),
+        (-(10**7), -(10**7)),
+        (10_000_000.9, 10_000_000),
+        (-10_000_000.9, -10_000_000),
+        ("10000000.9", 10_000_000),
+        ("+1764000000", 1_764_000_000),
+        ("1764000000.", 1_764_000_000),
+        (-62_135_596_800, -62_135_596_800),
         (10**11 - 1, 10**11 - 1),
         (10**11, 10**8),
         (10**14 - 1, 10**11 - 1),
@@ -55,7 +59,6 @@ def test_the_unit_is_recognized_by_the_magnitude(power: int, seconds: int) -> No
         (10**17 - 1, 10**11 - 1),
         (10**17, 10**8),
         (10**20 - 1, 10**11 - 1),
-        (-(10**20) + 1, -(10**11) + 1),
         (1_767_225_599_999, WHEN),
         (1_767_225_599_999.9, WHEN),
         # Twenty-nine digits: a division of decimals would round this one up into the next second.
@@ -66,6 +69,55 @@ def test_the_unit_is_recognized_by_the_magnitude(power: int, seconds: int) -> No
 def test_numbers_at_the_boundaries_of_the_units(value: Any, seconds: int) -> None:
     """Each unit ends at a power of ten, and fractions are truncated, never rounded."""
     assert to_unix_seconds(value) == seconds
+
+
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)))  # noqa: DTZ001
+def test_fourteen_digits_of_a_date_and_time(moment: datetime) -> None:
+    """As numbers, texts and floats, in UTC, and their date alone as eight digits."""
+    for layout in ("%Y%m%d", "%Y%m%d%H%M%S"):
+        digits = moment.strftime(layout)
+        expected = unix_seconds(datetime.strptime(digits, layout).replace(tzinfo=UTC))
+        for form in (digits, int(digits), float(digits), Decimal(digits), f" {digits}.0 "):
+            assert to_unix_seconds(form) == expected
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 12, 31)))  # noqa: DTZ001
+def test_twelve_digits_of_a_date_and_time(moment: datetime) -> None:
+    """To the minute; beyond these two centuries twelve digits are milliseconds."""
+    digits = moment.strftime("%Y%m%d%H%M")
+    expected = unix_seconds(moment.replace(second=0, tzinfo=UTC))
+    assert to_unix_seconds(digits) == to_unix_seconds(int(digits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (20240101, 1_704_067_200),
+        ("20240101", 1_704_067_200),
+        (202401011230, 1_704_112_200),
+        ("20240101123045", 1_704_112_245),
+        (20241301, 20_241_301),  # no month 13: seconds
+        (20230229, 20_230_229),
+        (202413011230, 202_413_011),
+        (189912312359, 189_912_312),
+        (641520000000, 641_520_000),
+        (20240101126045, 20_240_101_126),
+    ],
+)
+def test_digits_are_a_date_only_if_the_calendar_has_it(value: Any, seconds: int) -> None:
+    """Others are unix times by their magnitude."""
+    assert to_unix_seconds(value) == seconds
+
+
+@given(moments, fractions, st.sampled_from("Tt "), st.sampled_from(".,"), st.sampled_from(["", " "]))
+def test_basic_iso_8601_with_any_zone_and_fraction(
+    moment: datetime, fraction: str, letter: str, point: str, space: str
+) -> None:
+    """Without hyphens and colons."""
+    local = f"{moment.year:04}" + moment.strftime(f"%m%d{letter}%H%M%S")
+    zone = moment.strftime("%z")
+    for written in (zone, f"{zone[:3]}:{zone[3:]}", f"{zone}[America/Port-au-Prince]"):
+        assert to_unix_seconds(f"{local}{point}{fraction}{space}{written}") == unix_seconds(moment)
 
 
 @given(moments, fractions, st.sampled_from("Tt "), st.sampled_from(".,"), st.sampled_from(["", " "]))
@@ -96,6 +148,27 @@ def test_rfc_2822(moment: datetime) -> None:
         "2025-12-31 23:59:59",
         "2025-12-31T23:59:59",
         "  2025-12-31 23:59:59.999999999999Z\n",
+        "2025-12-31 23:59:59 UTC",
+        "2025-12-31 23:59:59.123456 UTC",
+        "2025-12-31T23:59:59utc",
+        "2025-12-31 23:59:59 GMT",
+        "2025-12-31 23:59:59 UT",
+        "2025-12-31 23:59:59 +0000 UTC",
+        "2025-12-31 23:59:59.999999999 +0000 UTC",
+        "2026-01-01T00:59:59+01:00[Europe/Berlin]",
+        "2026-01-01T00:59:59.5+01:00[Europe/Berlin]",
+        "2025-12-31T18:59:59-05[America/Argentina/Buenos_Aires]",
+        "2025-12-31T23:59:59Z[UTC]",
+        "2025-12-31T23:59:59Z[Etc/GMT+0]",
+        "20251231T235959Z",
+        "20251231T235959",
+        "20251231 235959 UTC",
+        "20260101T052959.123+0530",
+        "20251231235959",
+        "20251231235959.0",
+        "Wed, 31 Dec 2025 23:59:59 UTC",
+        "Wed, 31 Dec 2025 23:59:59 +0000 (UTC)",
+        "Wed, 31 Dec 2025 15:59:59 -0800 (Pacific Standard Time)",
         "2025-12-31 23:59:59,5 Z",
         "2025-12-31 23:59:59+00",
         "2025-12-31 23:59:59 -00:00",
@@ -118,6 +191,10 @@ def test_spellings_of_one_second(text: str) -> None:
     [
         ("2026-01-01", WHEN + 1),
         ("2026-01-01T00:00", WHEN + 1),
+        ("2026-01-01T01:00+01:00[Europe/Paris]", WHEN + 1),
+        ("20260101T0000Z", WHEN + 1),
+        ("20251231T235960Z", WHEN + 1),
+        ("2025-12-31T23:59:60.5 UTC", WHEN + 1),
         ("2025-12-31T23:59:60Z", WHEN + 1),
         ("Wed, 31 Dec 2025 23:59:60 +0000", WHEN + 1),
         ("1970-01-01", 0),
@@ -137,6 +214,19 @@ def test_dates_and_the_ends_of_the_calendar(text: str, seconds: int) -> None:
     [
         True,
         False,
+        0,
+        -1,
+        2024,
+        "2024",
+        45_292.75,
+        "45292",
+        19_723,
+        202_401,
+        -9_999_999,
+        9_999_999,
+        Decimal("9999999.9"),
+        -62_135_596_801,
+        -(10**20) + 1,
         {},
         {"seconds": 1},
         [],
@@ -167,7 +257,28 @@ def test_dates_and_the_ends_of_the_calendar(text: str, seconds: int) -> None:
         "2025-12-31T23:60:00Z",
         "2025-12-31T23:59:61Z",
         "2025-12-31T23:59:59.Z",
-        "2025-12-31T23:59:59 UTC",
+        "2025-12-31 23:59:59 CET",
+        "2025-12-31 23:59:59 +0100 CET",
+        "2025-12-31 23:59:59 +0100 UTC",
+        "2025-12-31T23:59:59 UTCZ",
+        "2025-12-31T23:59:59[UTC]",
+        "2025-12-31T23:59:59[Europe/Berlin]",
+        "2025-12-31T23:59:59Z[]",
+        "2025-12-31T23:59:59Z[Europe/Berlin",
+        "2025-12-31T23:59:59+01:00:30",
+        "2025-12-31T23:59:59.1234567xZ",
+        "2025-12-31T23:59+01:00:00",
+        "2025-W52-3T23:59:59Z",
+        "2025-W52-3",
+        "2025-12-3",
+        "2025-12-31T235959Z",
+        "20251231T23:59:59Z",
+        "20251231T23",
+        "20251301T000000Z",
+        "20251231Z",
+        "20251231235959Z",
+        "\uff12025-12-31",
+        "\uff12025-12-31T23:59:59Z",
         "2025-12-31T23:59:59 CET",
         "2025-12-31T23:59:59 Europe/Berlin",
         "2025-12-31T23:59:59+24:00",
@@ -201,6 +312,23 @@ def test_any_text_is_an_integer_or_a_value_error(text: str) -> None:
         assert type(to_unix_seconds(text)) is int
     except ValueError:
         return
+
+
+@given(st.integers(-62_135_596_800, -1))
+def test_text_for_a_time_before_1970_is_read_as_the_same_time(seconds: int) -> None:
+    """It is extended ISO 8601 itself."""
+    text = iso_text(seconds)
+    assert to_unix_seconds(text) == seconds
+    assert is_extended_iso(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["19550314", 19550314, "14 Mar 1955 00:00:00 GMT", "19550314T000000Z", -467_164_800]
+)
+def test_other_forms_are_not_extended_iso(value: Any) -> None:
+    """They name the same day."""
+    assert iso_text(to_unix_seconds(value)) == "1955-03-14T00:00:00Z"
+    assert not is_extended_iso(value)
 
 
 @pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u00a0"])

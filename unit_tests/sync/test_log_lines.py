@@ -19,6 +19,7 @@ from destination_customerio.mapping.notices import (
     MailAttributes,
     RefusedAttributes,
     UnclearBooleans,
+    UnreadableTimes,
 )
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
@@ -115,6 +116,15 @@ def test_a_notice_names_the_stream_and_the_columns() -> None:
     )
     assert notice_line(deletions, IgnoredColumns(("a", "b"), is_last=True)) == (
         "person_delete ignores 2 columns of stream d: a, b. Further columns may be ignored; they are not listed."
+    )
+
+
+def test_a_notice_of_unreadable_times_counts_them_by_column() -> None:
+    """And never shows a value."""
+    notice = UnreadableTimes(Counter(created_at=1_200, day=1))
+    assert notice_line(stream_of("users"), notice) == (
+        "Stream users: 1,201 values of date columns could not be read as a time, and kept the form that they have in the "
+        "row [created_at: 1,200, day: 1]. Customer.io can't compare them with dates."
     )
 
 

@@ -92,9 +92,10 @@ class _FlatColumns:
     def __init__(self, header: _Header, properties: Mapping[str, Any]) -> None:
         self._header = header
         self._columns = [
-            (place, json_string(name_in_row(name)), _is_text_only(properties.get(name_in_row(name))))
+            (place, json_string(own_name), _is_text_only(properties.get(own_name)))
             for place, name in enumerate(header.names)
             if name not in OUR_COLUMNS and name not in REJECTED_COLUMNS
+            for own_name in (name_in_row(name, flattened=True),)
         ]
 
     def row_of(self, cells: list[bytes]) -> tuple[Rejection, bytes]:

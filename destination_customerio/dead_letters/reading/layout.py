@@ -115,25 +115,24 @@ def split_reasons(text: bytes, *, flattened: bool = False) -> tuple[Rejection, b
 
     Args:
         text: a JSON object
-        flattened: whether it has Airbyte's columns too, and columns of the row may be renamed because of them
+        flattened: whether it has Airbyte's columns too
     """
     words = dict.fromkeys(REJECTED_COLUMNS, "")
     kept: list[bytes] = []
     for member in members(text):
         if member.name in words:
             words[member.name] = text_or_empty(text[member.start : member.end])
-        elif not flattened:
-            kept.append(text[member.name_start : member.end])
-        elif member.name not in OUR_COLUMNS:
-            kept.append(_own_member(text, member))
+        elif not flattened or member.name not in OUR_COLUMNS:
+            kept.append(_own_member(text, member, flattened=flattened))
     # A line end can only be whitespace between values, and would end the message that the row becomes part of.
     data = b"{%b}" % b",".join(kept).replace(b"\r", b" ").replace(b"\n", b" ")
     check_row(data)
     return Rejection(*words.values()), data
 
 
-def _own_member(text: bytes, member: Member) -> bytes:
-    name = name_in_row(member.name)
+def _own_member(text: bytes, member: Member, *, flattened: bool) -> bytes:
+    """A member of the row, which may have another name in the file."""
+    name = name_in_row(member.name, flattened=flattened)
     if name == member.name:
         return text[member.name_start : member.end]
     return json_string(name) + b":" + text[member.start : member.end]

@@ -7,9 +7,8 @@ touching anything else (`Layout.with_reasons`).
 
 What comes back:
 
-- JSON Lines, and CSV without flattening: the row as the source sent it, byte for byte between its values.
-- JSON Lines with root level flattening: the same; columns that were renamed because of Airbyte's (`_from_row`) have
-  their names again.
+- JSON Lines, and CSV without flattening: the row as the source sent it, byte for byte between its values. In all
+  layouts, columns that were renamed (`_from_row`) have their names again.
 - CSV with root level flattening: columns outside the schema, which are JSON in `_airbyte_data`, come back exactly. A
   table can't hold all that JSON can, so the others come back as far as it says:
   - A quoted cell was text, and a bare one a number, true or false. Programs that change the quotes when they save a

@@ -31,7 +31,6 @@ from unit_tests.dead_letters.test_row_format import (
     on_one_line,
     read_json,
     rows,
-    without_rejection,
 )
 from unit_tests.exact_json.json_values import same
 
@@ -82,7 +81,7 @@ def data_of(row: RejectedRow) -> Any:
 def test_what_was_written_is_read_back(name: str, data: st.DataObject, row: dict[str, Any]) -> None:
     """Exactly, in three of the four layouts: every value, when the row came, and why it was rejected."""
     (found,) = read(file_of(FORMATS[name], [data.draw(on_one_line(row))]))
-    assert same(data_of(found), without_rejection(row))
+    assert same(data_of(found), row)
     assert (found.raw_id, found.extracted_at, found.sync_id) == (RAW_ID, 1_700_000_000_123, 42)
     assert vars_of(found.rejection) == vars_of(REJECTION)
     assert b"\n" not in found.data  # type: ignore[operator]
@@ -96,13 +95,10 @@ def test_a_flat_table_gives_back_all_that_it_holds(
     file = file_of(FLAT_CSV, [data.draw(on_one_line(row))], {column: {} for column in known})
     (found,) = read(file)
     read_back = data_of(found)
-    expected = without_rejection(row)
-    assert read_back.keys() == {
-        name for name, value in expected.items() if name not in known or value is not None
-    }
+    assert read_back.keys() == {name for name, value in row.items() if name not in known or value is not None}
     for name, value in read_back.items():
-        looks_like_an_object = isinstance(expected[name], str) and expected[name][:1] in ("{", "[")
-        assert same(value, expected[name]) or (name in known and looks_like_an_object)
+        looks_like_an_object = isinstance(row[name], str) and row[name][:1] in ("{", "[")
+        assert same(value, row[name]) or (name in known and looks_like_an_object)
     assert vars_of(found.rejection) == vars_of(REJECTION)
 
 
@@ -119,6 +115,36 @@ def test_new_reasons_replace_the_old_and_nothing_else(
     assert vars_of(after.rejection) == vars_of(NEW)
     assert same(data_of(after), data_of(before))
     assert (after.raw_id, after.extracted_at, after.sync_id) == (RAW_ID, 1_700_000_000_123, 42)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_row_s_own_columns_named_like_the_reasons_are_read_back(name: str) -> None:
+    """However often it is rejected again, the file has one more name for each of them."""
+    row = dict.fromkeys(REJECTED, "low income") | {"rejected_reason_from_row": "other", "n": 1}
+    file = file_of(FORMATS[name], [json.dumps(row)], {"rejected_reason": {}, "n": {}})
+    for _ in range(3):
+        layout = layout_of(io.BytesIO(file))
+        (found,) = read(file)
+        assert data_of(found) == row
+        assert file.count(b"rejected_reason_from_row_from_row") == 1
+        assert b"rejected_field_from_row_from_row" not in file
+        file = layout.header + layout.with_reasons(found.text, NEW)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b'{"_airbyte_raw_id":"1","_airbyte_data":{"a":1,"rejected_reason":"x","rejected_field":"","rejected_message":""}}\n',
+        b'{"_airbyte_raw_id":"1","a":1,"rejected_reason":"x","rejected_field":"","rejected_message":""}\n',
+        b'"_airbyte_raw_id","_airbyte_data"\r\n"1","{""a"":1,""rejected_reason"":""x""}"\r\n',
+        b'"_airbyte_raw_id","a","_airbyte_data","rejected_reason","rejected_field","rejected_message"\r\n"1",1,,"x","",""\r\n',
+    ],
+)
+def test_files_of_versions_that_dropped_such_columns_are_read(file: bytes) -> None:
+    """They hold the reasons alone."""
+    (found,) = read(file)
+    assert data_of(found) == {"a": 1}
+    assert found.rejection.reason == "x"
 
 
 @pytest.mark.parametrize("name", FORMATS)
