@@ -1,0 +1,1 @@
+"""Rows, messages and configurations as warehouses and platforms really send them."""
