@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ def read_catalog(path: Path) -> list[Stream]:
 def parse_catalog(text: bytes) -> list[Stream]:
     """Parse a ConfiguredAirbyteCatalog; see `read_catalog`."""
     try:
-        configured = _ConfiguredCatalog.model_validate_json(text).streams
+        configured = _ConfiguredCatalog.model_validate_json(text.removeprefix(BOM_UTF8)).streams
     except ValidationError:
         raise ProtocolError(
             "The catalog given with --catalog is not a configured Airbyte catalog: it needs a list `streams`, "

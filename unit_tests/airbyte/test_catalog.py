@@ -108,6 +108,13 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     assert [str(stream) for stream in read_catalog(path)] == ["users"]
 
 
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Editors on Windows save one at the start of a file."""
+    path = tmp_path / "catalog.json"
+    path.write_text('{"streams":[{"stream":{"name":"users"}}]}', encoding="utf-8-sig")
+    assert [str(stream) for stream in read_catalog(path)] == ["users"]
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """It says what to check."""
     with pytest.raises(ProtocolError, match="Check the path given with --catalog"):
