@@ -88,6 +88,14 @@ def summary_lines(
     yield f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}."
 
 
+def skipped_type_line(name: str) -> str:
+    """A warning about messages of an unknown type."""
+    return (
+        f"Messages of the unknown type {name or '(not a plain word)'} are skipped; they are not part of the protocol that "
+        "this version of the connector knows. Rows and states are not affected."
+    )
+
+
 def notice_line(stream: StreamSync, notice: Notice) -> str:
     """A warning about columns of a stream."""
     match notice:

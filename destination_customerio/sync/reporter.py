@@ -35,6 +35,10 @@ class Reporter(Protocol):
         """An attempt failed and will be repeated."""
         ...
 
+    def on_skipped_type(self, name: str) -> None:
+        """A type of message is unknown, so its messages are skipped; `name` is "" if it can't be shown."""
+        ...
+
     def report(self, now: float) -> None:
         """Report progress."""
         ...
@@ -78,6 +82,10 @@ class LogReporter:
     def on_retry(self, reason: str) -> None:
         """See `Reporter`."""
         self._requests.retries[reason] += 1
+
+    def on_skipped_type(self, name: str) -> None:
+        """See `Reporter`."""
+        self._output.warn(log_lines.skipped_type_line(name))
 
     def report(self, now: float) -> None:
         """See `Reporter`."""
