@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from integration_tests.command_line import run_command
 from integration_tests.connector import (
     Connector,
     catalog_of,
@@ -24,6 +25,7 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(
@@ -142,3 +144,20 @@ def test_a_row_with_20_000_ignored_columns_logs_a_hundred_names(api: LocalTrackA
     assert max(map(len, names)) == 200
     assert "Further columns may be ignored; they are not listed." in line
     assert max(map(len, done.lines)) < 30_000
+
+
+def test_emitted_at_is_read_by_size(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Seconds, milliseconds and microseconds come out as milliseconds, and `--since` compares them as such."""
+    moments = [1_764_000_000, 1_764_000_000_000, 1_764_000_000_000_000]
+    rows = [record("users", {"person_email": None, "n": number}, emitted_at=number) for number in moments]
+    lone = {"format_type": "JSONL", "flattening": "No flattening"}
+    config = config_for(api.url, object_storage_config=bucket.config(format=lone))
+    done = run_connector("write", config, CATALOG, rows)
+    assert (done.exit_code, done.errors) == (0, [])
+    (key,) = bucket.keys()
+    stored = [json.loads(line) for line in bucket.read(key).splitlines()]
+    assert [row["_airbyte_extracted_at"] for row in stored] == [1_764_000_000_000] * 3
+    assert [row["_airbyte_data"]["n"] for row in stored] == moments
+    for since, selected in (("2025-11-24T16:00:00Z", 3), ("2025-11-24T16:00:01Z", 0)):
+        found = run_command("rejected", config, None, "--json", "--since", since)
+        assert json.loads(found.stdout)["rows"] == selected
