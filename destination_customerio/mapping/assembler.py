@@ -17,7 +17,13 @@ from destination_customerio.mapping.limits import (
     check_names,
     check_values,
 )
-from destination_customerio.mapping.notices import ColumnNames, IgnoredColumns, MailAttributes, Notice
+from destination_customerio.mapping.notices import (
+    MAIL_ATTRIBUTES,
+    ColumnNames,
+    IgnoredColumns,
+    MailAttributes,
+    Notice,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +32,6 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.identifiers import OrderKey
     from destination_customerio.mapping.objects import DestinationObject
 
-# An event attribute of these names changes where Customer.io sends the mails of a campaign.
-_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
 # Rows made of maps may bring new column names without end; the memory for names must be bounded.
 _MAX_KNOWN_NAMES = 10_000
 
@@ -144,8 +148,8 @@ class Assembler:
 
     def _note_mail_attributes(self, attributes: JsonObject) -> None:
         # In this order it is three lookups, however many columns the row has.
-        if not attributes.keys().isdisjoint(_MAIL_ATTRIBUTES):
-            self._mail_attributes.add(_MAIL_ATTRIBUTES & attributes.keys())
+        if not attributes.keys().isdisjoint(MAIL_ATTRIBUTES):
+            self._mail_attributes.add(MAIL_ATTRIBUTES & attributes.keys())
 
     def _note_ignored_columns(self, rest: JsonObject) -> None:
         if rest:

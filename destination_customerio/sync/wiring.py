@@ -15,6 +15,7 @@ from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
+from destination_customerio.routing.schema_warnings import overwrite_warning, schema_warnings
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
 from destination_customerio.sync.pipeline import Pipeline
@@ -141,9 +142,14 @@ def stream_syncs(
     renames = resolve_renames(routes, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
+    if line := overwrite_warning(streams):
+        warn(line)
     syncs = []
     for (stream, target, _), rename in zip(routes, renames, strict=True):
         for line in rename.warning_lines(stream) if rename else ():
+            warn(line)
+        columns = rename.columns_of(stream.properties) if rename else stream.properties
+        for line in schema_warnings(stream, columns, target, kind):
             warn(line)
         syncs.append(StreamSync(stream, target, settings, rename))
     return syncs

@@ -42,7 +42,15 @@ def test_a_stream_with_everything() -> None:
     assert (stream.name, stream.namespace, stream.object_name) == ("users", "shop", "person_identify")
     assert list(stream.properties) == ["b", "a"]
     assert (stream.sync_id, stream.generation_id) == (2**70, 7)
+    assert stream.destination_sync_mode == "append_dedup"
     assert str(stream) == "shop.users"
+
+
+@pytest.mark.parametrize("mode", [None, 7, {}])
+def test_a_sync_mode_of_another_type_is_none(mode: Any) -> None:
+    """It only matters for a warning."""
+    (stream,) = parse({"stream": {"name": "users"}, "destination_sync_mode": mode})
+    assert stream.destination_sync_mode == ""
 
 
 @pytest.mark.parametrize("absent", [{}, {"destination_object_name": None, "sync_id": None}])
