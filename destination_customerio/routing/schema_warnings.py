@@ -63,20 +63,19 @@ def schema_warnings(
         )
 
 
-def overwrite_warning(streams: Sequence[Stream]) -> str | None:
-    """A warning about the streams that are configured to overwrite; None if there are none."""
+def overwrite_warnings(streams: Sequence[Stream]) -> Iterator[str]:
+    """One warning about all streams that are configured to overwrite."""
     named = [
         f"{stream} ({stream.destination_sync_mode})"
         for stream in streams
         if stream.destination_sync_mode.startswith("overwrite")
     ]
-    if not named:
-        return None
-    return (
-        f"Some streams are configured to overwrite the destination: {_listed(named)}. Customer.io can't be overwritten, so "
-        "their rows are appended: existing people and objects are updated, events are added, and nothing is deleted. "
-        "Set the destination sync mode (destination_sync_mode) to append."
-    )
+    if named:
+        yield (
+            f"Some streams are configured to overwrite the destination: {_listed(named)}. Customer.io can't be overwritten, "
+            "so their rows are appended: existing people and objects are updated, events are added, and nothing is deleted. "
+            "Set the destination sync mode (destination_sync_mode) to append."
+        )
 
 
 def _missing_columns(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.sync import log_lines
@@ -61,7 +62,7 @@ class LogReporter:
         output: Output,
         now: float,
         delivered_word: str = "delivered",
-        closing_lines: Callable[[], Iterable[str]] = tuple,
+        closing_lines: Callable[[], Iterable[log_lines.Line]] = tuple,
     ) -> None:
         self._streams = streams
         self._output = output
@@ -105,10 +106,9 @@ class LogReporter:
     def summarize(self) -> None:
         """See `Reporter`."""
         self._warn_about_columns()
-        for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
-            self._output.info(line)
-        for line in self._closing_lines():
-            self._output.info(line)
+        lines = log_lines.summary_lines(self._streams, self._requests, self._delivered_word)
+        for text, is_warning in chain(lines, self._closing_lines()):
+            (self._output.warn if is_warning else self._output.info)(text)
 
     def _warn_about_columns(self) -> None:
         for sync in self._streams:

@@ -10,7 +10,7 @@ from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.loader import parse_config
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
-from destination_customerio.routing.schema_warnings import overwrite_warning, schema_warnings
+from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
 from destination_customerio.sync.wiring import stream_syncs
 
 
@@ -168,13 +168,11 @@ def test_streams_that_overwrite_share_one_warning() -> None:
     """Rows are appended, whatever the catalog asks for."""
     modes = ["append", "overwrite", "append_dedup", "overwrite_dedup", "", "update", "soft_delete"]
     streams = [Stream(f"s{number}", "shop", destination_sync_mode=mode) for number, mode in enumerate(modes)]
-    line = overwrite_warning(streams)
-    assert line is not None
+    (line,) = overwrite_warnings(streams)
     assert "shop.s1 (overwrite), shop.s3 (overwrite_dedup). " in line
     assert "appended" in line
-    assert overwrite_warning(streams[:1]) is None
-    many = overwrite_warning(
+    assert list(overwrite_warnings(streams[:1])) == []
+    (many,) = overwrite_warnings(
         [Stream(f"s{number}", destination_sync_mode="overwrite") for number in range(1_000)]
     )
-    assert many is not None
     assert "s19 (overwrite) and 980 more. " in many
