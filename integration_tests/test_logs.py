@@ -114,8 +114,9 @@ def test_the_log_says_what_goes_where_and_what_became_of_it(api: LocalTrackApi, 
     orders = next(line for line in others if line.startswith("Stream orders:"))
     assert "2 rows read, 1 delivered, 1 rejected [invalid (timestamp): 1]" in orders
     assert others[-1] == "2 requests to Customer.io, 1 retry [HTTP 503: 1]."
-    # Told once, as a warning: it changes where mails go.
-    (warning,) = [log["message"] for log in done.of_type("LOG") if log["level"] == "WARN"]
+    # Warned of once: it changes where mails go.
+    warning, *rejected = [log["message"] for log in done.of_type("LOG") if log["level"] == "WARN"]
+    assert rejected == [users, orders]
     assert "reply_to" in warning
     assert "orders" in warning
     assert_tells_no_value(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ class Stream:
     """A configured stream. Compared by identity, so streams that differ only in namespace are distinct.
 
     object_name     the catalog's `destination_object_name`; None before data activation
+    destination_sync_mode
+                    as the catalog spells it; "" if absent
     properties      the top-level properties of the stream's JSON schema, in schema order
     sync_id, generation_id
                     the platform's job id and the table's generation id; 0 if absent
@@ -30,6 +33,7 @@ class Stream:
     properties: Mapping[str, Any] = field(default_factory=dict)
     sync_id: int = 0
     generation_id: int = 0
+    destination_sync_mode: str = ""
 
     def __str__(self) -> str:
         """The name for messages: `namespace.name`, or the name alone if there is no namespace."""
@@ -49,6 +53,7 @@ class _ConfiguredStream(BaseModel):
     destination_object_name: str | None = None
     sync_id: int | None = None
     generation_id: int | None = None
+    destination_sync_mode: Any = None
 
 
 class _ConfiguredCatalog(BaseModel):
@@ -75,7 +80,7 @@ def read_catalog(path: Path) -> list[Stream]:
 def parse_catalog(text: bytes) -> list[Stream]:
     """Parse a ConfiguredAirbyteCatalog; see `read_catalog`."""
     try:
-        configured = _ConfiguredCatalog.model_validate_json(text).streams
+        configured = _ConfiguredCatalog.model_validate_json(text.removeprefix(BOM_UTF8)).streams
     except ValidationError:
         raise ProtocolError(
             "The catalog given with --catalog is not a configured Airbyte catalog: it needs a list `streams`, "
@@ -91,6 +96,7 @@ def parse_catalog(text: bytes) -> list[Stream]:
 
 def _stream(entry: _ConfiguredStream) -> Stream:
     properties = entry.stream.json_schema.get("properties")
+    sync_mode = entry.destination_sync_mode
     return Stream(
         name=entry.stream.name,
         namespace=entry.stream.namespace or None,
@@ -98,4 +104,5 @@ def _stream(entry: _ConfiguredStream) -> Stream:
         properties=properties if isinstance(properties, dict) else {},
         sync_id=entry.sync_id or 0,
         generation_id=entry.generation_id or 0,
+        destination_sync_mode=sync_mode if isinstance(sync_mode, str) else "",
     )

@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import threading
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,9 +56,13 @@ class Receiver(Protocol):
 
 
 class LineReader:
-    """Assembles chunks of any size into blocks of whole lines. Does no I/O."""
+    """Assembles chunks of any size into blocks of whole lines. Does no I/O.
+
+    A byte order mark before the first line is dropped: programs of Windows put one there.
+    """
 
     def __init__(self) -> None:
+        self._mark = BOM_UTF8
         self._pieces: list[bytes | memoryview] = []
 
     def feed(self, chunk: bytes) -> bytes | None:
@@ -67,15 +72,20 @@ class LineReader:
             self._pieces.append(chunk)
             return None
         self._pieces.append(memoryview(chunk)[:end])
-        block = b"".join(self._pieces)
+        block = self._joined()
         self._pieces = [chunk[end + 1 :]]
         return block
 
     def finish(self) -> bytes | None:
         """The last line, if the input does not end in a newline."""
-        rest = b"".join(self._pieces)
+        rest = self._joined()
         self._pieces = []
         return rest or None
+
+    def _joined(self) -> bytes:
+        block = b"".join(self._pieces).removeprefix(self._mark)
+        self._mark = b""
+        return block
 
 
 def start_reading(descriptor: int, receiver: Receiver) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -58,7 +59,7 @@ def read_raw_config(path: Path) -> JsonObject:
             f"The configuration file could not be read ({type(error).__name__}). {_NOTHING_WRITTEN} "
             "Check the path passed to --config, and that the container can read the file."
         ) from None
-    raw = parse_object(text)
+    raw = parse_object(text.removeprefix(BOM_UTF8))
     if raw is None:
         raise ConfigError(
             f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file passed to --config."

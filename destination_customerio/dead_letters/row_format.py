@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
 
+from destination_customerio.airbyte.emitted_at import json_in_milliseconds
 from destination_customerio.config.storage import CsvFormat, JsonlFormat
 from destination_customerio.exact_json.spans import members
 
@@ -164,7 +165,7 @@ class _Record(NamedTuple):
             if member.name == "data":
                 data = value
             elif member.name == "emitted_at":
-                emitted_at = value
+                emitted_at = json_in_milliseconds(value)
             elif member.name == "meta":
                 changes = _changes(value)
         if b"\r" in data:  # can only be whitespace between values; some readers would end the line here

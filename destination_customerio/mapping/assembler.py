@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.mapping.event_ages import EventAges
     from destination_customerio.mapping.identifiers import OrderKey
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
@@ -60,7 +61,8 @@ class RowRename(Protocol):
 class Assembler:
     """Assembles the rows of one stream. Not thread-safe; owned by the coordinator thread.
 
-    rename  renames each row before it is read; None for no renaming
+    rename      renames each row before it is read; None for no renaming
+    event_ages  counts the rows that are events; None for no count
     """
 
     def __init__(
@@ -69,10 +71,12 @@ class Assembler:
         target: DestinationObject,
         settings: AssemblySettings,
         rename: RowRename | None = None,
+        event_ages: EventAges | None = None,
     ) -> None:
         if rename:
             stream = replace(stream, properties=rename.of_schema(stream.properties))
         self._rename = rename
+        self._event_ages = event_ages
         self._sources = rename.sources if rename else {}
         self._build = target.build
         self._is_deletion = target.is_deletion
@@ -127,6 +131,8 @@ class Assembler:
                 message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"
                 raise Rejection(rejection.reason, source, message) from None
             raise
+        if self._event_ages:
+            self._event_ages.count(entry.get("timestamp"))
         return order, encoded
 
     def take_notices(self) -> list[Notice]:

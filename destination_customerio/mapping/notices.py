@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # Rows made of maps may bring new column names without end, of any length; the memory for them must be bounded.
 _MAX_NAMES = 100
 _MAX_NAME_CHARACTERS = 200
+# An event attribute of these names changes where Customer.io sends the mails of a campaign.
+MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,9 @@ class _ViewReporter:
     def on_retry(self, reason: str) -> None:
         self._view.on_retry(reason)
 
+    def on_skipped_type(self, name: str) -> None:
+        """The input of a replay has rows only."""
+
     def report(self, now: float) -> None:
         """Never due: the view decides when to show progress."""
 

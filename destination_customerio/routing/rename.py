@@ -94,6 +94,10 @@ class Rename:
                 mapped[destination] = schema
         return mapped
 
+    def columns_of(self, properties: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The columns that rows of this schema may have under their new names, including all that the mapping makes."""
+        return {**self._moved(properties), **self.sources, **self._constants}
+
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
         """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""
         if not properties:

@@ -6,21 +6,23 @@ follow, and rows that can't be sent. States go to the ledger, and so do rows tha
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from destination_customerio.airbyte.line_errors import not_a_message, unknown_stream, without_data
 from destination_customerio.airbyte.messages import (
     IGNORED_TYPES,
-    StreamKey,
     read_envelope,
     stream_of_record,
     stream_of_state,
 )
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.partitioner import Barrier
-from destination_customerio.errors import ProtocolError, Rejection
+from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
     NestedTooDeeply,
+    as_object,
     may_hold_long_numbers,
     parse,
     parse_exactly,
@@ -28,11 +30,13 @@ from destination_customerio.exact_json.codec import (
 )
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.identifiers import ExactDigitsNeeded
+from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from destination_customerio.delivery.partitioner import Order, Partitioner
+    from destination_customerio.errors import ProtocolError
     from destination_customerio.ledger import Epoch, Ledger
     from destination_customerio.sync.stream_sync import StreamSync
 
@@ -46,7 +50,21 @@ class RejectedRow(NamedTuple):
     rejection: Rejection
 
 
-Made: TypeAlias = Batch | Barrier | RejectedRow
+class SkippedType(NamedTuple):
+    """Messages of a type that the connector does not know are skipped; reported once for each type.
+
+    name  the type, if it is made of letters and underscores; otherwise ""
+    """
+
+    name: str
+
+
+Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType
+
+# Newer versions of the protocol have a few new types; anything beyond that is not worth a log line.
+_MAX_REPORTED_TYPES = 20
+_TYPE_NAME = re.compile(r"[A-Za-z_]+")
+_MAX_TYPE_CHARACTERS = 40
 
 
 class Intake:
@@ -55,13 +73,12 @@ class Intake:
     def __init__(
         self, streams: Sequence[StreamSync], ledger: Ledger, batcher: Batcher, partitioner: Partitioner
     ) -> None:
-        self._by_key: dict[StreamKey, StreamSync] = {
-            (sync.stream.namespace or "", sync.stream.name): sync for sync in streams
-        }
+        self._streams = StreamIndex(streams)
         self._ledger = ledger
         self._batcher = batcher
         self._partitioner = partitioner
         self._lines_read = 0
+        self._skipped_types: set[str] = set()
 
     def read_block(self, block: bytes, now: float) -> Iterator[Made]:
         """Read a block of whole lines at clock time `now`; yields the results in order.
@@ -77,7 +94,7 @@ class Intake:
                 kind = message["type"]
                 if kind == "RECORD":
                     record = message["record"]
-                    sync = self._by_key[stream_of_record(record)]
+                    sync = self._streams[stream_of_record(record)]
                     data = record["data"]
             except (ValueError, KeyError, TypeError, AttributeError):
                 yield from self._read_unusual(line)
@@ -88,11 +105,11 @@ class Intake:
             elif kind == "STATE":
                 self._add_state(message, line)
             elif type(kind) is not str or kind not in IGNORED_TYPES:
-                raise self._not_a_message()
+                yield from self._skip(kind)
 
     def _add_row(self, sync: StreamSync, data: Any, line: bytes, now: float) -> Sequence[Made]:
         if type(data) is not dict:
-            raise self._not_a_message()
+            raise without_data(self._lines_read, sync.stream, is_null=data is None)
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
         try:
@@ -123,44 +140,84 @@ class Intake:
     def _add_state(self, message: JsonObject, line: bytes) -> None:
         try:
             key = stream_of_state(message.get("state"))
-            if key is None:
-                self._ledger.add_global_state(line)
-            else:
-                self._ledger.add_stream_state(self._by_key[key].queue, line)
-        except (ValueError, KeyError, TypeError):
-            raise self._not_a_message() from None
+        except (ValueError, TypeError):
+            raise not_a_message(self._lines_read, "it is a STATE of unknown form") from None
+        if key is None:
+            self._ledger.add_global_state(line)
+            return
+        try:
+            sync = self._streams[key]
+        except KeyError:
+            raise unknown_stream(self._lines_read, "state", *key, self._streams.candidates(key[1])) from None
+        self._ledger.add_stream_state(sync.queue, line)
+
+    def _skip(self, kind: Any) -> Iterator[SkippedType]:
+        """Skip a message that is neither a RECORD nor a STATE."""
+        if type(kind) is not str or not kind:
+            raise not_a_message(self._lines_read, "it has no type")
+        if kind in IGNORED_TYPES:
+            return
+        if kind.strip().upper() in ("RECORD", "STATE"):  # skipping it would lose a row
+            raise not_a_message(self._lines_read, "its type is not spelled RECORD or STATE, in capitals")
+        name = kind[:_MAX_TYPE_CHARACTERS] if _TYPE_NAME.fullmatch(kind) else ""
+        if name not in self._skipped_types and len(self._skipped_types) < _MAX_REPORTED_TYPES:
+            self._skipped_types.add(name)
+            yield SkippedType(name)
 
     def _read_unusual(self, line: bytes) -> Iterator[Made]:
-        """Read a line that is not a message of a configured stream: blank, nested beyond the parsers, or wrong."""
+        """Read a line that is blank, nested beyond the parsers, or wrong."""
         if not line.strip():
             return
         try:
-            parse(line)
+            message = parse(line)
         except NestedTooDeeply:
             yield from self._read_deep(line)
         except ValueError:
-            raise self._not_a_message() from None
+            raise self._not_json() from None
         else:
-            raise self._not_a_message()
+            raise self._unusable(message)
 
     def _read_deep(self, line: bytes) -> Iterator[Made]:
         try:
             message = read_envelope(line)
-            if message["type"] == "STATE":
+        except ValueError:
+            raise self._not_json() from None
+        match message.get("type"):
+            case "RECORD":
+                yield self._deep_row(message, line)
+            case "STATE":
                 self._add_state(message, line)
-                return
-            sync = self._by_key[stream_of_record(message["record"])]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise self._not_a_message() from None
-        sync.counts.read += 1
-        yield RejectedRow(sync, self._ledger.add_record(sync.queue), line, _nested_too_deeply())
+            case kind:
+                yield from self._skip(kind)
 
-    def _not_a_message(self) -> ProtocolError:
-        return ProtocolError(
-            f"Line {self._lines_read:,} of the input is not a message of the Airbyte protocol for a stream of the "
-            "configured catalog. Rows before it were delivered; nothing after it was processed. Check that the source and "
-            "this destination were given the same catalog, and that nothing else writes to the input."
-        )
+    def _deep_row(self, message: JsonObject, line: bytes) -> RejectedRow:
+        try:
+            record = message["record"]
+            sync, data = self._streams[stream_of_record(record)], record["data"]
+        except (KeyError, TypeError, AttributeError):
+            raise self._unusable(message) from None
+        if type(data) is not dict:
+            raise without_data(self._lines_read, sync.stream, is_null=data is None)
+        sync.counts.read += 1
+        return RejectedRow(sync, self._ledger.add_record(sync.queue), line, _nested_too_deeply())
+
+    def _unusable(self, message: Any) -> ProtocolError:
+        """Why a message that is JSON is neither a RECORD of a configured stream nor of another type."""
+        envelope = as_object(message) or {}
+        if "type" not in envelope:
+            return not_a_message(self._lines_read, "it has no type")
+        record = as_object(envelope.get("record")) or {}
+        name, namespace = record.get("stream"), record.get("namespace") or ""
+        if not isinstance(name, str) or not isinstance(namespace, str):
+            return not_a_message(self._lines_read, "it is a RECORD that names no stream")
+        try:
+            sync = self._streams[namespace, name]
+        except KeyError:
+            return unknown_stream(self._lines_read, "row", namespace, name, self._streams.candidates(name))
+        return without_data(self._lines_read, sync.stream, is_null=False)
+
+    def _not_json(self) -> ProtocolError:
+        return not_a_message(self._lines_read, "it is not valid JSON")
 
 
 def _exact_data(line: bytes) -> JsonObject:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.mapping.airbyte_columns import Skipped
+from destination_customerio.mapping.event_ages import RECENT_HOURS
 from destination_customerio.mapping.notices import (
     IgnoredColumns,
     MailAttributes,
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from destination_customerio.config.model import Config
+    from destination_customerio.mapping.event_ages import EventAges
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.sync.stream_sync import StreamSync
 
 # A sync of a thousand streams is summed up, not listed.
 _MAX_LISTED_STREAMS = 100
 _MAX_LISTED_REASONS = 20
+
+
+class Line(NamedTuple):
+    """A line of the summary, and whether it is a warning."""
+
+    text: str
+    is_warning: bool = False
 
 
 @dataclass(slots=True)
@@ -81,19 +90,57 @@ def progress_line(
 
 def summary_lines(
     streams: Sequence[StreamSync], requests: RequestCounts, delivered_word: str = "delivered"
-) -> Iterator[str]:
+) -> Iterator[Line]:
     """The outcome of each stream's rows."""
+    if (
+        len(streams) > _MAX_LISTED_STREAMS
+    ):  # then those with rejected rows, which somebody must look at, come first
+        streams = sorted(streams, key=lambda stream: not stream.counts.rejected)
     for stream in streams[:_MAX_LISTED_STREAMS]:
         counts = stream.counts
         waiting = f", {counts.waiting:,} not settled" if counts.waiting else ""
-        yield (
+        yield Line(
             f"Stream {stream.stream}: {counted(counts.read, 'row')} read, {counts.delivered:,} {delivered_word}, "
-            f"{_rejected(counts.rejected)}{_skipped(counts.skipped)}{waiting}."
+            f"{_rejected(counts.rejected)}{_skipped(counts.skipped)}{waiting}.",
+            is_warning=bool(counts.rejected),
         )
+        if counts.read > counts.skipped.total() and not counts.delivered:
+            verb = "was delivered" if delivered_word == "delivered" else delivered_word
+            rows = f"{counted(counts.read, 'row')} {'was' if counts.read == 1 else 'were'} read"
+            yield Line(f"No row of stream {stream.stream} {verb}, although {rows}.", is_warning=True)
+        if stream.event_ages and stream.event_ages.total:
+            yield Line(_event_ages_line(stream, stream.event_ages))
     total = len(streams)
     if total > _MAX_LISTED_STREAMS:
-        yield f"{counted(total - _MAX_LISTED_STREAMS, 'more stream')} not listed."
-    yield f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}."
+        yield Line(f"{counted(total - _MAX_LISTED_STREAMS, 'more stream')} not listed.")
+    yield Line(f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}.")
+
+
+def unkept_lines(config: Config, streams: Iterable[StreamSync]) -> Iterator[Line]:
+    """A warning about rejected rows that are stored nowhere."""
+    rejected = sum(stream.counts.rejected.total() for stream in streams)
+    if rejected and not isinstance(config.object_storage_config, S3Storage):
+        yield Line(
+            f"{counted(rejected, 'rejected row')} {'is' if rejected == 1 else 'are'} stored nowhere, as no bucket is "
+            "configured. To keep such rows with the reasons, and to fix and resend them, set Rejected rows "
+            "(object_storage_config).",
+            is_warning=True,
+        )
+
+
+def _event_ages_line(stream: StreamSync, ages: EventAges) -> str:
+    return (
+        f"Stream {stream.stream}: of {counted(ages.total, 'event')}, {ages.recent:,} at most {RECENT_HOURS} hours old, which "
+        f"may trigger campaigns; {ages.older:,} older, which won't; {ages.future:,} in the future (when the sync started)."
+    )
+
+
+def skipped_type_line(name: str) -> str:
+    """A warning about messages of an unknown type."""
+    return (
+        f"Messages of the unknown type {name or '(not a plain word)'} are skipped; they are not part of the protocol that "
+        "this version of the connector knows. Rows and states are not affected."
+    )
 
 
 def skipped_line(stream: StreamSync, skipped: Counter[Skipped]) -> str:

@@ -23,7 +23,7 @@ from destination_customerio.delivery.partitioner import Barrier, HashPartitioner
 from destination_customerio.errors import ProtocolError, SyncError
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop
-from destination_customerio.sync.intake import Intake, Made, RejectedRow
+from destination_customerio.sync.intake import Intake, Made, RejectedRow, SkippedType
 from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.sync.shutdown import Shutdown
 from destination_customerio.wording import counted
@@ -216,6 +216,8 @@ class Pipeline:
                 case RejectedRow(sync, _, _, rejection):
                     sync.count_rejected(rejection)
                     self._keep(item)
+                case SkippedType(name):
+                    self._reporter.on_skipped_type(name)
                 case _:
                     assert_never(item)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.sync import log_lines
@@ -35,6 +36,10 @@ class Reporter(Protocol):
         """An attempt failed and will be repeated."""
         ...
 
+    def on_skipped_type(self, name: str) -> None:
+        """A type of message is unknown, so its messages are skipped; `name` is "" if it can't be shown."""
+        ...
+
     def report(self, now: float) -> None:
         """Report progress."""
         ...
@@ -57,7 +62,7 @@ class LogReporter:
         output: Output,
         now: float,
         delivered_word: str = "delivered",
-        closing_lines: Callable[[], Iterable[str]] = tuple,
+        closing_lines: Callable[[], Iterable[log_lines.Line]] = tuple,
     ) -> None:
         self._streams = streams
         self._output = output
@@ -78,6 +83,10 @@ class LogReporter:
     def on_retry(self, reason: str) -> None:
         """See `Reporter`."""
         self._requests.retries[reason] += 1
+
+    def on_skipped_type(self, name: str) -> None:
+        """See `Reporter`."""
+        self._output.warn(log_lines.skipped_type_line(name))
 
     def report(self, now: float) -> None:
         """See `Reporter`."""
@@ -100,10 +109,9 @@ class LogReporter:
         for sync in self._streams:
             for notice in sync.assembler.take_closing_notices():
                 self._output.warn(log_lines.notice_line(sync, notice))
-        for line in log_lines.summary_lines(self._streams, self._requests, self._delivered_word):
-            self._output.info(line)
-        for line in self._closing_lines():
-            self._output.info(line)
+        lines = log_lines.summary_lines(self._streams, self._requests, self._delivered_word)
+        for text, is_warning in chain(lines, self._closing_lines()):
+            (self._output.warn if is_warning else self._output.info)(text)
 
     def _warn_about_columns(self) -> None:
         for sync in self._streams:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.ledger import StreamQueue
 from destination_customerio.mapping.assembler import Assembler
+from destination_customerio.mapping.event_ages import EventAges
 from destination_customerio.redaction import countable
 
 if TYPE_CHECKING:
@@ -40,9 +41,12 @@ class RowCounts:
 
 
 class StreamSync:
-    """One stream of a running sync."""
+    """One stream of a running sync.
 
-    __slots__ = ("assembler", "counts", "queue", "stream", "target")
+    event_ages  the ages of its events relative to `started_at`, in unix seconds; None if either does not exist
+    """
+
+    __slots__ = ("assembler", "counts", "event_ages", "queue", "stream", "target")
 
     def __init__(
         self,
@@ -50,10 +54,12 @@ class StreamSync:
         target: DestinationObject,
         settings: AssemblySettings,
         rename: RowRename | None = None,
+        started_at: float | None = None,
     ) -> None:
         self.stream = stream
         self.target = target
-        self.assembler = Assembler(stream, target, settings, rename)
+        self.event_ages = EventAges(started_at) if target.is_event and started_at is not None else None
+        self.assembler = Assembler(stream, target, settings, rename, self.event_ages)
         self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
 

@@ -14,6 +14,7 @@ from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
+from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
@@ -59,14 +60,16 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't start; nothing was read.
     """
-    syncs = stream_syncs(config, streams, output.warn)
+    syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
     ledger = Ledger()
     dead_letters, closers = _dead_letters(config, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
     for line in log_lines.start_lines(config, track_url, syncs):
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
-    reporter = LogReporter(syncs, output, time.monotonic())
+    reporter = LogReporter(
+        syncs, output, time.monotonic(), closing_lines=lambda: log_lines.unkept_lines(config, syncs)
+    )
     settings = PipelineSettings(max_rejected_percent=config.max_rejected_percent)
     pipeline = Pipeline(
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
@@ -80,13 +83,20 @@ def prepare_dry_run(config: Config, streams: Sequence[Stream], inbox: Inbox, out
     Raises:
         SyncError: the sync could not start; nothing was read.
     """
-    syncs = stream_syncs(config, streams, output.warn)
+    syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
     for line in log_lines.stream_lines(syncs):
         output.info(line)
     ledger = Ledger()
     lanes = DryLanes(config.max_concurrent_requests, inbox.post)
     reporter = LogReporter(
-        syncs, output, time.monotonic(), "would be sent", closing_lines=lambda: request_lines(lanes)
+        syncs,
+        output,
+        time.monotonic(),
+        "would be sent",
+        closing_lines=lambda: [
+            *log_lines.unkept_lines(config, syncs),
+            *map(log_lines.Line, request_lines(lanes)),
+        ],
     )
     dead_letters = CountedDeadLetters(ledger.settle_rejected)
     pipeline = Pipeline(syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic)
@@ -114,6 +124,7 @@ def stream_syncs(
     streams: Sequence[Stream],
     warn: Callable[[str], None],
     fresh_id: Callable[[bytes], str] | None = None,
+    started_at: float | None = None,
 ) -> list[StreamSync]:
     """Decide which object each stream is written to, and how.
 
@@ -122,6 +133,7 @@ def stream_syncs(
         streams: the catalog's streams
         warn: receives warnings about the mappings
         fresh_id: makes the id of an event whose row has none from the row's line, even if the configuration asks for none
+        started_at: the start of the sync in unix seconds, to which the ages of events are relative; None for no ages
 
     Raises:
         ConfigError: a stream has no object that it can be written to.
@@ -143,11 +155,16 @@ def stream_syncs(
     renames = resolve_renames(routes, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
+    for line in overwrite_warnings(streams):
+        warn(line)
     syncs = []
     for (stream, target, _), rename in zip(routes, renames, strict=True):
         for line in rename.warning_lines(stream) if rename else ():
             warn(line)
-        syncs.append(StreamSync(stream, target, settings, rename))
+        columns = rename.columns_of(stream.properties) if rename else stream.properties
+        for line in schema_warnings(stream, columns, target, kind):
+            warn(line)
+        syncs.append(StreamSync(stream, target, settings, rename, started_at))
     return syncs
 
 

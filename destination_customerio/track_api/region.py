@@ -70,10 +70,15 @@ def _ask(
 
 
 def _region(body: bytes, asked: str) -> tuple[str, str]:
-    """The region and its host, accepted only if the answer names the host that the region is known to have."""
+    """The region and its host, accepted only if the answer names the region, the host it is known to have, or both.
+
+    Older answers have no `region`, but a `data_center`; their `url` is enough.
+    """
     answer = parse_object(body) or {}
+    named, url = answer.get("region"), answer.get("url")
     for region, host in _HOST_OF_REGION.items():
-        if answer.get("region") == region and answer.get("url") in (host, host + "/", None):
+        names_host = url in (host, host + "/")
+        if (named == region and (names_host or url is None)) or (named is None and names_host):
             return region, host
     raise _not_the_track_api(asked)
 

@@ -1,1 +1,1 @@
-"""Rows as warehouses have them, answers as Customer.io gives them: one process test for each kind."""
+"""Rows, messages and configurations as warehouses and platforms really send them."""

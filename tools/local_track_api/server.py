@@ -79,14 +79,20 @@ class LocalTrackApi:
     site_id, api_key  the only credentials it accepts
     region            `us` or `eu`
     port              0 for any free one
+    region_answer     `current`, or `older`: with `data_center` instead of `region`
     """
 
     def __init__(
-        self, site_id: str = "site", api_key: str = "key", region: str = "us", port: int = 0
+        self,
+        site_id: str = "site",
+        api_key: str = "key",
+        region: str = "us",
+        port: int = 0,
+        region_answer: str = "current",
     ) -> None:
         self.site_id = site_id
         self.api_key = api_key
-        self.service = TrackService(site_id, api_key, region)
+        self.service = TrackService(site_id, api_key, region, region_answer)
         self._server = TrackServer(self.service, port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="local-track-api"

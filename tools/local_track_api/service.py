@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 JsonObject = dict[str, Any]
 
 POISON_ATTRIBUTE = "_poison_request"
+# The members of an answer to the question for the region, by the age of the API.
+REGION_ANSWERS = {
+    "current": ("url", "region", "environment_id"),
+    "older": ("url", "data_center", "environment_id"),
+}
 REGION_URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.customer.io"}
 
 
@@ -72,13 +77,20 @@ class TrackService:
 
     site_id, api_key  the only credentials that are accepted
     region            `us` or `eu`: the account's own
+    region_answer     a key of REGION_ANSWERS
     """
 
-    def __init__(self, site_id: str, api_key: str, region: str) -> None:
+    def __init__(self, site_id: str, api_key: str, region: str, region_answer: str = "current") -> None:
         if region not in REGION_URLS:
             raise ValueError("region must be us or eu")
+        values = {
+            "url": REGION_URLS[region],
+            "region": region,
+            "data_center": region,
+            "environment_id": 3,
+        }
+        self._region_answer = {name: values[name] for name in REGION_ANSWERS[region_answer]}
         self.lock = threading.Lock()
-        self.region = region
         self.state = State(World(time.time))
         self._authorization = "Basic " + base64.b64encode(f"{site_id}:{api_key}".encode()).decode()
 
@@ -122,9 +134,7 @@ class TrackService:
 
     def region_answer(self, exchange: Exchange, rule: Rule | None) -> Answer:
         """The answer to the question for the account's region."""
-        own = self._unauthorized(exchange.head) or answer(
-            200, {"url": REGION_URLS[self.region], "region": self.region, "environment_id": 3}
-        )
+        own = self._unauthorized(exchange.head) or answer(200, self._region_answer)
         return (rule and rule.answer_instead(time.time())) or own
 
     def batch_answer(self, exchange: Exchange, body: bytes, rule: Rule | None) -> Answer:

@@ -42,7 +42,15 @@ def test_a_complete_stream_is_parsed() -> None:
     assert (stream.name, stream.namespace, stream.object_name) == ("users", "shop", "person_identify")
     assert list(stream.properties) == ["b", "a"]
     assert (stream.sync_id, stream.generation_id) == (2**70, 7)
+    assert stream.destination_sync_mode == "append_dedup"
     assert str(stream) == "shop.users"
+
+
+@pytest.mark.parametrize("mode", [None, 7, {}])
+def test_a_sync_mode_of_another_type_is_none(mode: Any) -> None:
+    """It only matters for a warning."""
+    (stream,) = parse({"stream": {"name": "users"}, "destination_sync_mode": mode})
+    assert stream.destination_sync_mode == ""
 
 
 @pytest.mark.parametrize("absent", [{}, {"destination_object_name": None, "sync_id": None}])
@@ -108,7 +116,14 @@ def test_the_catalog_is_read_from_a_file(tmp_path: Path) -> None:
     assert [str(stream) for stream in read_catalog(path)] == ["users"]
 
 
-def test_a_missing_catalog_file_is_an_error(tmp_path: Path) -> None:
-    """The message explains what to check."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Editors on Windows save one at the start of a file."""
+    path = tmp_path / "catalog.json"
+    path.write_text('{"streams":[{"stream":{"name":"users"}}]}', encoding="utf-8-sig")
+    assert [str(stream) for stream in read_catalog(path)] == ["users"]
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """It says what to check."""
     with pytest.raises(ProtocolError, match="Check the path given with --catalog"):
         read_catalog(tmp_path / "none.json")

@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import threading
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,22 @@ def test_lines_are_whole_for_any_chunking(
     assert read_all([bytes([byte]) for byte in text]) == lines
 
 
-def test_a_long_line_is_returned_with_its_newline() -> None:
-    """A line of many chunks is returned when its newline arrives, not before."""
+@pytest.mark.parametrize("text", [b"a\nb\n", b"a\nb", b"a", b"\nb\n"])
+@pytest.mark.parametrize("cut", [1, 2, 3, 4])
+def test_a_byte_order_mark_before_the_first_line_is_dropped(text: bytes, cut: int) -> None:
+    """Wherever the chunks are cut, and whether or not the first line ends in a newline."""
+    marked = BOM_UTF8 + text
+    assert read_all([marked[:cut], marked[cut:]]) == text.removesuffix(b"\n").split(b"\n")
+
+
+def test_only_the_first_mark_is_dropped() -> None:
+    """A line of the input may have any content."""
+    assert read_all([b"a\n", BOM_UTF8 + b"b\n"]) == [b"a", BOM_UTF8 + b"b"]
+    assert read_all([BOM_UTF8 + BOM_UTF8 + b"a"]) == [BOM_UTF8 + b"a"]
+
+
+def test_a_long_line_is_put_together_once() -> None:
+    """A line of many chunks comes out when its newline does, and not before."""
     reader = LineReader()
     for _ in range(1_000):
         assert reader.feed(b"x" * 100) is None

@@ -32,7 +32,14 @@ def test_a_valid_file_is_loaded(tmp_path: Path) -> None:
     assert read_config(path, {}).max_concurrent_requests == 3
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"text"', b"\xff", b"null"])
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Editors on Windows save one at the start of a file."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(VALID), encoding="utf-8-sig")
+    assert read_config(path, {}) == parse_config(VALID, {})
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"text"', b"\xff", b"null", b"\xef\xbb\xbf"])
 def test_a_file_that_is_not_a_json_object_is_an_error(tmp_path: Path, text: bytes) -> None:
     """The message says so without quoting the file."""
     path = tmp_path / "config.json"

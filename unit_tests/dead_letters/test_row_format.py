@@ -322,4 +322,15 @@ def test_of_duplicate_members_of_a_message_the_last_counts() -> None:
     line = b'{"record":{"data":{"a":1},"emitted_at":1},"type":"RECORD","record":{"data":{"a":2},"data":{"a":3},"emitted_at":2}}'
     read = json.loads(jsonl_encoder(WHOLE).encode(line, REJECTION, RAW_ID))
     assert read["_airbyte_data"]["a"] == 3
-    assert read["_airbyte_extracted_at"] == 2
+    assert read["_airbyte_extracted_at"] == 2_000
+
+
+@pytest.mark.parametrize("emitted_at", ["1764000000", "1764000000123", "1764000000123456", "1764000000.123"])
+def test_the_time_of_extraction_is_in_milliseconds(emitted_at: str) -> None:
+    """Whatever unit the client sent: PyAirbyte's cache sends seconds."""
+    line = line_of('{"a":1}', f'"emitted_at":{emitted_at}')
+    expected = 1764000000123 if "123" in emitted_at else 1764000000000
+    read = json.loads(jsonl_encoder(WHOLE).encode(line, REJECTION, RAW_ID))
+    assert read["_airbyte_extracted_at"] == expected
+    for flattening in (WHOLE, FLAT):
+        assert f',{expected},"'.encode() in csv_encoder(flattening).encode(line, REJECTION, RAW_ID)

@@ -19,7 +19,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS, DestinationObject
-from destination_customerio.sync.intake import Intake, RejectedRow
+from destination_customerio.sync.intake import Intake, RejectedRow, SkippedType
 from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
 
@@ -37,13 +37,16 @@ class IntakeHarness:
             fresh_id=FreshIds(),
         )
         target = DESTINATION_OBJECTS["person_identify"]
-        self.streams = streams or [
-            StreamSync(Stream("users", namespace), target, settings) for namespace in (None, "eu")
-        ]
+        self.streams = (
+            streams
+            if streams is not None
+            else [StreamSync(Stream("users", namespace), target, settings) for namespace in (None, "eu")]
+        )
         self.ledger = Ledger()
         self.batcher = Batcher(1)
         self.sent: list[Batch] = []
         self.rejected: list[tuple[StreamSync, bytes, Rejection]] = []
+        self.skipped: list[str] = []
         self.intake = Intake(self.streams, self.ledger, self.batcher, PinningPartitioner(1))
 
     def read(self, *lines: bytes) -> list[dict[str, Any]]:
@@ -55,6 +58,8 @@ class IntakeHarness:
                 case RejectedRow(sync, epoch, line, rejection):
                     assert epoch.outstanding
                     self.rejected.append((sync, line, rejection))
+                case SkippedType(name):
+                    self.skipped.append(name)
                 case Barrier():
                     raise AssertionError(made)
         batches = self.batcher.seal()
@@ -69,9 +74,10 @@ class IntakeHarness:
 
 
 def row(data: str, **more: Any) -> bytes:
-    """A RECORD of `users` with its data exactly as given."""
-    extra = "".join(f',"{name}":{json.dumps(value)}' for name, value in more.items())
-    return f'{{"type":"RECORD","record":{{"stream":"users","data":{data}{extra}}}}}'.encode()
+    """A RECORD of `users` with its data as it is written here."""
+    members = {"stream": "users", **more}
+    written = "".join(f'"{name}":{json.dumps(value)},' for name, value in members.items())
+    return f'{{"type":"RECORD","record":{{{written}"data":{data}}}}}'.encode()
 
 
 @pytest.fixture
@@ -140,19 +146,24 @@ def test_other_messages_of_the_protocol_are_ignored(harness: IntakeHarness, kind
         b'"c4nary"',
         b'["c4nary"]',
         b'{"c4nary":1}',
-        b'{"type":"C4NARY"}',
         b'{"type":{"c4nary":1}}',
         b'{"type":"RECORD"}',
         b'{"type":"RECORD","record":"c4nary"}',
-        b'{"type":"RECORD","record":{"stream":"c4nary","data":{}}}',
         b'{"type":"RECORD","record":{"stream":["c4nary"],"data":{}}}',
-        b'{"type":"RECORD","record":{"stream":"users","namespace":"c4nary","data":{}}}',
+        b'{"type":"RECORD","record":{"stream":"users","namespace":["c4nary"],"data":{}}}',
+        b'{"type":"","c4nary":1}',
+        b'{"type":null,"c4nary":1}',
+        b'{"type":" record ","record":{"stream":"users","data":{"person_id":"c4nary"}}}',
+        b'{"type":"State","state":"c4nary"}',
         b'{"type":"RECORD","record":{"stream":"users"}}',
+        b'{"type":"RECORD","record":{"stream":"users","data":null}}',
+        b'{"type":"RECORD","record":{"stream":"users","data":"c4nary"}}',
+        b'{"type":"RECORD","record":{"stream":"users","data":' + DEEP + b"}}",
         b'{"type":"RECORD","record":{"stream":"users","data":["c4nary"]}}',
         b'{"type":"STATE","state":"c4nary"}',
         b'{"type":"STATE","state":{"type":{"c4nary":1}}}',
-        b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"c4nary"}}}}',
-        b'{"type":"RECORD","record":{"stream":"c4nary","data":{"x":' + DEEP + b"}}}",
+        b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":["c4nary"]}}}}',
+        b'{"type":"RECORD","record":{"stream":["c4nary"],"data":{"x":' + DEEP + b"}}}",
         b'{"type":"RECORD","record":{"stream":"users","data":{"x":"c4nary',
         b"\xff\xfe c4nary",
     ],
@@ -165,8 +176,142 @@ def test_an_invalid_line_ends_the_sync(harness: IntakeHarness, line: bytes) -> N
     assert [len(batch) for batch in harness.batcher.seal()] == [1]
 
 
-def test_a_row_nested_too_deeply_for_any_parser_is_rejected(harness: IntakeHarness) -> None:
-    """Only that row is rejected, its line is kept unchanged, and the sync continues."""
+def state(name: str, namespace: str | None = None) -> bytes:
+    """A STATE of a stream."""
+    descriptor = {"name": name, "namespace": namespace}
+    return json.dumps(
+        {"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_descriptor": descriptor}}}
+    ).encode()
+
+
+UNKNOWN_STREAM = "which is not a stream of the configured catalog"
+WITHOUT_DATA = "is a row without data"
+NOT_A_MESSAGE = "is not a message of the Airbyte protocol"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (row("null"), f"{WITHOUT_DATA}: its `data` is null. It belongs to stream users."),
+        (row("null", namespace="eu"), "its `data` is null. It belongs to stream eu.users."),
+        (row("[1]"), f"{WITHOUT_DATA}: its `data` is missing or not an object."),
+        (b'{"type":"RECORD","record":{"stream":"users"}}', "its `data` is missing or not an object."),
+        (row(DEEP.decode()), "its `data` is missing or not an object."),
+        (row("{}", namespace="us"), f"is a row of stream us.users, {UNKNOWN_STREAM}."),
+        (row("{}", stream="strangers"), f"is a row of stream strangers, {UNKNOWN_STREAM}."),
+        (row("null", stream="strangers"), f"is a row of stream strangers, {UNKNOWN_STREAM}."),
+        (
+            row('{"x":' + DEEP.decode() + "}", stream="strangers"),
+            f"a row of stream strangers, {UNKNOWN_STREAM}.",
+        ),
+        (row("{}", stream="a\x1b[2J\n" + "x" * 500), "is a row of stream a�[2J�" + "x" * 194 + ", which"),
+        (state("strangers", "shop"), f"is a state of stream shop.strangers, {UNKNOWN_STREAM}."),
+        (state("users", "us"), f"is a state of stream us.users, {UNKNOWN_STREAM}."),
+        (b"oops", f"{NOT_A_MESSAGE}: it is not valid JSON."),
+        (b"7", f"{NOT_A_MESSAGE}: it has no type."),
+        (b'{"type":"RECORD"}', f"{NOT_A_MESSAGE}: it is a RECORD that names no stream."),
+        (b'{"type":"STATE","state":7}', f"{NOT_A_MESSAGE}: it is a STATE of unknown form."),
+        (b'{"type":"record"}', f"{NOT_A_MESSAGE}: its type is not spelled RECORD or STATE"),
+    ],
+)
+def test_the_three_errors_of_a_line_differ(harness: IntakeHarness, line: bytes, words: str) -> None:
+    """Each says what the line is, what became of the data, and what to do about this cause."""
+    message = harness.failure(line)
+    assert message.startswith("Line 1 of the input is ")
+    assert words in message
+    assert "Rows before it were delivered; nothing after it was processed" in message
+    remedies = {
+        UNKNOWN_STREAM: "refresh the source's schema",
+        WITHOUT_DATA: "update it, or deselect this stream",
+        NOT_A_MESSAGE: "only the source writes to this input",
+    }
+    assert [remedy in message for remedy in remedies.values()] == [kind in message for kind in remedies]
+
+
+def harness_of(*names: tuple[str | None, str]) -> IntakeHarness:
+    """An intake of the streams with these namespaces and names."""
+    template = IntakeHarness().streams[0]
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS["id"],
+        event_id_strategy="none",
+        convert_timestamps=False,
+        fresh_id=FreshIds(),
+    )
+    return IntakeHarness(
+        [StreamSync(Stream(name, namespace), template.target, settings) for namespace, name in names]
+    )
+
+
+def test_an_unknown_stream_is_answered_with_the_candidates() -> None:
+    """Those with the same name in other namespaces; if there are none, all of the catalog, up to a limit."""
+    harness = harness_of(("a", "users"), ("b", "users"), (None, "orders"))
+    assert "Candidates in the catalog: a.users, b.users. " in harness.failure(row("{}"))
+    assert "Candidates in the catalog: a.users, b.users. " in harness.failure(state("users", "c"))
+    assert "Candidates in the catalog: a.users, b.users, orders. " in harness.failure(row("{}", stream="x"))
+    many = harness_of(*((None, f"s{number}") for number in range(1_000)))
+    assert "s18, s19 and 980 more. " in many.failure(row("{}"))
+    assert "Candidates in the catalog: none. " in harness_of().failure(row("{}"))
+
+
+@pytest.mark.parametrize(
+    ("in_catalog", "in_message"), [("shop", None), ("shop", ""), (None, "shop"), ("", "shop")]
+)
+def test_a_missing_namespace_is_matched_where_the_name_is_unique(
+    in_catalog: str | None, in_message: str | None
+) -> None:
+    """PyAirbyte's cache leaves it out in records and states; other catalogs do."""
+    harness = harness_of((in_catalog, "users"), ("other", "orders"))
+    deep = row('{"person_id":"b","x":' + DEEP.decode() + "}", namespace=in_message)
+    (entry,) = harness.read(row('{"person_id":"a"}', namespace=in_message), deep)
+    assert entry["identifiers"] == {"id": "a"}
+    assert harness.streams[0].counts.read == 2
+    assert [sync for sync, _, _ in harness.rejected] == [harness.streams[0]]
+    epoch = harness.streams[0].queue.current
+    harness.read(state("users", in_message))
+    assert epoch.checkpoint is not None
+    assert epoch.checkpoint.state == state("users", in_message)
+
+
+@pytest.mark.parametrize(
+    ("names", "namespace"),
+    [
+        ([("a", "users"), ("b", "users")], None),
+        ([(None, "users"), ("b", "users")], "c"),
+        ([("a", "users")], "b"),
+    ],
+)
+def test_an_ambiguous_or_different_namespace_is_not_guessed(
+    names: list[tuple[str | None, str]], namespace: str | None
+) -> None:
+    """Rows of one stream must not be written as those of another."""
+    assert UNKNOWN_STREAM in harness_of(*names).failure(row('{"person_id":"a"}', namespace=namespace))
+    assert UNKNOWN_STREAM in harness_of(*names).failure(state("users", namespace))
+
+
+def test_messages_of_an_unknown_type_are_skipped_and_reported_once(harness: IntakeHarness) -> None:
+    """Newer versions of the protocol bring new types; a type is shown only if it looks like one."""
+    new = [
+        json.dumps(
+            {"type": kind, "secret": "c4nary", "record": {"stream": "users", "data": {"person_id": "x"}}}
+        ).encode()
+        for kind in ("SOMETHING_NEW", "ada@example.com", "x" * 100, "SOMETHING_NEW", "4", "RECORD_2")
+    ]
+    deep = b'{"type":"DEEP","x":' + DEEP + b"}"
+    log = b'{"type":"LOG","x":' + DEEP + b"}"
+    entries = harness.read(*new, deep, log, row('{"person_id":"a"}'))
+    assert [entry["identifiers"]["id"] for entry in entries] == ["a"]
+    assert harness.skipped == ["SOMETHING_NEW", "", "x" * 40, "DEEP"]
+
+
+def test_reports_of_unknown_types_are_bounded(harness: IntakeHarness) -> None:
+    """Each is skipped all the same."""
+    letters = [first + second for first in "abcdef" for second in "abcdef"]
+    assert harness.read(*(json.dumps({"type": kind}).encode() for kind in letters)) == []
+    assert harness.skipped == letters[:20]
+
+
+def test_a_row_that_no_parser_can_follow_is_rejected(harness: IntakeHarness) -> None:
+    """Only that row: its line is kept as it came, and the sync goes on."""
     deep = row('{"person_id":"a","x":' + DEEP.decode() + "}")
     entries = harness.read(deep, row('{"person_id":"b"}'))
     assert [entry["identifiers"]["id"] for entry in entries] == ["b"]
@@ -185,13 +330,13 @@ def test_a_deep_row_whose_digits_matter_is_rejected(harness: IntakeHarness, dept
     assert (rejection.reason, "nested too deeply" in rejection.message) == ("invalid", True)
 
 
-def test_states_go_to_the_ledger_unchanged(harness: IntakeHarness) -> None:
-    """The bytes of a waiting state count towards the budget until it is emitted."""
-    state = b'{"type":"STATE","state":{"type":"STREAM","stream":{"stream_descriptor":{"name":"users"}}}}'
+def test_states_go_to_the_ledger_as_their_lines(harness: IntakeHarness) -> None:
+    """Of one stream or of all; their bytes count until they are out."""
+    of_stream = state("users")
     deep = b'{"type":"STATE","state":{"type":"LEGACY","data":' + DEEP + b"}}"
-    harness.read(state, deep)
-    assert harness.ledger.waiting_bytes >= len(state) + len(deep)
-    assert [ready.state for ready in harness.ledger.take_ready()] == [state, deep]
+    harness.read(of_stream, deep)
+    assert harness.ledger.waiting_bytes >= len(of_stream) + len(deep)
+    assert [ready.state for ready in harness.ledger.take_ready()] == [of_stream, deep]
     assert harness.ledger.waiting_bytes == 0
 
 

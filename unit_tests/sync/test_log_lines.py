@@ -23,12 +23,14 @@ from destination_customerio.mapping.notices import (
 )
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
+    Line,
     RequestCounts,
     notice_line,
     progress_line,
     skipped_line,
     start_lines,
     summary_lines,
+    unkept_lines,
 )
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.wording import counted
@@ -39,6 +41,7 @@ SETTINGS = AssemblySettings(
     convert_timestamps=False,
     fresh_id=FreshIds(),
 )
+STORAGE = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "r", "bucket_path": "p"}
 
 
 def stream_of(name: str, object_name: str = "person_identify", namespace: str | None = None) -> StreamSync:
@@ -69,9 +72,8 @@ def test_the_start_lines_say_what_is_written_where() -> None:
     assert "identifying people by email" in first
     assert "are only counted" in first
     assert streams == ["Stream shop.users goes to person_identify."]
-    storage = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "r", "bucket_path": "p"}
     config = parse_config(
-        {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "object_storage_config": storage}, {}
+        {"credentials": {"siteId": "s1te", "apiKey": "k3y"}, "object_storage_config": STORAGE}, {}
     )
     assert "Rejected rows are stored in s3://b/p." in next(start_lines(config, "x", []))
 
@@ -90,20 +92,91 @@ def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> No
     done = stream_of("done")
     done.counts.read = done.counts.delivered = 2
     assert list(summary_lines([busy_stream(), done], RequestCounts(requests=3))) == [
-        (
+        Line(
             "Stream shop.users: 1,500 rows read, 1,200 delivered, 3 rejected [invalid (timestamp): 2, too_large: 1], "
-            "297 not settled."
+            "297 not settled.",
+            is_warning=True,
         ),
-        "Stream done: 2 rows read, 2 delivered, 0 rejected.",
-        "3 requests to Customer.io, 0 retries.",
+        Line("Stream done: 2 rows read, 2 delivered, 0 rejected."),
+        Line("3 requests to Customer.io, 0 retries."),
     ]
 
 
-def test_only_the_first_hundred_streams_are_listed() -> None:
-    """The rest are counted in one line."""
+@pytest.mark.parametrize(
+    ("word", "verb"), [("delivered", "was delivered"), ("would be sent", "would be sent")]
+)
+def test_a_stream_without_any_delivered_row_has_a_line_of_its_own(word: str, verb: str) -> None:
+    """Whether its rows were rejected or are not settled; an empty stream is no news."""
+    empty, rejected, unsettled, fine = (
+        stream_of(name) for name in ("empty", "rejected", "unsettled", "fine")
+    )
+    rejected.counts.read = 1
+    rejected.count_rejected(Rejection("invalid", "timestamp", "c4nary"))
+    unsettled.counts.read = 2_000
+    fine.counts.read = fine.counts.delivered = 1
+    lines = summary_lines([empty, rejected, unsettled, fine], RequestCounts(), word)
+    assert [line for line in lines if line.text.startswith("No row")] == [
+        Line(f"No row of stream rejected {verb}, although 1 row was read.", is_warning=True),
+        Line(f"No row of stream unsettled {verb}, although 2,000 rows were read.", is_warning=True),
+    ]
+
+
+def test_rejected_rows_that_are_stored_nowhere_have_a_warning() -> None:
+    """It says how to keep them; with a bucket, or without such rows, there is none."""
+    raw = {"credentials": {"siteId": "s1te", "apiKey": "k3y"}}
+    without, with_bucket = parse_config(raw, {}), parse_config({**raw, "object_storage_config": STORAGE}, {})
+    (line,) = unkept_lines(without, [busy_stream(), stream_of("b")])
+    assert line.is_warning
+    assert line.text.startswith("3 rejected rows are stored nowhere, as no bucket is configured.")
+    assert "(object_storage_config)" in line.text
+    one = stream_of("one")
+    one.count_rejected(Rejection("invalid", "", ""))
+    (line,) = unkept_lines(without, [one])
+    assert line.text.startswith("1 rejected row is stored nowhere")
+    assert list(unkept_lines(without, [stream_of("b")])) == []
+    assert list(unkept_lines(with_bucket, [busy_stream()])) == []
+
+
+@pytest.mark.parametrize("object_name", ["person_event", "person_page", "person_screen"])
+def test_a_stream_of_events_has_a_line_about_their_ages(object_name: str) -> None:
+    """None if it has no events, as for other objects."""
+    sync = StreamSync(Stream("e"), DESTINATION_OBJECTS[object_name], SETTINGS, started_at=1_764_000_000.5)
+    assert len(list(summary_lines([sync], RequestCounts()))) == 2
+    row = {"person_email": "ada@example.com", "event_name": "e", "name": "n"}
+    for timestamp in (None, 1_764_000_000, 1_600_000_000, 1_764_000_001):
+        sync.assembler.assemble({**row, "timestamp": timestamp}, b"{}")
+    with pytest.raises(Rejection):
+        sync.assembler.assemble({**row, "timestamp": "tomorrow"}, b"{}")
+    assert list(summary_lines([sync], RequestCounts()))[1] == Line(
+        "Stream e: of 4 events, 2 at most 72 hours old, which may trigger campaigns; 1 older, which won't; "
+        "1 in the future (when the sync started)."
+    )
+
+
+@pytest.mark.parametrize("object_name", DESTINATION_OBJECTS)
+def test_only_events_have_ages(object_name: str) -> None:
+    """An update of a person or a device triggers by other rules."""
+    target = DESTINATION_OBJECTS[object_name]
+    assert (
+        StreamSync(Stream("s"), target, SETTINGS, started_at=1.0).event_ages is not None
+    ) == target.is_event
+    assert StreamSync(Stream("s"), target, SETTINGS).event_ages is None
+
+
+def test_a_thousand_streams_are_summed_up() -> None:
+    """Nobody reads a thousand lines."""
     lines = list(summary_lines([stream_of(str(number)) for number in range(1_000)], RequestCounts()))
     assert len(lines) == 102
-    assert lines[100] == "900 more streams not listed."
+    assert lines[100] == Line("900 more streams not listed.")
+
+
+def test_of_a_thousand_streams_those_with_rejected_rows_are_listed() -> None:
+    """A warning that is not listed would warn nobody."""
+    streams = [stream_of(str(number)) for number in range(999)] + [busy_stream()]
+    first, second, *_ = summary_lines(streams, RequestCounts())
+    assert first.is_warning
+    assert first.text.startswith("Stream shop.users: ")
+    assert second.text.startswith("Stream 0: ")
 
 
 def test_a_notice_names_the_stream_and_the_columns() -> None:
@@ -144,7 +217,7 @@ def test_rejections_of_unlimited_column_names_are_grouped() -> None:
 def test_listed_reasons_add_up_to_the_total() -> None:
     """Reasons beyond the limit are counted together."""
     retries = Counter({f"HTTP {status}": 1 for status in range(500, 530)})
-    line = list(summary_lines([], RequestCounts(retries=retries)))[-1]
+    line = list(summary_lines([], RequestCounts(retries=retries)))[-1].text
     assert line.startswith("0 requests to Customer.io, 30 retries [")
     assert sum(int(count) for count in re.findall(r": (\d+)", line)) == 30
     assert "others: 10" in line
@@ -165,7 +238,7 @@ def test_skipped_rows_are_counted_by_reason() -> None:
         [sync], RequestCounts(), 1.0, 0
     )
     line, _ = summary_lines([sync], RequestCounts())
-    assert line == f"Stream users: 5 rows read, 2 delivered, 0 rejected, {words}."
+    assert line.text == f"Stream users: 5 rows read, 2 delivered, 0 rejected, {words}."
     assert (
         skipped_line(sync, sync.counts.skipped) == f"Stream users: {words}. Skipped rows count as accepted."
     )

@@ -101,8 +101,22 @@ def test_an_answer_without_a_host_is_accepted(internet: Internet) -> None:
     assert resolve(config()) == EU_TRACK_URL
 
 
-def test_refused_credentials_suggest_checking_a_configured_region(internet: Internet) -> None:
-    """The host of one region refuses valid keys of an account in the other."""
+@pytest.mark.parametrize(("region", "url"), [("us", US_TRACK_URL), ("eu", EU_TRACK_URL)])
+@pytest.mark.parametrize("members", [{}, {"region": None}, {"data_center": "any"}])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_older_answer_names_only_the_host(
+    internet: Internet, region: str, url: str, members: dict[str, Any], slash: str
+) -> None:
+    """Each host belongs to one region, so an answer with `url` and no `region` is enough."""
+    internet(lambda _: http(200, json.dumps({"url": url + slash, **members}).encode()))
+    assert resolve(config()) == url
+    assert resolve(config(region=region)) == url
+    other = {"us": "eu", "eu": "us"}[region]
+    assert f"Set Region (region) to {region.upper()}" in str(failure(config(region=other)))
+
+
+def test_refused_credentials_hint_at_a_region_that_was_set(internet: Internet) -> None:
+    """The host of one region refuses the right keys of an account of the other."""
     internet(lambda _: http(401))
     assert "set Region (region) to automatic" in str(failure(config(region="eu")))
     assert "set Region (region) to automatic" not in str(failure(config()))
@@ -183,7 +197,11 @@ def test_an_unreachable_host_says_what_to_check() -> None:
         b'{"region":["us"]}',
         b'{"region":{"us":1}}',
         b'{"region":1}',
-        b'{"url":"https://track.customer.io"}',
+        b'{"data_center":"us"}',
+        b'{"url":"https://track.example.com","data_center":"us"}',
+        b'{"url":"https://track.customer.io.example.com"}',
+        b'{"url":["https://track.customer.io"]}',
+        b'{"url":"https://track.customer.io","region":"asia"}',
     ],
 )
 def test_an_answer_without_a_known_region_is_refused(body: bytes) -> None:

@@ -11,9 +11,9 @@ from destination_customerio.dead_letters.reading.layout import (
     RejectedRow,
     UnusableFile,
     check_row,
-    integer,
     is_json,
     lines_of,
+    milliseconds,
     no_rejected_rows,
     split_reasons,
     sync_id_in,
@@ -142,7 +142,13 @@ class _Table:
             self._header.content(cells, name) for name in (RAW_ID, EXTRACTED_AT, META)
         )
         return RejectedRow(
-            number, text, raw_id.decode().strip(), integer(extracted_at), sync_id_in(meta), rejection, data
+            number,
+            text,
+            raw_id.decode().strip(),
+            milliseconds(extracted_at),
+            sync_id_in(meta),
+            rejection,
+            data,
         )
 
     def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:

@@ -8,8 +8,8 @@ from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
     MAX_ROW_BYTES,
     RejectedRow,
-    integer,
     lines_of,
+    milliseconds,
     split_reasons,
     sync_id_in,
     text_or_empty,
@@ -64,7 +64,7 @@ class JsonLinesLayout:
         else:
             rejection, data = split_reasons(text, flattened=True)
         return RejectedRow(
-            number, text, text_or_empty(raw_id), integer(extracted_at), sync_id_in(meta), rejection, data
+            number, text, text_or_empty(raw_id), milliseconds(extracted_at), sync_id_in(meta), rejection, data
         )
 
     def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:

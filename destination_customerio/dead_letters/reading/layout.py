@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
+from destination_customerio.airbyte.emitted_at import in_milliseconds
 from destination_customerio.dead_letters.row_format import (
     OUR_COLUMNS,
     REJECTED_COLUMNS,
@@ -164,11 +165,11 @@ def text_or_empty(value: bytes) -> str:
     return parsed if isinstance(parsed, str) else ""
 
 
-def integer(text: bytes) -> int | None:
-    """A number in a cell or member, truncated to an integer; None when there is none."""
+def milliseconds(text: bytes) -> int | None:
+    """The time in a cell or member, in any unit, in milliseconds; None when there is none."""
     try:
-        return int(float(text))
-    except (ValueError, OverflowError):
+        return in_milliseconds(float(text))
+    except ValueError:
         return None
 
 

@@ -87,6 +87,16 @@ def test_what_was_written_is_read_back(name: str, data: st.DataObject, row: dict
     assert b"\n" not in found.data  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("seconds", [b"1700000000", b"1700000000.0"])
+def test_a_time_in_seconds_is_read_in_milliseconds(name: str, seconds: bytes) -> None:
+    """Older versions stored what the client sent, and people edit files."""
+    file = file_of(FORMATS[name], ['{"a":1}'])
+    assert file.count(b"1700000000123") == 1
+    (found,) = read(file.replace(b"1700000000123", seconds))
+    assert found.extracted_at == 1_700_000_000_000
+
+
 @given(data=st.data(), row=rows, known=st.lists(names, unique=True, max_size=4))
 def test_a_flat_table_gives_back_all_that_it_holds(
     data: st.DataObject, row: dict[str, Any], known: list[str]
