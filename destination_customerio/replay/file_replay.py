@@ -144,23 +144,29 @@ class _Feed:
         self._take = take
         self._inbox = inbox
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the thread. If the pipeline ended early, the thread may be waiting for a slot that is never freed."""
+        """End the thread. If the pipeline ended early, it may be waiting for a slot that only this call frees."""
         self._stopping.set()
+        if not self._ended.is_set():
+            self._inbox.free_slot()
         self._thread.join(_FEED_END_SECONDS)
 
     def _run(self) -> None:
         try:
             self._post_rows()
         except Exception as error:  # noqa: BLE001 - a feed that died silently would hang the replay
-            self._inbox.post(InputFailed(unexpected(error)))
+            last: InputFailed | EndOfInput = InputFailed(unexpected(error))
         else:
-            self._inbox.post(EndOfInput())
+            last = EndOfInput()
+        # Before the last event: a pipeline that has taken that one leaves no slot to free.
+        self._ended.set()
+        self._inbox.post(last)
 
     def _post_rows(self) -> None:
         block: list[bytes] = []
