@@ -112,6 +112,8 @@ def _replay(
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease
             stack.enter_context(Lease(storage))
+            # Again, as the lease is released first: another replay may then start, so nothing more may be sent.
+            stack.callback(lanes.abort)
         outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)
