@@ -123,7 +123,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Outcome], Any], str]] = {
         lambda run: run.rejected[0].row.pop("plan"),
         "Rejected rows of users in the bucket: 1 missing",
     ),
-    "one rejected row lies there twice, instead of another": (
+    "one rejected row is there twice, instead of another": (
         lambda run: run.rejected.__setitem__(0, run.rejected[1]),
         "Rejected rows of users in the bucket: 1 missing",
     ),

@@ -67,7 +67,7 @@ def run_rejected_command(
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
-            # Nothing is in flight that would have to be finished.
+            # Nothing is in flight, so there is nothing to finish.
             on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
             return _rejected(config, filters, as_json=parsed.json)
         return _replay(config, parsed, filters, on_signal)

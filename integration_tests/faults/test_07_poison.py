@@ -41,7 +41,7 @@ def lines(poisonous: set[int]) -> list[bytes]:
 def test_exactly_the_poisonous_rows_are_rejected(
     api: LocalTrackApi, bucket: Bucket, poisonous: set[int], figures: Callable[..., None]
 ) -> None:
-    """With the server's words, at a bounded number of requests, and all others in order."""
+    """With the server's message, in a bounded number of requests, and all others in order."""
     storage = bucket.config(format={"format_type": "JSONL"})
     config = config_of(api, object_storage_config=storage)
     done = run_connector("write", config, CATALOG, lines(poisonous))
@@ -66,7 +66,7 @@ def test_exactly_the_poisonous_rows_are_rejected(
 def test_a_400_for_every_request_does_not_burn_the_api(
     api: LocalTrackApi, figures: Callable[..., None]
 ) -> None:
-    """It is the account or the configuration: the sync stops with the server's words, and acknowledges nothing."""
+    """The account or the configuration is at fault: the sync stops with the server's message, and acknowledges nothing."""
     api.inject({"status": 400, "body": {"meta": {"error": "workspace is locked, not paid"}}})
     done = run_connector("write", config_of(api), CATALOG, lines(set()))
     assert (done.exit_code, done.states) == (1, [])
@@ -75,6 +75,6 @@ def test_a_400_for_every_request_does_not_burn_the_api(
     # The event's name is a value of the rows.
     assert "not paid" not in done.error["message"]
     requests = api.report()["requests"]["batch"]
-    # One more for each lane that was under way.
+    # One more for each lane with a request in flight.
     assert requests <= MAX_CONSECUTIVE_REFUSALS + 8
     figures(faults="every request refused", rows=ROWS)

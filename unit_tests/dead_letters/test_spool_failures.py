@@ -77,7 +77,7 @@ def test_a_bug_in_the_uploader_is_posted(bucket: Bucket, coordinator: Coordinato
 
 def full_disk() -> IO[bytes]:
     """A file that takes nothing."""
-    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it stands in for a temporary file
+    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it replaces a temporary file
 
 
 def test_a_full_disk_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:
