@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             return _run_command(parsed, output)
         except OutputClosed:
-            # Nobody reads a trace either. Acknowledged states remain valid; later rows will be sent again.
+            # A trace would have no reader either. Acknowledged states remain valid; later rows will be sent again.
             return 1
         except SyncError as error:
             return _fail(output, error)

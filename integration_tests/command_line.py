@@ -1,4 +1,4 @@
-"""Runs `rejected` and `replay` as a person does: words on stdout, none of the protocol's messages."""
+"""Runs `rejected` and `replay` as an operator does: text on stdout, no protocol messages."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a command said, and how it ended."""
+    """A command's output and exit code."""
 
     stdout: str
     stderr: str
     exit_code: int
 
     def failure(self, exit_code: int = 1) -> str:
-        """The one sentence of a command that failed as it has to."""
+        """The one error message of a failed command."""
         assert (self.exit_code, self.stdout, self.stderr.count("\n")) == (exit_code, "", 1)
         return self.stderr
 
@@ -37,7 +37,7 @@ class Ended:
 def started(
     command: str, config: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, *arguments: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """A command under way."""
+    """A running command."""
     with TemporaryDirectory(prefix="command-") as folder:
         line = [str(SCRIPT), command, *arguments]
         for name, content in (("config", config), ("catalog", catalog)):

@@ -27,7 +27,7 @@ def _no_aws_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    # Two tries: enough to see a retry, and a refusal for good is seen within a second.
+    # Two attempts: enough to see a retry, and a permanent failure takes less than a second.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
 
 

@@ -249,7 +249,7 @@ def stream(
     properties: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """A configured stream; `more` goes beside the stream's own members (`sync_id`, `generation_id`)."""
+    """A configured stream; `more` is added to the stream's own members (`sync_id`, `generation_id`)."""
     configured: dict[str, Any] = {
         "stream": {
             "name": name,

@@ -19,7 +19,7 @@ from integration_tests.connector import PATIENCE_SECONDS
 from tools.demo import report
 from tools.demo.__main__ import conclude
 from tools.demo.expected import ORDERS, STREAMS, USERS, expected_event, expected_person
-from tools.demo.outcome import AcknowledgedState, Outcome, RejectedRow, problems
+from tools.demo.outcome import AcknowledgedState, DeadLetter, Outcome, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def outcome() -> Outcome:
             for rows, delivered, rejected in stream.states
         ],
         rejected=[
-            RejectedRow(f"x/42/{stream.name}/f.csv.gz", reason, column, "", stream.rows[number - 1])
+            DeadLetter(f"x/42/{stream.name}/f.csv.gz", reason, column, "", stream.rows[number - 1])
             for stream in STREAMS
             for number, (reason, column) in stream.wrong.items()
         ],
@@ -123,7 +123,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Outcome], Any], str]] = {
         lambda run: run.rejected[0].row.pop("plan"),
         "Rejected rows of users in the bucket: 1 missing",
     ),
-    "one rejected row lies there twice, instead of another": (
+    "one rejected row is there twice, instead of another": (
         lambda run: run.rejected.__setitem__(0, run.rejected[1]),
         "Rejected rows of users in the bucket: 1 missing",
     ),

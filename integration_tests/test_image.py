@@ -161,7 +161,7 @@ def test_spec_check_and_discover_answer(tmp_path: Path, api: LocalTrackApi, buck
 
 
 def test_rows_are_written_over_pipes(tmp_path: Path, api: LocalTrackApi, bucket: Bucket) -> None:
-    """A good row is delivered, a bad one lies in the bucket, and the state counts both."""
+    """A good row is delivered, a bad one is stored in the bucket, and the state counts both."""
     config = config_for(api.url, object_storage_config=bucket.config())
     with Container(tmp_path, "write", config, CATALOG) as container:
         container.send(
@@ -200,7 +200,7 @@ def test_the_commands_for_people_work_on_a_terminal(
 def test_a_role_is_assumed_with_what_the_image_holds(
     tmp_path: Path, api: LocalTrackApi, bucket: Bucket
 ) -> None:
-    """The descriptions of S3 and STS are there, and a missing sign-in is told as what it is."""
+    """The descriptions of S3 and STS are there, and missing credentials are reported as such."""
     storage = bucket.config(role_arn="arn:aws:iam::123456789012:role/rejected")
     del storage["access_key_id"], storage["secret_access_key"]
     with Container(tmp_path, "check", config_for(api.url, object_storage_config=storage)) as container:
@@ -212,7 +212,7 @@ def test_a_role_is_assumed_with_what_the_image_holds(
 
 
 def test_docker_stop_leaves_the_states_that_are_true(tmp_path: Path, api: LocalTrackApi) -> None:
-    """A row under way is finished and acknowledged, though more could have come."""
+    """A row in flight is finished and acknowledged, although stdin is still open."""
     api.inject({"path": "batch", "request": 2, "delay_seconds": 2})
     event = {"person_email": "ada@example.com", "event_name": "paid"}
     with Container(tmp_path, "write", config_for(api.url), CATALOG) as container:

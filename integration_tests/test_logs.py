@@ -1,4 +1,4 @@
-"""What a sync says of itself: what goes where, how it gets on, what became of the rows; counts, never values."""
+"""The log of a sync: routes, progress and a summary of the rows; counts, never values."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_the_log_says_what_goes_where_and_what_became_of_it(api: LocalTrackApi, 
     orders = next(line for line in others if line.startswith("Stream orders:"))
     assert "2 rows read, 1 delivered, 1 rejected [invalid (timestamp): 1]" in orders
     assert others[-1] == "2 requests to Customer.io, 1 retry [HTTP 503: 1]."
-    # Warned of once: it changes where mails go.
+    # Logged once, as a warning: it changes the addressees of emails.
     warning, *rejected = [log["message"] for log in done.of_type("LOG") if log["level"] == "WARN"]
     assert rejected == [users, orders]
     assert "reply_to" in warning
@@ -131,7 +131,7 @@ FAILURES: dict[str, dict[str, Any]] = {
 }
 
 
-def test_a_failed_sync_tells_no_value_either() -> None:
+def test_a_failed_sync_logs_no_value() -> None:
     """Whatever the server says, and whatever a library's exception holds; the counts are there all the same."""
 
     def write(fault: dict[str, Any]) -> Finished:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GUIDE = Path(__file__).parent.parent / "docs" / "migrating.md"
 
-# Each as the form writes it, with everything that it fills in by itself. `S3` stands for the bucket's own keys.
+# Each as the form writes it, with everything that it fills in by itself. `S3` is replaced by the settings of the test's bucket.
 CONFIGS: dict[str, dict[str, Any]] = {
     "before there was a choice of identifiers": {"credentials": {"siteId": "site", "apiKey": "key"}},
     "no storage": {

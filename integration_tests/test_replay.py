@@ -1,4 +1,4 @@
-"""`replay`: rejected rows go out again, and lie in one place of the bucket afterwards."""
+"""`replay`: rejected rows are resent, and afterwards each is in one place of the bucket."""
 
 from __future__ import annotations
 
@@ -90,21 +90,21 @@ def test_a_second_replay_sends_only_what_stays(api: LocalTrackApi, bucket: Bucke
 def test_what_is_replayed_later_from_the_same_file_does_not_hide_what_was_before(
     api: LocalTrackApi, bucket: Bucket
 ) -> None:
-    """Rows that somebody mends in the file go to a file of their own among the replayed."""
+    """Rows fixed in the file later are stored in a separate file under replayed/."""
     storage = bucket.config(format={"format_type": "JSONL"})
     fill(api, storage, LINES[:9])
     run_command("replay", config(api, storage), CATALOG)
     (key,) = (key for key in contents(bucket) if not key.startswith(REPLAYED))
-    mended = bucket.read(key).replace(b'"person_id": null', b'"person_id": "u9"')
+    fixed = bucket.read(key).replace(b'"person_id": null', b'"person_id": "u9"')
     # As a person does: without the label, which is only metadata.
-    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=mended)
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=fixed)
     done = run_command("replay", config(api, storage), CATALOG)
     assert "3 rows accepted, 0 rejected again. Done." in done.stdout
     assert sorted(arrived(api)) == list(range(9))
     assert seqs(rows_in(bucket, replayed=True)) == list(range(9))
     assert rows_in(bucket, replayed=False) == []
     first, second = (key.removesuffix(".jsonl") for key in bucket.keys())  # noqa: SIM118 - no mapping
-    assert second == first + "_" + hashlib.md5(mended, usedforsecurity=False).hexdigest()
+    assert second == first + "_" + hashlib.md5(fixed, usedforsecurity=False).hexdigest()
 
 
 def test_files_are_replayed_in_the_order_in_which_they_were_written(
@@ -152,7 +152,7 @@ def test_a_dry_run_sends_and_changes_nothing(api: LocalTrackApi, bucket: Bucket)
 def test_only_rows_that_are_meant_are_replayed(
     api: LocalTrackApi, bucket: Bucket, arguments: tuple[str, str], expected: list[int]
 ) -> None:
-    """By stream, sync and time; the others stay where they are, byte for byte."""
+    """By stream, sync and time; other rows stay in their files, byte for byte."""
     storage = bucket.config()
     fill(api, storage)
     before = {
@@ -178,7 +178,7 @@ def test_only_rows_that_are_meant_are_replayed(
 
 @pytest.mark.parametrize("strategy", ["retry_safe", "from_row", "none"])
 def test_events_get_the_id_of_their_own_row(api: LocalTrackApi, bucket: Bucket, strategy: str) -> None:
-    """Made of its raw id, or its content; also behind rows that have an id, are rejected, or that no parser follows."""
+    """Derived from its raw id or its content, also after rows that have an id, are rejected, or are nested too deeply."""
     storage = bucket.config()
     deep = "[" * 5_000 + "]" * 5_000
     lines = [
@@ -205,7 +205,7 @@ def test_events_get_the_id_of_their_own_row(api: LocalTrackApi, bucket: Bucket, 
 
 
 def test_mapped_streams_are_replayed_through_their_mapping(api: LocalTrackApi, bucket: Bucket) -> None:
-    """Rows lie in the bucket as the source spells them."""
+    """Rows are in the bucket under the source's column names."""
     mapping = {
         "stream_name": "orders",
         "destination_object_name": "person_event",
@@ -229,8 +229,10 @@ def test_mapped_streams_are_replayed_through_their_mapping(api: LocalTrackApi, b
     assert sorted(arrived(api)) == [1, 2]
 
 
-def test_a_terminal_shows_how_a_replay_gets_on(api: LocalTrackApi, bucket: Bucket, tmp_path: Path) -> None:
-    """A bar over the files while it runs, and the same words as elsewhere."""
+def test_a_terminal_shows_the_progress_of_a_replay(
+    api: LocalTrackApi, bucket: Bucket, tmp_path: Path
+) -> None:
+    """A progress bar over the files while it runs, and the same messages as elsewhere."""
     storage = bucket.config()
     fill(api, storage)
     paths = [tmp_path / "config.json", tmp_path / "catalog.json"]
@@ -242,7 +244,7 @@ def test_a_terminal_shows_how_a_replay_gets_on(api: LocalTrackApi, bucket: Bucke
     assert "11 rows accepted, 3 rejected again. Done." in shown
 
 
-def test_a_server_that_rejects_rows_has_the_last_word(api: LocalTrackApi, bucket: Bucket) -> None:
+def test_the_servers_new_reasons_replace_the_old_ones(api: LocalTrackApi, bucket: Bucket) -> None:
     """Its reasons replace the old ones."""
     storage = bucket.config()
     fill(api, storage, LINES[:9])
@@ -259,8 +261,8 @@ def test_a_server_that_rejects_rows_has_the_last_word(api: LocalTrackApi, bucket
     assert "Stream orders: 1 row rejected again: odd (_seq)." in done.stdout
 
 
-def test_files_of_all_layouts_lie_beside_each_other(api: LocalTrackApi, bucket: Bucket) -> None:
-    """The configuration was changed now and then; each stays as it was written."""
+def test_files_of_all_layouts_are_replayed_from_one_bucket(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Each file keeps its format, whatever the configuration is now."""
     for number, (kind, flattening, compression) in enumerate(FORMS):
         storage = bucket.config(
             format={"format_type": kind, "flattening": flattening},

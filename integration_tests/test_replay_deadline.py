@@ -1,4 +1,4 @@
-"""`rejected` and `replay` end in time after a signal, whatever the store does."""
+"""`rejected` and `replay` end within ten seconds of a signal, whatever the store does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CATALOG = catalog_of(ORDERS)
 ROW = b'{"_airbyte_raw_id":"r1","_airbyte_data":{"person_id":"u1","event_name":"paid","_seq":1}}\n'
-# Where the store stops answering, by what is under way then. A HEAD is sent by a thread of its own.
+# Where the store stops answering, by the operation in progress. A HEAD is sent by another thread.
 MOMENTS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "acquiring": ("replay", lambda request: request.path.endswith("/_replay_claim")),
     "listing": ("replay", lambda request: request.method == "HEAD"),
@@ -61,7 +61,7 @@ def silent_store(
 
 
 def put_row(bucket: Bucket, path: str) -> None:
-    """Let one rejected row lie below a bucket path."""
+    """Store one rejected row below a bucket path."""
     bucket.client.put_object(Bucket=bucket.name, Key=f"{path}/42/orders/2026_11_24_1_0.jsonl", Body=ROW)
 
 
@@ -94,7 +94,7 @@ def test_a_signal_ends_a_command_whose_store_stopped_answering(api: LocalTrackAp
 def test_a_terminal_has_its_cursor_back_whatever_the_store_does(
     api: LocalTrackApi, bucket: Bucket, tmp_path: Path
 ) -> None:
-    """The bar hides it, and is never closed when time is up."""
+    """The progress bar hides it, and the deadline skips the bar's cleanup."""
     path = tmp_path / "config.json"
     put_row(bucket, "customerio/rejected")
 

@@ -1,4 +1,4 @@
-"""`replay`, killed, told to stop, hindered or overtaken: no row is lost, and none counts twice."""
+"""`replay`, killed, stopped, failing or run concurrently: no row is lost, and none counts twice."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(
     ("moment", "strategy"),
-    [("before the store hears of it", "retry_safe"), ("after the store has done it", "none")],
+    [("before it reaches the store", "retry_safe"), ("after the store has done it", "none")],
 )
 def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
     api: LocalTrackApi, bucket: Bucket, moment: str, strategy: str
@@ -157,7 +157,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
 def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
     api: LocalTrackApi, bucket: Bucket, status: int, words: str
 ) -> None:
-    """The file before is done, the one under way is sent once more by the next replay."""
+    """The file before is done; the next replay resends the current one."""
     fill(api, bucket.config())
     api.inject({"request": [2, 1_000_000], "status": status})
     settings = config(api, bucket.config(), max_concurrent_requests=1, retry_timeout_seconds=3)
@@ -174,10 +174,10 @@ def test_a_server_that_fails_in_between_ends_it_with_a_sentence(
     _finish(api, bucket)
 
 
-def test_a_file_of_rows_that_are_all_refused_stands_in_nobodys_way(
+def test_a_file_whose_rows_are_all_refused_does_not_stop_the_replay(
     api: LocalTrackApi, bucket: Bucket
 ) -> None:
-    """In a sync so many refusals in a row speak of a fault in the account; here they are what was to be expected."""
+    """Rows that were refused before may be refused again, however many they are."""
     refused = 260
     lines = [
         *(
@@ -198,7 +198,7 @@ def test_a_file_of_rows_that_are_all_refused_stands_in_nobodys_way(
 def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
     api: LocalTrackApi, bucket: Bucket, sent: signal.Signals
 ) -> None:
-    """The next one goes on without doubling what was sent."""
+    """The next replay resumes without duplicating what was sent."""
     storage = bucket.config()
     lines = [
         record("orders", {"person_id": f"u{n}", "event_name": "paid", "_seq": n, "x": "x" * 12_000})
@@ -229,7 +229,7 @@ def test_a_replay_that_ends_within_a_file_leaves_it_as_it_is(
 
 
 def test_a_second_replay_notices_the_first_before_it_sends(api: LocalTrackApi, bucket: Bucket) -> None:
-    """It says so in a sentence, and the first goes on; a dry run needs no lease."""
+    """It ends with an error message, and the first continues; a dry run needs no lease."""
     storage = bucket.config()
     fill(api, storage)
     others_have_ended = threading.Event()
@@ -254,19 +254,19 @@ def test_a_second_replay_notices_the_first_before_it_sends(api: LocalTrackApi, b
     assert LEASE_KEY not in bucket.keys()  # noqa: SIM118 - no mapping
 
 
-@pytest.mark.parametrize("change", ["mended", "deleted"])
-def test_a_file_that_somebody_changes_meanwhile_is_left_to_them(
+@pytest.mark.parametrize("change", ["fixed", "deleted"])
+def test_a_file_changed_during_a_replay_is_left_unchanged(
     api: LocalTrackApi, bucket: Bucket, change: str
 ) -> None:
-    """Nothing of their work is overwritten, and the report says so."""
+    """The change is not overwritten, and the report says so."""
     fill(api, bucket.config(), LINES[:9])
     (key,) = bucket.keys()
 
     def meddle(request: Request) -> None:
         if request.method == "GET" and key in request.path:
-            if change == "mended":
-                mended = bucket.read(key).replace(b'""person_id"": null', b'""person_id"": ""u9""')
-                bucket.client.put_object(Bucket=bucket.name, Key=key, Body=mended)
+            if change == "fixed":
+                fixed = bucket.read(key).replace(b'""person_id"": null', b'""person_id"": ""u9""')
+                bucket.client.put_object(Bucket=bucket.name, Key=key, Body=fixed)
             else:
                 bucket.client.delete_object(Bucket=bucket.name, Key=key)
 
@@ -282,9 +282,9 @@ def test_a_file_that_somebody_changes_meanwhile_is_left_to_them(
     assert "it was modified while its rows were being sent" in done.stdout
     assert rows_in(bucket, replayed=True) == []
     left = rows_in(bucket, replayed=False)
-    assert [row["person_id"] for row in left if row["_seq"] == 0] == (["u9"] if change == "mended" else [])
+    assert [row["person_id"] for row in left if row["_seq"] == 0] == (["u9"] if change == "fixed" else [])
     run_command("replay", config(api, bucket.config()), CATALOG)
-    assert sorted(arrived(api)) == (list(range(9)) if change == "mended" else GOOD_ORDERS)
+    assert sorted(arrived(api)) == (list(range(9)) if change == "fixed" else GOOD_ORDERS)
 
 
 def test_a_store_that_gives_names_of_metadata_back_with_capitals(api: LocalTrackApi, bucket: Bucket) -> None:

@@ -53,7 +53,7 @@ def test_a_lease_is_held_and_released(bucket: Bucket) -> None:
     ids=["another host", "same host and process", "same host, unknown process", "unknown holder"],
 )
 def test_a_fresh_lease_is_respected_whoever_holds_it(bucket: Bucket, content: bytes) -> None:
-    """Nobody can tell from here whether its holder is alive; only its age decides."""
+    """Whether its holder is alive can't be known from here; only its age decides."""
     put(bucket, content)
     with (
         pytest.raises(TransientError, match="Another replay of these rejected rows is running"),

@@ -1,4 +1,4 @@
-"""What `replay` can't use is named and left alone, and what hinders it from the start is one sentence."""
+"""Files that `replay` can't use are reported and left unchanged; a failure is one error message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:
-    """Files of other kinds, broken ones, those of streams that the catalog lacks or that nobody can tell."""
+    """Other kinds of files, broken ones, and those whose stream is unknown or not in the catalog."""
     storage = bucket.config(path_format="{sync_id}/")
     fill(api, storage)
     below = "customerio/rejected/"

@@ -1,4 +1,4 @@
-"""Asked to end, or left alone: what is under way is finished, what is true is acknowledged, nothing else is said."""
+"""Graceful shutdown on a signal or a closed stdout: rows in flight are finished and acknowledged, without a trace."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def batches(api: LocalTrackApi) -> int:
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_lets_what_was_read_become_true(
+def test_a_signal_finishes_rows_in_flight_and_acknowledges_them(
     api: LocalTrackApi, number: signal.Signals, exit_code: int
 ) -> None:
-    """A request under way is finished, one that was still filling is sent, and both states are out; it is no failure."""
+    """A request in flight is finished, an open batch is sent, and both states are emitted; this is not a failure."""
     api.inject({"request": 1, "delay_seconds": 2})
     with Connector("write", config_for(api.url), CATALOG) as connector:
         connector.send(
@@ -128,8 +128,8 @@ def test_a_killed_sync_is_made_good_by_the_next(api: LocalTrackApi) -> None:
     assert len(api.world.events) == len({event.id for event in api.world.events}) == 40
 
 
-def test_a_reader_that_leaves_ends_the_sync_without_a_word(api: LocalTrackApi, tmp_path: Path) -> None:
-    """Nobody can be told anything any more; a traceback would only hide why the platform left."""
+def test_a_closed_stdout_ends_the_sync_silently(api: LocalTrackApi, tmp_path: Path) -> None:
+    """There is no reader for an error; a traceback would only hide why the platform closed the pipe."""
     (tmp_path / "config.json").write_text(json.dumps(config_for(api.url)))
     (tmp_path / "catalog.json").write_text(json.dumps(CATALOG))
     command = [str(SCRIPT), "write", "--config", "config.json", "--catalog", "catalog.json"]

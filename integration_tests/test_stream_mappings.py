@@ -150,7 +150,7 @@ def test_a_mapping_that_is_wrong_in_itself_fails_every_command(api: LocalTrackAp
     assert "stream users is mapped to people, which is not a destination object" in message
 
 
-def test_what_changes_nothing_is_told_and_the_sync_goes_on(api: LocalTrackApi) -> None:
+def test_unused_mappings_are_logged_and_the_sync_continues(api: LocalTrackApi) -> None:
     """A stream that is not synced, and one that the connection sends elsewhere: its columns are read as they come."""
     catalog = catalog_of(stream("users", "person_event"))
     row = {"person_email": "ada@example.com", "event_name": "seen", "email": "e"}

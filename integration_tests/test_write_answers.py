@@ -1,4 +1,4 @@
-"""What the server's answers lead to: delivered, rejected, tried again, or the end of the sync with a sentence."""
+"""How the server's answers are handled: delivered, rejected, retried, or the sync fails with a message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CATALOG = catalog_of(stream("orders", "person_event"))
 
 
 def rows(number: int, **columns: Any) -> list[bytes]:
-    """So many events of one person, and a state behind them."""
+    """A number of events of one person, followed by a state."""
     event = {"person_email": "a@b.c", "event_name": "paid", **columns}
     return [*(record("orders", {**event, "_seq": n}) for n in range(number)), stream_state("orders", number)]
 
@@ -99,7 +99,7 @@ def test_refused_credentials_end_the_sync_at_once(api: LocalTrackApi) -> None:
 
 
 def test_states_before_a_failure_are_acknowledged_and_none_after(api: LocalTrackApi) -> None:
-    """What is true goes out, though the sync fails: the first request is taken, the second is not."""
+    """Settled states are emitted although the sync fails: the first request is accepted, the second is not."""
     api.inject({"status": 401, "contains": '"late"'})
     early = {"person_email": "a@b.c", "event_name": "early", "x": "y" * 30_000}
     lines = [

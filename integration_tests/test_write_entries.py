@@ -27,7 +27,7 @@ ULID = "01HB4HBDKTPQYZHCMJM49V3PRC"
 
 
 def raw_record(name: str, data: str) -> bytes:
-    """A RECORD whose data is written as it stands here."""
+    """A RECORD with this exact JSON text as its data."""
     return f'{{"type":"RECORD","record":{{"stream":"{name}","emitted_at":1,"data":{data}}}}}'.encode()
 
 
@@ -113,7 +113,7 @@ def test_numbers_arrive_with_the_digits_they_were_written_with(api: LocalTrackAp
 
 
 def test_one_connection_a_lane_and_a_name_for_the_connector(api: LocalTrackApi) -> None:
-    """Kept alive over requests; the version stands in the User-Agent."""
+    """The connection is kept alive; the User-Agent contains the version."""
     lines = [record("users", {"person_email": f"u{n}@b.c", "x": "y" * 900}) for n in range(4_000)]
     write(api, PEOPLE, lines, max_concurrent_requests=2)
     report = api.report()

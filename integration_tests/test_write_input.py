@@ -20,7 +20,7 @@ from integration_tests.connector import (
 from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event", namespace="shop"))
-# Stands in every line that is wrong, and must not come back in any output.
+# Part of every invalid line; it must not appear in any output.
 CANARY = "canary-7f3a"
 
 
@@ -70,7 +70,7 @@ BROKEN = {
 }
 
 
-def test_a_line_that_is_no_message_of_the_sync_ends_it() -> None:
+def test_an_invalid_line_ends_the_sync() -> None:
     """The error has the line's number and none of its content; what came before is delivered and acknowledged."""
     # So much follows that it can't all be read in one piece.
     message = json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "x" * 100_000}}).encode()

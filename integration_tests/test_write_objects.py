@@ -22,7 +22,7 @@ from tools.local_track_api import LocalTrackApi
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# One stream for each object, called like it.
+# One stream for each object, with the same name.
 CATALOG = catalog_of(*(stream(name) for name in DESTINATION_OBJECTS))
 # Makes a few hundred rows fill more than one batch a lane, so that lanes overtake each other if they can.
 PADDING = "x" * 900
@@ -172,7 +172,7 @@ def test_a_relationship_waits_for_person_and_object(api: LocalTrackApi) -> None:
 
 
 def test_the_last_word_on_a_relationship_holds(api: LocalTrackApi) -> None:
-    """People and companies related and parted again, by turns with updates of both."""
+    """Relationships of people and companies added and deleted, interleaved with updates of both."""
     lines: list[bytes] = []
     rng = random.Random(7)  # noqa: S311 - as above
     role: dict[tuple[int, int], int | None] = {}

@@ -33,7 +33,7 @@ def test_streams_go_where_the_catalog_says_or_where_their_name_says(api: LocalTr
         stream("users", "person_event", namespace="eu"),
         stream("person_identify"),
         stream("person_event", namespace="warehouse"),
-        # Called like one object, sent to another.
+        # Named like one object, mapped to another.
         stream("person_event", "person_identify"),
     )
     event = {**ADA, "event_name": "paid"}
@@ -90,7 +90,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def test_a_wrong_configuration_fails_the_sync_before_its_first_row(api: LocalTrackApi) -> None:
-    """As a config_error, so that nobody tries again in vain."""
+    """As a config_error, so that the platform doesn't retry in vain."""
     lines = [record("users", ADA), stream_state("users", 1)]
     catalog = catalog_of(stream("users", "person_identify"))
     done = run_at_once(

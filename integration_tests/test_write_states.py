@@ -44,7 +44,7 @@ def test_a_state_comes_back_byte_for_byte_with_the_counts_added(api: LocalTrackA
     done = run_connector("write", config_for(api.url), CATALOG, lines)
     counts = ',"destinationStats":{"recordCount":1.0,"rejectedRecordCount":1.0}'
     (answer,) = (line for line in done.lines if b'"STATE"' in line)
-    # Between the state's own members there is nothing but commas in what goes out.
+    # Only commas separate the state's own members in the acknowledgement.
     expected = state.replace('{"id"', '{"id"').replace(
         '}, "x-new":{"a":[]}}', '},"x-new":{"a":[]}' + counts + "}"
     )

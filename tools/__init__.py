@@ -1,1 +1,1 @@
-"""What people run beside the connector: the local Track API, the demo, generated docs, registry checks."""
+"""Developer tools: the local Track API, the demo, generated docs, registry checks."""

@@ -65,8 +65,10 @@ def make_client(storage: S3Storage) -> S3Client:
         )
     except InvalidRegionError:
         raise
-    except ValueError:  # botocore has no type of its own for this
-        raise InvalidEndpointError from None
+    except ValueError as error:  # botocore has no type of its own for this
+        if str(error).startswith("Invalid endpoint"):
+            raise InvalidEndpointError from None
+        raise
 
 
 def upload(

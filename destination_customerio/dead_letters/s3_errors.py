@@ -118,7 +118,7 @@ def _explain_answer(error: Any, storage: S3Storage, failed: str, meaning: str) -
 
 
 def _explanation_of(error: Exception) -> Explanation | None:
-    """The row for an exception; None for one that nobody foresaw, which is a bug."""
+    """The row for an exception; None for an unforeseen one, which is a bug."""
     from botocore.exceptions import ParamValidationError
 
     if isinstance(error, ParamValidationError):

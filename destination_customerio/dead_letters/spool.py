@@ -64,7 +64,7 @@ class DeadLetters(Protocol):
     """Takes over rejected rows. Not thread-safe; owned by the coordinator thread."""
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
-        """Take over one rejected row: `line` is its RECORD message as it came, `epoch` its ticket of the ledger.
+        """Take over one rejected row: `line` is its RECORD message as it came, `epoch` its epoch in the ledger.
 
         Raises:
             TransientError: this machine has no room for it.

@@ -35,7 +35,7 @@ _NOTHING_SENT = "The sync did not start, and nothing was sent."
 
 @dataclass(slots=True, eq=False)
 class SpooledFile:
-    """One file, from its first row until it is uploaded. `epochs` counts the rows by their tickets.
+    """One file, from its first row until it is uploaded. `epochs` counts its rows by epoch of the ledger.
 
     key, metadata  of its object; known when the file is sealed
     """

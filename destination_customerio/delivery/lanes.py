@@ -8,9 +8,10 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, assert_never
 
 from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
+from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import SyncError, unexpected
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from destination_customerio.delivery.attempts import Transport
-    from destination_customerio.delivery.batch import Batch
     from destination_customerio.delivery.partitioner import Barrier
 
 
@@ -56,7 +56,7 @@ class _Wait(NamedTuple):
     passed: threading.Event
 
 
-_Task: TypeAlias = "Batch | _Mark | _Wait | None"
+_Task: TypeAlias = Batch | _Mark | _Wait | None
 
 
 class Lanes(Protocol):
@@ -151,8 +151,10 @@ class ThreadedLanes:
                     passed.set()
                 case _Wait(passed):
                     self._wait_for(passed)
-                case batch:
-                    self._post(delivery.deliver(batch))
+                case Batch():
+                    self._post(delivery.deliver(task))
+                case _:
+                    assert_never(task)
 
     def _wait_for(self, passed: threading.Event) -> None:
         while not passed.wait(_BARRIER_POLL_SECONDS):

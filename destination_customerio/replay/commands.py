@@ -68,7 +68,7 @@ def run_rejected_command(
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
-            # Nothing is in flight that would have to be finished.
+            # Nothing is in flight, so there is nothing to finish.
             on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
             return _rejected(config, filters, as_json=parsed.json)
         return _replay(config, parsed, filters, on_signal)
@@ -113,6 +113,8 @@ def _replay(
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease
             stack.enter_context(Lease(storage))
+            # Again, as the lease is released first: another replay may then start, so nothing more may be sent.
+            stack.callback(lanes.abort)
         outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)

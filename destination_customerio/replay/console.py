@@ -32,7 +32,7 @@ class View(Protocol):
     """Shows the progress of a command. Not thread-safe; owned by the coordinator thread."""
 
     def say(self, text: str) -> None:
-        """Show a line for good."""
+        """Show a line permanently."""
 
     def on_file(self, number: int, files: int | None) -> None:
         """So many files are done, of so many, or of an unknown number."""

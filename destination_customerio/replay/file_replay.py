@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from destination_customerio.airbyte.catalog import Stream
-    from destination_customerio.dead_letters.reading.layout import Layout, RejectedRow
+    from destination_customerio.dead_letters.reading.layout import DeadLetter, Layout
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.replay.console import View
     from destination_customerio.sync.events import Inbox
@@ -78,7 +78,7 @@ class FileReplay:
         self._inbox.post(self.stopping)
 
     def run(
-        self, layout: Layout, sync: StreamSync, take: Callable[[RejectedRow], bool], spool: IO[bytes]
+        self, layout: Layout, sync: StreamSync, take: Callable[[DeadLetter], bool], spool: IO[bytes]
     ) -> FileResult:
         """Send the selected rows of a file, and wait for the outcome of each.
 
@@ -144,7 +144,7 @@ class _Feed:
     """Posts the selected rows of a file as blocks of RECORD messages, in a thread of its own."""
 
     def __init__(
-        self, layout: Layout, stream: Stream, take: Callable[[RejectedRow], bool], inbox: Inbox
+        self, layout: Layout, stream: Stream, take: Callable[[DeadLetter], bool], inbox: Inbox
     ) -> None:
         self.selected = 0
         self.unreadable = 0
@@ -153,23 +153,29 @@ class _Feed:
         self._take = take
         self._inbox = inbox
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Wait for the thread. If the pipeline ended early, the thread may be waiting for a slot that is never freed."""
+        """End the thread. If the pipeline ended early, it may be waiting for a slot that only this call frees."""
         self._stopping.set()
+        if not self._ended.is_set():
+            self._inbox.free_slot()
         self._thread.join(_FEED_END_SECONDS)
 
     def _run(self) -> None:
         try:
             self._post_rows()
         except Exception as error:  # noqa: BLE001 - a feed that died silently would hang the replay
-            self._inbox.post(InputFailed(unexpected(error)))
+            last: InputFailed | EndOfInput = InputFailed(unexpected(error))
         else:
-            self._inbox.post(EndOfInput())
+            last = EndOfInput()
+        # Before the last event: a pipeline that has taken that one leaves no slot to free.
+        self._ended.set()
+        self._inbox.post(last)
 
     def _post_rows(self) -> None:
         block: list[bytes] = []

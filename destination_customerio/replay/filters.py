@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from destination_customerio.dead_letters.reading.bucket import RejectedFile
-    from destination_customerio.dead_letters.reading.layout import RejectedRow
+    from destination_customerio.dead_letters.reading.layout import DeadLetter
     from destination_customerio.dead_letters.reading.stream_of_file import Origin
 
 
@@ -32,7 +32,7 @@ class Filters:
         label = file.label
         return self.sync_id is None or label is None or label.sync_id == self.sync_id
 
-    def take(self, row: RejectedRow, file: RejectedFile) -> bool:
+    def take(self, row: DeadLetter, file: RejectedFile) -> bool:
         """Whether a row matches. The file's sync and time count where the row names none, as when it can't be read."""
         if self.sync_id is not None and _sync_id(row, file) != self.sync_id:
             return False
@@ -40,7 +40,7 @@ class Filters:
         return self.since is None or extracted_at >= self.since
 
 
-def _sync_id(row: RejectedRow, file: RejectedFile) -> int | None:
+def _sync_id(row: DeadLetter, file: RejectedFile) -> int | None:
     return file.label.sync_id if row.sync_id is None and file.label else row.sync_id
 
 

@@ -38,7 +38,7 @@ import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
-from destination_customerio.dead_letters.reading.layout import UNREADABLE, RejectedRow, UnusableFile
+from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter, UnusableFile
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
 from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
 from destination_customerio.errors import SyncError, TransientError
@@ -171,7 +171,7 @@ class Replay:
         file: RejectedFile,
         content: IO[bytes],
         opened: Callable[[], Layout],
-        take: Callable[[RejectedRow], bool],
+        take: Callable[[DeadLetter], bool],
         result: FileResult,
     ) -> None:
         """Steps 3 and 4."""
@@ -260,7 +260,7 @@ class _Part:
 
 def _sort_out(
     layout: Layout,
-    take: Callable[[RejectedRow], bool],
+    take: Callable[[DeadLetter], bool],
     new_reasons: NewReasons,
     accepted: _Part,
     remaining: _Part,

@@ -21,7 +21,7 @@ from destination_customerio.wording import counted
 if TYPE_CHECKING:
     from destination_customerio.config.storage import S3Storage
     from destination_customerio.dead_letters.reading.bucket import RejectedFile, RejectedFiles
-    from destination_customerio.dead_letters.reading.layout import RejectedRow
+    from destination_customerio.dead_letters.reading.layout import DeadLetter
     from destination_customerio.replay.console import View
     from destination_customerio.replay.filters import Filters
 
@@ -52,7 +52,7 @@ class Kind:
     last: int | None = None
     example: str = ""
 
-    def add(self, row: RejectedRow) -> None:
+    def add(self, row: DeadLetter) -> None:
         """Count a row."""
         if not self.rows:
             self.example = _example(row)
@@ -79,7 +79,7 @@ class Summary:
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_files: int = 0
 
-    def add(self, stream: str, row: RejectedRow) -> None:
+    def add(self, stream: str, row: DeadLetter) -> None:
         """Count a row."""
         reason, column = _kind_of(row)
         stream = stream[:_MAX_NAME_CHARACTERS]
@@ -163,7 +163,7 @@ def _summarize_file(
     summary.files += summary.rows > rows_before
 
 
-def _kind_of(row: RejectedRow) -> tuple[str, str]:
+def _kind_of(row: DeadLetter) -> tuple[str, str]:
     if row.data is None:
         return row.rejection.reason, ""
     reason, column = row.rejection.reason, row.rejection.field
@@ -173,7 +173,7 @@ def _kind_of(row: RejectedRow) -> tuple[str, str]:
     return countable(row.rejection, b'{"record":{"data":%b}}' % row.data)
 
 
-def _example(row: RejectedRow) -> str:
+def _example(row: DeadLetter) -> str:
     """The value at fault, masked; the whole row when it lacks that column."""
     if row.data is None:
         return ""

@@ -29,6 +29,7 @@ class DryLanes:
         self.batches = 0
         self.batches_of: Counter[StreamQueue] = Counter()
         self._post = post
+        self._running = lanes
 
     def send(self, batch: Batch) -> None:
         """Count a batch."""

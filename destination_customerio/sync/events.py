@@ -41,12 +41,15 @@ Event: TypeAlias = (
 
 
 class Inbox:
-    """Events for the coordinator, in the order in which they were posted. Thread-safe."""
+    """Events for the coordinator, in the order in which they were posted. Thread-safe.
 
-    def __init__(self) -> None:
+    slots  how many blocks of lines may wait for the coordinator
+    """
+
+    def __init__(self, slots: int = _SLOTS) -> None:
         # Unlike queue.Queue, a SimpleQueue may be posted to from a signal handler.
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._slots = threading.Semaphore(_SLOTS)
+        self._slots = threading.Semaphore(slots)
 
     def post(self, event: Event) -> None:
         """Add an event; any thread and any signal handler may."""

@@ -1,1 +1,1 @@
-"""Everything that goes wrong in production, done to the connector as a process: `make test` quickly, `make chaos` at length."""
+"""Fault injection against the connector as a process: quick in `make test`, long in `make chaos`."""

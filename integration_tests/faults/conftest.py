@@ -38,9 +38,9 @@ def _nothing_is_told() -> Iterator[None]:
     finished_runs.clear()
     yield
     for run in finished_runs:
-        told = run.stderr.encode() + b"".join(line for line in run.lines if b'"type":"STATE"' not in line)
+        output = run.stderr.encode() + b"".join(line for line in run.lines if b'"type":"STATE"' not in line)
         for secret in CANARIES:
-            assert secret.encode() not in told
+            assert secret.encode() not in output
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def lost_and_doubled(
 ) -> dict[str, int]:
     """What became of the events that were acknowledged, by the numbers that they have in this attribute.
 
-    kept  the numbers of rejected rows that lie in the bucket, or are known to be rejected
+    kept  the numbers of rejected rows that are in the bucket, or are known to be rejected
     """
     with api.service.lock:
         arrived = [event.attributes[name] for event in api.world.events]

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments, and on from the last acknowledged state."""
+"""SIGKILL at random moments; each attempt resumes from the last acknowledged state."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_acknowledged_row_is_missing_after_kills_at_random_moments(
     kills = sized(2, 20)
     rng = random.Random(SEED)  # noqa: S311 - the same moments every time
     print(f"seed {SEED}")
-    # Slow enough for requests to be under way at any moment, and for the server to remember all rows.
+    # Slow enough for requests to be in flight at any moment, and for the server to remember all rows.
     api.configure(latency_seconds=0.4)
     config = config_of(api, object_storage_config=bucket.config(), max_concurrent_requests=4)
     acknowledged = 0

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def test_a_second_sigterm_changes_nothing(api: LocalTrackApi, figures: Callable[..., None]) -> None:
-    """What is under way is still finished, and its state still goes out."""
+    """Requests in flight are finished, and their state is emitted."""
     api.inject({"delay_seconds": 2})
     with Connector("write", config_of(api), catalog_of(stream("users", "person_identify"))) as connector:
         connector.send([record("users", {"person_email": "a@b.c"}), stream_state("users", 1)])
-        # The batch goes out when it has waited long enough for more rows.
+        # The batch is sent once it has lingered.
         wait_until(lambda: api.requests.requests["batch"] == 1)
         connector.signal(signal.SIGTERM)
         connector.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The server takes a request, and the answer is lost: the retry must not count twice."""
+"""The server applies a request, and its response is lost: the retry must not count twice."""
 
 from __future__ import annotations
 

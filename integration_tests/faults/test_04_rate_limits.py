@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_every_row_arrives_through_a_storm_of_429s(
     api: LocalTrackApi, wait: Any, sized: Callable[[int, int], int], figures: Callable[..., None]
 ) -> None:
-    """All lanes slow down together: while told to wait, only those send that had begun before."""
+    """All lanes back off together: during the pause, only requests already in flight arrive."""
     fault = {"status": 429, "probability": 0.3, "seed": 4}
     api.inject(fault if wait is None else {**fault, "retry_after": wait})
     rows = sized(300, 2_000)

@@ -1,4 +1,4 @@
-"""Customer.io is away for longer than a request is tried again."""
+"""Customer.io is unavailable for longer than the retry budget."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUDGET_SECONDS = 4
 
 
 def test_an_outage_ends_the_sync_with_what_is_true(api: LocalTrackApi, figures: Callable[..., None]) -> None:
-    """One transient_error, exit code 1, states for what was written before, and a next attempt that goes on."""
+    """One transient_error, exit code 1, states for the rows delivered before, and a next attempt that resumes."""
     event = {"event_name": "paid", "x": "x" * 30_000}
     lines = [
         *(record("orders", {**event, "person_email": "a@b.c", "n": n}) for n in range(16)),
@@ -45,7 +45,7 @@ def test_an_outage_ends_the_sync_with_what_is_true(api: LocalTrackApi, figures: 
     assert "the next attempt resumes from the last checkpoint" in done.error["message"]
     assert cursors(done.states) == [16]
     assert len(api.world.events) >= 16
-    # The budget, and thirty seconds for what was under way: the promise itself, not a speed.
+    # The retry budget, and thirty seconds for requests in flight: the guarantee itself, not a speed.
     assert seconds < BUDGET_SECONDS + 30
     figures(
         faults="an outage",

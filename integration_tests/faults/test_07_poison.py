@@ -40,7 +40,7 @@ def lines(poisonous: set[int]) -> list[bytes]:
 def test_exactly_the_poisonous_rows_are_rejected(
     api: LocalTrackApi, bucket: Bucket, poisonous: set[int], figures: Callable[..., None]
 ) -> None:
-    """With the server's words, at a bounded number of requests, and all others in order."""
+    """With the server's message, in a bounded number of requests, and all others in order."""
     storage = bucket.config(format={"format_type": "JSONL"})
     config = config_of(api, object_storage_config=storage)
     done = run_connector("write", config, CATALOG, lines(poisonous))

@@ -185,7 +185,7 @@ def test_rejecting_every_row_keeps_memory_bounded_and_files_complete(
     assert (numbers, stored) == (set(range(rows)), rows)
     # About 450 bytes a row: a million of them do not fit two files of 200 MiB.
     assert len(bucket.keys()) >= 1 + rows // 500_000
-    # What the process needs at rest, and the budget for rows under way: nothing grows with the rows.
+    # An idle process, and the budget for rows in flight: nothing grows with the number of rows.
     assert peak_kib < 300 * 1_024
     figures(
         faults="every row rejected",

@@ -1,4 +1,4 @@
-"""A source that hardly sends anything, and a server that hardly takes anything."""
+"""A slow source, and a slow server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST_WAIT_SECONDS = 15.0
 def test_a_slow_source_waits_for_no_full_batch(
     api: LocalTrackApi, bucket: Bucket, sized: Callable[[int, int], int], figures: Callable[..., None]
 ) -> None:
-    """Each row's state is out within fifteen seconds, whether the row was delivered or rejected."""
+    """Each row's state is emitted within fifteen seconds, whether the row was delivered or rejected."""
     rounds = sized(2, 6)
     config = config_of(api, object_storage_config=bucket.config())
     with Connector("write", config, CATALOG) as connector:

@@ -1,4 +1,4 @@
-"""Input that no source should send, and some will."""
+"""Input that no source should send, but some do."""
 
 from __future__ import annotations
 

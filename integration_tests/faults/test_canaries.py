@@ -1,4 +1,4 @@
-"""Everything in a row, and in what servers say of it, is a secret: nothing of it is told, whatever goes wrong.
+"""Everything in a row, and in a server's message about it, is secret: none of it is logged, whatever goes wrong.
 
 The other files of this folder look for their rows' values too, after every fault (see `conftest.py`).
 """
@@ -52,7 +52,7 @@ def quotes(key: str) -> list[dict[str, Any]]:
     ]
 
 
-# In the words of each, a value of the rows.
+# Each quotes a value of the rows.
 ANSWERS: dict[str, dict[str, Any]] = {
     **{f"a 207 with a {key}": {"errors207": quotes(key)} for key in ("reason", "field", "message")},
     "a 400 in quotes": {"status": 400, "body": {"meta": {"error": f"{EMAIL.lower()} and {PLAN}: {WORD}"}}},
@@ -67,8 +67,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-def told(done: Finished) -> str:
-    """All that a run said, but for states, which are the source's."""
+def output_of(done: Finished) -> str:
+    """The output of a run, except states, which are the source's."""
     lines = [line for line in done.lines if b'"type":"STATE"' not in line.replace(b'": "', b'":"')]
     return (b"".join(lines).decode() + done.stderr).lower()
 
@@ -82,13 +82,13 @@ def test_no_answer_of_the_server_makes_the_connector_quote_a_row() -> None:
             return run_connector("write", config_of(api, retry_timeout_seconds=1), CATALOG, LINES)
 
     for name, done in run_at_once({name: partial(write, fault) for name, fault in ANSWERS.items()}).items():
-        assert "rows read" in told(done), name
-        assert SECRET not in told(done), name
+        assert "rows read" in output_of(done), name
+        assert SECRET not in output_of(done), name
         assert len(done.errors) == done.exit_code, name
 
 
-def test_an_account_that_refuses_everything_is_told_of_without_the_rows(api: LocalTrackApi) -> None:
-    """After 250 refusals the server's words go into the trace, and the rows' values do not."""
+def test_a_tripped_circuit_breaker_reports_no_row_value(api: LocalTrackApi) -> None:
+    """After 250 refusals the server's message is in the trace, without the rows' values."""
     api.inject(
         {"status": 400, "body": {"meta": {"error": f"Locked. {EMAIL.lower()} {PLAN.upper()} '{WORD}'"}}}
     )
@@ -98,7 +98,7 @@ def test_an_account_that_refuses_everything_is_told_of_without_the_rows(api: Loc
     ]
     done = run_connector("write", config_of(api), CATALOG, lines)
     assert "Locked. … … '…'" in done.failure("config_error")
-    assert SECRET not in told(done)
+    assert SECRET not in output_of(done)
 
 
 def test_no_answer_of_the_store_makes_the_connector_quote_a_key(api: LocalTrackApi, bucket: Bucket) -> None:
@@ -113,11 +113,11 @@ def test_no_answer_of_the_store_makes_the_connector_quote_a_key(api: LocalTrackA
             "check": partial(run_connector, "check", config),
         }
         for done in run_at_once(runs).values():
-            assert "bucket" in told(done)
-            assert SECRET not in told(done)
+            assert "bucket" in output_of(done)
+            assert SECRET not in output_of(done)
 
 
-def test_broken_input_is_told_of_by_its_place(api: LocalTrackApi) -> None:
+def test_broken_input_is_reported_by_its_line_number(api: LocalTrackApi) -> None:
     """A line that can't be read is a row's line, and so a secret."""
     broken = {
         "half a line": b'{"type":"RECORD","record":{"stream":"users","data":{"plan":"' + SECRET.encode(),
@@ -131,4 +131,4 @@ def test_broken_input_is_told_of_by_its_place(api: LocalTrackApi) -> None:
     }
     for name, done in run_at_once(runs).items():
         assert done.exit_code == 1, name
-        assert SECRET not in told(done), name
+        assert SECRET not in output_of(done), name

@@ -1,4 +1,4 @@
-"""The answers of the Track API, and the envelopes in which it says no."""
+"""The answers of the Track API, and the envelopes of its refusals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVELOPES = ("errors", "meta.error", "meta.errors", "message")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer, whole; `headers` beside Content-Type and Content-Length."""
+    """A complete HTTP answer; `headers` are those other than Content-Type and Content-Length."""
 
     status: int
     body: bytes

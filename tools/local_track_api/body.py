@@ -1,6 +1,6 @@
 """The body of a batch request: its entries, each with the very bytes it was sent as.
 
-Sizes count, and repeats are told by their bytes, so the exact span of each entry in the body is needed. The cheap way
+Sizes and repeats are checked by bytes, so the exact span of each entry in the body is needed. The cheap way
 is a proof: entries encoded again and joined that give the body back, byte for byte, *are* the spans. Where they do not
 (spaces, other escapes, other notations of a number), the body is scanned, entry by entry.
 """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BATCH_PATH = "/api/v2/batch"
 REGION_PATH = "/api/v1/accounts/region"
 
-# A larger body is not read to its end: the answer goes out, and the connection closes.
+# A larger body is not read to the end: the server answers and closes the connection.
 _MAX_READ_BYTES = 16_000_000
 _NOTICE_SECONDS = 0.02
 # Linger for no time: close() then sends a reset, and drops what is unsent.

@@ -1,12 +1,12 @@
-"""Is each person's order kept? Watched from the receiving end, in two ways.
+"""Checks that each person's order is kept, as seen by the server, in two ways.
 
 **Sequence.** Test rows may plant an integer attribute `_seq`. Per person it must ascend strictly, in the order applied.
 A client that lost an answer sends the same request again, whole or in parts, and that is no fault: the entries of the
 latest request that brought a person something new may come again, with the same bytes, until the answer to them has
 been delivered. What is older than that, or was answered, must not follow what is newer.
 
-**Overlap.** Two requests that hold entries of one person must never be under way at the same time: whichever is applied
-last would win. A request is under way from its first line until its answer leaves; one whose client has hung up is not.
+**Overlap.** Two requests that hold entries of one person must never be in flight at the same time: whichever is applied
+last would win. A request is in flight from its first line until its answer is sent, unless its client has hung up.
 
 Violations are collected, never raised.
 """
@@ -34,7 +34,7 @@ class Violation:
 
 
 @dataclass(slots=True)
-class RequestUnderWay:
+class RequestInFlight:
     """A request as the watch sees it: number, arrival in monotonic seconds, whether its client has hung up."""
 
     number: int
@@ -62,27 +62,27 @@ class OrderWatch:
     def __init__(self) -> None:
         self.violations: list[Violation] = []
         self._sequences: dict[str, _Sequence] = {}
-        self._under_way: dict[str, RequestUnderWay] = {}
+        self._in_flight: dict[str, RequestInFlight] = {}
         self._answered: dict[str, tuple[float, int]] = {}
 
     def new_sync(self) -> None:
-        """Rows may come again from an earlier state: sequences start anew. Violations found so far stay."""
+        """Rows may come again from an earlier state: sequences restart. Violations found so far are kept."""
         self._sequences.clear()
 
-    def begin(self, request: RequestUnderWay, persons: Iterable[str]) -> None:
+    def begin(self, request: RequestInFlight, persons: Iterable[str]) -> None:
         """A request turned out to hold entries of these people."""
         request.persons.update(persons)
         for person in request.persons:
-            other = self._under_way.get(person)
+            other = self._in_flight.get(person)
             answered_at, number = self._answered.get(person, (float("-inf"), 0))
             if other is not None and not other.is_abandoned():
                 self._overlap(person, request, other.number)
             elif answered_at > request.arrived_at:
                 self._overlap(person, request, number)
-            self._under_way[person] = request
+            self._in_flight[person] = request
 
-    def apply(self, request: RequestUnderWay, person: str, sequence: int, digest: int) -> None:
-        """One entry with a sequence number was applied; `digest` stands for its bytes."""
+    def apply(self, request: RequestInFlight, person: str, sequence: int, digest: int) -> None:
+        """One entry with a sequence number was applied; `digest` is a hash of its bytes."""
         state = self._sequences.get(person)
         if state is None:
             state = self._sequences[person] = _Sequence(sequence - 1, request.number)
@@ -104,7 +104,7 @@ class OrderWatch:
         state.of_request[sequence] = digest
         state.last_of_request = sequence
 
-    def end(self, request: RequestUnderWay, now: float, *, answered: bool, settled: bool) -> None:
+    def end(self, request: RequestInFlight, now: float, *, answered: bool, settled: bool) -> None:
         """A request is over, at `now` in monotonic seconds.
 
         Args:
@@ -114,8 +114,8 @@ class OrderWatch:
             settled: From that answer the client learns what became of its entries, and need not send them again.
         """
         for person in request.persons:
-            if self._under_way.get(person) is request:
-                del self._under_way[person]
+            if self._in_flight.get(person) is request:
+                del self._in_flight[person]
             if answered:
                 self._answered[person] = (now, request.number)
             state = self._sequences.get(person)
@@ -132,6 +132,6 @@ class OrderWatch:
         detail = f"{SEQUENCE_ATTRIBUTE} {sequence} was applied after {after}"
         self.violations.append(Violation("sequence", person, request, earlier, detail))
 
-    def _overlap(self, person: str, request: RequestUnderWay, other: int) -> None:
-        detail = "two requests with entries of one person were under way at the same time"
+    def _overlap(self, person: str, request: RequestInFlight, other: int) -> None:
+        detail = "two requests with entries of one person were in flight at the same time"
         self.violations.append(Violation("overlap", person, request.number, other, detail))

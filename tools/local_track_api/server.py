@@ -115,7 +115,7 @@ class LocalTrackApi:
 
     @property
     def world(self) -> World:
-        """What the account knows. Look at it when no request is under way."""
+        """The account's data. Not thread-safe: read it when no request is in flight."""
         return self.service.state.world
 
     @property
@@ -137,7 +137,7 @@ class LocalTrackApi:
         self.service.configure(latency_seconds=latency_seconds)
 
     def new_sync(self) -> None:
-        """Let rows come again from an earlier state: sequences start anew."""
+        """Let rows come again from an earlier state: sequences restart."""
         with self.service.lock:
             self.service.state.order.new_sync()
 

@@ -18,7 +18,7 @@ from tools.local_track_api.answers import ENVELOPES, JSON_TYPE, Answer, answer, 
 from tools.local_track_api.body import Malformed, SentEntry, parse_batch
 from tools.local_track_api.contract import MAX_BODY_BYTES, check_entry
 from tools.local_track_api.faults import FaultPlan, Rule
-from tools.local_track_api.order import SEQUENCE_ATTRIBUTE, OrderWatch, RequestUnderWay
+from tools.local_track_api.order import SEQUENCE_ATTRIBUTE, OrderWatch, RequestInFlight
 from tools.local_track_api.traffic import Traffic
 from tools.local_track_api.world import World, person_key, subjects_of
 
@@ -38,7 +38,7 @@ REGION_URLS = {"us": "https://track.customer.io", "eu": "https://track-eu.custom
 
 @dataclass(slots=True)
 class State:
-    """All that a reset forgets. A request under way across a reset ends in the state it began in."""
+    """Everything that a reset clears. A request in flight during a reset ends in the state it started in."""
 
     world: World
     traffic: Traffic = field(default_factory=Traffic)
@@ -69,7 +69,7 @@ class Exchange:
     head: Head
     number: int
     state: State
-    under_way: RequestUnderWay
+    under_way: RequestInFlight
 
 
 class TrackService:
@@ -119,7 +119,7 @@ class TrackService:
         with self.lock:
             traffic = self.state.traffic
             number = traffic.arrived(head.path, head.connection, head.user_agent, time.time())
-            under_way = RequestUnderWay(number, head.arrived_at, head.client_is_gone)
+            under_way = RequestInFlight(number, head.arrived_at, head.client_is_gone)
             return Exchange(head, number, self.state, under_way)
 
     def fault_before_body(self, exchange: Exchange) -> Rule | None:
@@ -212,7 +212,7 @@ class TrackService:
         return answer(207, {"errors": errors}) if errors or is_injected else Answer(200, b"{}")
 
     def _watch_only(self, exchange: Exchange, body: bytes) -> None:
-        """A request that is not applied is under way all the same."""
+        """A request that is not applied is in flight all the same."""
         if exchange.state.mode == "count":
             return
         try:

@@ -136,7 +136,7 @@ class World:
         return list({id(person): person for person in self.people.values()}.values())
 
     def apply(self, entry: JsonObject, digest: int) -> None:
-        """Apply one valid entry; `digest` stands for its bytes."""
+        """Apply one valid entry; `digest` is a hash of its bytes."""
         kind, action = entry["type"], entry["action"]
         if kind == "object":
             _OBJECT_ACTIONS[action](self, entry)

@@ -35,7 +35,7 @@ def columns(*items: Any) -> dict[str, Any]:
 
 
 def test_kind_is_optional() -> None:
-    """Only Airbyte's form needs `kind`, to tell the options apart."""
+    """Only Airbyte's form needs `kind`, to distinguish the options."""
     short = columns(
         {"source": "email", "destination": "person_email"}, {"value": "web", "destination": "origin"}
     )

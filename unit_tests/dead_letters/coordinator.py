@@ -32,7 +32,7 @@ FLAT_CSV = {"format_type": "CSV", "flattening": "Root level flattening"}
 
 
 def epoch() -> Epoch:
-    """A ticket as the ledger gives them."""
+    """An epoch as the ledger creates them."""
     return Epoch(StreamQueue("users"))
 
 

@@ -339,6 +339,15 @@ def test_a_bug_of_the_connector_does_not_blame_the_configuration(bug: Exception)
     assert_safe(str(error))
 
 
+def test_a_broken_setting_of_boto3_does_not_blame_the_endpoint(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the setting that the endpoint is in may be called invalid."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "many")
+    error = failure(bucket.url)
+    assert "unexpected error (ValueError)" in str(error)
+
+
 def test_an_error_of_the_connector_is_returned_as_it_is() -> None:
     """It explains itself."""
     ours = ConfigError("Choose a shorter bucket path.")

@@ -84,9 +84,9 @@ class TestEveryImplementation:
 
 def test_without_a_bucket_a_row_is_settled_at_once(coordinator: Coordinator) -> None:
     """There is nothing to wait for: it is counted."""
-    ticket = epoch()
-    coordinator.dead_letters.add(USERS, line(1), REJECTION, ticket)
-    assert coordinator.settled == {ticket: 1}
+    an_epoch = epoch()
+    coordinator.dead_letters.add(USERS, line(1), REJECTION, an_epoch)
+    assert coordinator.settled == {an_epoch: 1}
 
 
 def test_a_row_is_not_settled_before_the_bucket_has_it(bucket: Bucket, coordinator: Coordinator) -> None:

@@ -18,21 +18,21 @@ def test_a_failed_upload_ends_all_uploads(bucket: Bucket, coordinator: Coordinat
     """One failure is posted; files that waited behind are not uploaded, and no row of them is settled."""
     bucket.refuse = lambda: Refusal(403, "AccessDenied") if bucket.objects else None
     letters = coordinator.with_bucket(bucket.url)
-    tickets = [epoch() for _ in range(4)]
-    for ticket in tickets:
-        letters.add(USERS, line(1), REJECTION, ticket)
+    epochs = [epoch() for _ in range(4)]
+    for an_epoch in epochs:
+        letters.add(USERS, line(1), REJECTION, an_epoch)
         letters.seal()
     coordinator.settle_next_file()
     failed = coordinator.next_event()
     assert isinstance(failed, UploadFailed)
     assert isinstance(failed.error, ConfigError)
     bucket.refuse = lambda: None
-    letters.add(USERS, line(1), REJECTION, tickets[3])
+    letters.add(USERS, line(1), REJECTION, epochs[3])
     letters.seal()
     letters.close()
     assert coordinator.inbox.empty()
     assert len(bucket.objects) == 1
-    assert coordinator.settled == {tickets[0]: 1}
+    assert coordinator.settled == {epochs[0]: 1}
     assert letters.backlog.rows == 4
 
 
@@ -77,7 +77,7 @@ def test_a_bug_in_the_uploader_is_posted(bucket: Bucket, coordinator: Coordinato
 
 def full_disk() -> IO[bytes]:
     """A file that takes nothing."""
-    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it stands in for a temporary file
+    return open("/dev/full", "r+b", buffering=0)  # noqa: PTH123 - it replaces a temporary file
 
 
 def test_a_full_disk_settles_nothing(bucket: Bucket, coordinator: Coordinator) -> None:

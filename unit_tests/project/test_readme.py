@@ -113,7 +113,7 @@ def test_documented_command_lines_parse(file: str) -> None:
 
 
 def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
-    """Each key of the configuration stands in one of the two tables, with its default."""
+    """Each key of the configuration is in one of the two tables, with its default."""
     schema = connection_specification()
     storage = schema["properties"]["object_storage_config"]["oneOf"][1]["properties"]
     documented = _first_cells("### Configuration")

@@ -6,7 +6,7 @@ import pytest
 
 from destination_customerio.dead_letters.labels import Label
 from destination_customerio.dead_letters.reading.bucket import RejectedFile
-from destination_customerio.dead_letters.reading.layout import RejectedRow
+from destination_customerio.dead_letters.reading.layout import DeadLetter
 from destination_customerio.dead_letters.reading.stream_of_file import Origin
 from destination_customerio.errors import Rejection
 from destination_customerio.replay.filters import Filters, parse_since, written_time
@@ -20,9 +20,9 @@ def a_file(label: Label | None = None, stored_at: int = 5_000) -> RejectedFile:
     return RejectedFile("rejected/42/users/1.csv", "42/users/1.csv", "e", stored_at, "text/csv", metadata)
 
 
-def a_row(extracted_at: int | None = 4_000, sync_id: int | None = 42) -> RejectedRow:
+def a_row(extracted_at: int | None = 4_000, sync_id: int | None = 42) -> DeadLetter:
     """A row."""
-    return RejectedRow(0, b"", "", extracted_at, sync_id, Rejection("invalid", "", ""), b"{}")
+    return DeadLetter(0, b"", "", extracted_at, sync_id, Rejection("invalid", "", ""), b"{}")
 
 
 def test_without_filters_every_row_matches() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from destination_customerio.dead_letters.reading.bucket import RejectedFile
-from destination_customerio.dead_letters.reading.layout import RejectedRow
+from destination_customerio.dead_letters.reading.layout import DeadLetter
 from destination_customerio.errors import Rejection
 from destination_customerio.replay.summary import Summary
 
 
-def a_row(field: str, reason: str = "required", data: bytes | None = b"{}") -> RejectedRow:
+def a_row(field: str, reason: str = "required", data: bytes | None = b"{}") -> DeadLetter:
     """A row that was rejected for one of its fields."""
-    return RejectedRow(0, b"", "", 1_000, None, Rejection(reason, field, ""), data)
+    return DeadLetter(0, b"", "", 1_000, None, Rejection(reason, field, ""), data)
 
 
 def test_beyond_a_thousand_kinds_further_rows_are_counted_by_stream() -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tools.local_track_api import LocalTrackApi
-from tools.local_track_api.order import OrderWatch, RequestUnderWay
+from tools.local_track_api.order import OrderWatch, RequestInFlight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +24,16 @@ class Receiver:
         self.time = 0.0
         self.requests = 0
 
-    def start(self, *, abandoned: bool = False, arrived_at: float | None = None) -> RequestUnderWay:
+    def start(self, *, abandoned: bool = False, arrived_at: float | None = None) -> RequestInFlight:
         """A request with entries of ada arrives."""
         self.time += 1
         self.requests += 1
         arrived = self.time if arrived_at is None else arrived_at
-        request = RequestUnderWay(self.requests, arrived, lambda: abandoned)
+        request = RequestInFlight(self.requests, arrived, lambda: abandoned)
         self.watch.begin(request, ["ada"])
         return request
 
-    def end(self, request: RequestUnderWay, *, answered: bool = True, settled: bool = True) -> None:
+    def end(self, request: RequestInFlight, *, answered: bool = True, settled: bool = True) -> None:
         """A request is over."""
         self.time += 1
         self.watch.end(request, self.time, answered=answered, settled=settled)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.dead_letters.reading.layout import (
     MAX_ROW_BYTES,
-    RejectedRow,
+    DeadLetter,
     UnusableFile,
     check_row,
     is_json,
@@ -135,13 +135,13 @@ class _Table:
             if record.strip():
                 yield record if record.endswith(b"\n") else record + b"\r\n"
 
-    def read(self, number: int, text: bytes) -> RejectedRow:
+    def read(self, number: int, text: bytes) -> DeadLetter:
         cells = self._header.cells(text)
         rejection, data = self._contents.row_of(cells)
         raw_id, extracted_at, meta = (
             self._header.content(cells, name) for name in (RAW_ID, EXTRACTED_AT, META)
         )
-        return RejectedRow(
+        return DeadLetter(
             number,
             text,
             raw_id.decode().strip(),

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
     MAX_ROW_BYTES,
-    RejectedRow,
+    DeadLetter,
     lines_of,
     milliseconds,
     split_reasons,
@@ -49,7 +49,7 @@ class JsonLinesLayout:
             if text.strip():
                 yield text if text.endswith(b"\n") else text + b"\n"
 
-    def read(self, number: int, text: bytes) -> RejectedRow:
+    def read(self, number: int, text: bytes) -> DeadLetter:
         """See `Layout`."""
         found = {member.name: member for member in members(text)}
         if not any(mark in found for mark in _MARKS):
@@ -63,7 +63,7 @@ class JsonLinesLayout:
             rejection, data = split_reasons(inner)
         else:
             rejection, data = split_reasons(text, flattened=True)
-        return RejectedRow(
+        return DeadLetter(
             number, text, text_or_empty(raw_id), milliseconds(extracted_at), sync_id_in(meta), rejection, data
         )
 

@@ -39,7 +39,7 @@ def no_rejected_rows() -> UnusableFile:
 
 
 @dataclass(frozen=True, slots=True)
-class RejectedRow:
+class DeadLetter:
     """One row of a file.
 
     number        its position in the file, from 0
@@ -72,7 +72,7 @@ class Layout(Protocol):
         """
         ...
 
-    def read(self, number: int, text: bytes) -> RejectedRow:
+    def read(self, number: int, text: bytes) -> DeadLetter:
         """Parse a row.
 
         Raises:

@@ -35,7 +35,7 @@ from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
     MAX_ROW_BYTES,
     UNREADABLE,
-    RejectedRow,
+    DeadLetter,
     decompressing,
     no_rejected_rows,
 )
@@ -78,7 +78,7 @@ def layout_of(
     return open_table(first, content, properties or {}, max_row_bytes)
 
 
-def read_rows(layout: Layout) -> Iterator[RejectedRow]:
+def read_rows(layout: Layout) -> Iterator[DeadLetter]:
     """All rows of a file in the order in which they were written, malformed ones included.
 
     Raises:
@@ -89,5 +89,5 @@ def read_rows(layout: Layout) -> Iterator[RejectedRow]:
             row = layout.read(number, text)
         except ValueError:
             words = "The row is malformed. Correct it, or restore it from the source."
-            row = RejectedRow(number, text, "", None, None, Rejection(UNREADABLE, "", words), None)
+            row = DeadLetter(number, text, "", None, None, Rejection(UNREADABLE, "", words), None)
         yield row

@@ -107,7 +107,7 @@ class Origins:
         return key.removeprefix(self._root).split("/")[:-1]
 
     def _may_hold(self, folders: list[str], stream: Stream) -> bool:
-        """Whether files of a stream lie in these folders."""
+        """Whether files of a stream may be in these folders."""
         if _STREAM_NAME not in self._levels:
             return False
         names = {

@@ -18,7 +18,7 @@ from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFo
 from destination_customerio.dead_letters.reading.layout import (
     MAX_ROW_BYTES,
     UNREADABLE,
-    RejectedRow,
+    DeadLetter,
     UnusableFile,
 )
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
@@ -65,12 +65,12 @@ def file_of(
 
 def read(
     file: bytes, properties: Mapping[str, Any] | None = None, max_row_bytes: int = MAX_ROW_BYTES
-) -> list[RejectedRow]:
+) -> list[DeadLetter]:
     """All rows of a file."""
     return list(read_rows(layout_of(io.BytesIO(file), properties, max_row_bytes)))
 
 
-def data_of(row: RejectedRow) -> Any:
+def data_of(row: DeadLetter) -> Any:
     """The row's data, parsed with all digits."""
     assert row.data is not None
     return read_json(row.data)
