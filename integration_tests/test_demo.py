@@ -19,7 +19,7 @@ from integration_tests.connector import PATIENCE_SECONDS
 from tools.demo import report
 from tools.demo.__main__ import conclude
 from tools.demo.expected import ORDERS, STREAMS, USERS, expected_event, expected_person
-from tools.demo.outcome import AcknowledgedState, DeadLetter, Outcome, problems
+from tools.demo.outcome import AcknowledgedState, RejectedRow, Outcome, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def outcome() -> Outcome:
             for rows, delivered, rejected in stream.states
         ],
         rejected=[
-            DeadLetter(f"x/42/{stream.name}/f.csv.gz", reason, column, "", stream.rows[number - 1])
+            RejectedRow(f"x/42/{stream.name}/f.csv.gz", reason, column, "", stream.rows[number - 1])
             for stream in STREAMS
             for number, (reason, column) in stream.wrong.items()
         ],

@@ -42,7 +42,8 @@ class DryLanes:
 
     def abort(self) -> None:
         """End all lanes; nothing is in flight."""
-        for _ in range(self.lanes):
+        while self._running:
+            self._running -= 1
             self._post(LaneEnded())
 
 
