@@ -40,7 +40,7 @@ def no_rejected_rows() -> UnusableFile:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One row of a file.
+    """One rejected row of a file.
 
     number        its position in the file, from 0
     text          the row as it is in the file, with its line end
