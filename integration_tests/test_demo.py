@@ -19,7 +19,7 @@ from integration_tests.connector import PATIENCE_SECONDS
 from tools.demo import report
 from tools.demo.__main__ import conclude
 from tools.demo.expected import ORDERS, STREAMS, USERS, expected_event, expected_person
-from tools.demo.outcome import AcknowledgedState, RejectedRow, Outcome, problems
+from tools.demo.outcome import AcknowledgedState, Outcome, RejectedRow, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable
