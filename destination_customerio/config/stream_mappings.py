@@ -63,7 +63,8 @@ class ColumnMapping(Model):
         min_length=1,
         title="Source column",
         description=(
-            "The column's name in the source. A dotted name that is not a column is a path into objects: address.city."
+            "The column's name in the source. A dotted name that is not a column is a path into objects and arrays: "
+            "address.city, emails.0.value."
         ),
         json_schema_extra={"order": 1, "examples": ["email", "address.city"]},
     )

@@ -96,7 +96,8 @@ def test_a_deletion_without_its_identifier_is_rejected() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", " ", "\u200b", math.nan, False, "false", "null", " NULL", "None", "NaN", "undefined", r"\N"]
+    "value",
+    [None, "", " ", "\u200b", math.nan, False, "false", "null", " NULL", "None", "NaN", "undefined", r"\N"],
 )
 @pytest.mark.parametrize("deleted_rows", ["skip", "delete"])
 def test_a_row_that_exists_is_sent_without_the_mark(value: Any, deleted_rows: str) -> None:
