@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
@@ -32,7 +33,10 @@ _DESTINATION = Field(
 
 
 def _checked_constant(value: object) -> object:
-    if type(value) is bool or type(value) is int or (type(value) is float and math.isfinite(value)):
+    if type(value) is bool or type(value) is int:
+        return value
+    # Decimals, as a configuration with a number of many digits is parsed exactly.
+    if (type(value) is float or type(value) is Decimal) and math.isfinite(value):
         return value
     if type(value) is not str:
         raise ValueError("must be text, true, false or a number")
@@ -63,7 +67,8 @@ class ColumnMapping(Model):
         min_length=1,
         title="Source column",
         description=(
-            "The column's name in the source. A dotted name that is not a column is a path into objects: address.city."
+            "The column's name in the source. A dotted name that is not a column is a path into objects and arrays: "
+            "address.city, emails.0.value."
         ),
         json_schema_extra={"order": 1, "examples": ["email", "address.city"]},
     )

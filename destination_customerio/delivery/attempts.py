@@ -111,10 +111,12 @@ class Delivery:
         breaker.start(self)
         try:
             rejected, is_judged = self._split(batch)
+            if not is_judged and breaker.batch_refused(len(batch)):
+                raise _account_refused(breaker, next(iter(rejected.values())), batch.lines)
         finally:
             breaker.end(self)
         if not is_judged:
-            self._hold_back(batch, next(iter(rejected.values())))
+            self._hold_back(batch)
         requests, self.unreported_requests = self.unreported_requests, 0
         return Delivered(batch, rejected, requests)
 
@@ -154,12 +156,9 @@ class Delivery:
             if self.context.wait(_BREAKER_POLL_SECONDS):
                 raise Aborted
 
-    def _hold_back(self, batch: Batch, rejection: Rejection) -> None:
+    def _hold_back(self, batch: Batch) -> None:
         """Every row of the batch was refused in words that name neither a row nor a field: wait for what others find."""
-        breaker = self.context.breaker
-        if breaker.batch_refused(len(batch)):
-            raise _account_refused(breaker, rejection, batch.lines)
-        while not breaker.may_settle():
+        while not self.context.breaker.may_settle(len(batch)):
             if self.context.wait(_BREAKER_POLL_SECONDS):
                 raise Aborted
 
@@ -221,10 +220,16 @@ def _unexpected_status(status: int) -> ProtocolError:
 
 
 def _account_refused(breaker: CircuitBreaker, rejection: Rejection, lines: list[bytes]) -> ConfigError:
+    if breaker.rejected_rows:
+        outcome = (
+            f"{counted(breaker.rejected_rows, 'row')} of the first of these batches had been rejected before this was clear; "
+            "the other rows were neither delivered nor rejected, and will be sent again by the next attempt."
+        )
+    else:
+        outcome = "The rows of these batches were neither delivered nor rejected, and will be sent again by the next attempt."
     return ConfigError(
         f"Customer.io refuses every request and accepts no row at all: {counted(breaker.refused_batches, 'whole batch', 'whole batches')} "
         f"with {counted(breaker.refused_rows, 'row')} were split down to single rows, and each was refused without naming a "
-        "row or a field. So the problem is the account or the configuration, not the rows. The rows of these batches were "
-        "neither delivered nor rejected, and will be sent again by the next attempt. Check the workspace in Customer.io, "
-        f"and the configuration. Customer.io's answer: {without_values(rejection.message, lines)}"
+        f"row or a field. So the problem is the account or the configuration, not the rows. {outcome} Check the workspace in "
+        f"Customer.io, and the configuration. Customer.io's answer: {without_values(rejection.message, lines)}"
     )

@@ -7,7 +7,8 @@ and end with all of them rejected, although the account or the configuration is 
 - After a few refusals only one lane goes on splitting. The others wait: what it finds is as good as what they would.
 - A lane that has split a whole batch down to single rows, none of them accepted, holds its verdict back while another lane
   may still have a row accepted.
-- After a few such batches the breaker trips, and the sync ends without settling their rows.
+- If no other lane has a batch, there is nothing to wait for, and its rows are rejected.
+- After a few such batches the breaker trips, and the sync ends. Rows that are held back then are not settled.
 
 A row that is accepted anywhere, or refused in words that name it or one of its fields, shows that the API judges rows:
 all lanes go on, and what was held back are verdicts on rows. So no number of bad rows that are named trips it.
@@ -38,6 +39,7 @@ class CircuitBreaker:
     """Shared by all lanes. Thread-safe.
 
     refused_batches, refused_rows  whole batches refused since a row was last accepted, and their rows
+    rejected_rows                  those of the rows that were settled as rejected before the breaker tripped
     """
 
     def __init__(self, limits: BreakerLimits | None = None) -> None:
@@ -48,6 +50,8 @@ class CircuitBreaker:
         self._delivering: set[object] = set()
         self.refused_batches = 0
         self.refused_rows = 0
+        self.rejected_rows = 0
+        self._has_tripped = False
 
     def start(self, lane: object) -> None:
         """A lane starts to deliver a batch."""
@@ -68,6 +72,7 @@ class CircuitBreaker:
             self._splitter = None
             self.refused_batches = 0
             self.refused_rows = 0
+            self.rejected_rows = 0
 
     def request_refused(self) -> None:
         """A request was refused in words that name neither a row nor a field."""
@@ -84,13 +89,25 @@ class CircuitBreaker:
             return self._splitter is lane
 
     def batch_refused(self, rows: int) -> bool:
-        """Every row of a batch was refused alone, in such words; returns whether the breaker trips."""
+        """Every row of a batch was refused alone, in such words; returns whether the breaker trips.
+
+        Called before the lane's `end`: as soon as no lane is delivering, other batches that are held back may settle.
+        """
         with self._lock:
             self.refused_batches += 1
             self.refused_rows += rows
-            return self.refused_batches >= self._limits.batches and self.refused_rows >= self._limits.rows
+            if self.refused_batches >= self._limits.batches and self.refused_rows >= self._limits.rows:
+                self._has_tripped = True
+            return self._has_tripped
 
-    def may_settle(self) -> bool:
-        """Whether such a batch is a verdict on its rows: others were accepted since, or no lane can tell any more."""
+    def may_settle(self, rows: int) -> bool:
+        """Whether such a batch is a verdict on its rows: others were accepted since, or no lane is left that could show it."""
         with self._lock:
-            return not self.refused_batches or not self._delivering
+            if self._has_tripped:
+                return False
+            if not self.refused_batches:
+                return True
+            if self._delivering:
+                return False
+            self.rejected_rows += rows
+            return True

@@ -21,8 +21,8 @@ _TOPICS = f"{_PREFERENCES}.topics"
 _TOPIC_PREFIX = f"{_TOPICS}."
 
 _WORDS = {
-    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
-    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
 }
 
 
@@ -55,8 +55,11 @@ class ActingAttributes:
             attributes[name] = self._boolean(value, name)
 
     def _preferences(self, value: Any) -> Any:
-        # Many warehouses store objects as JSON text.
-        preferences = _parsed(value) if type(value) is str and not is_blank(value) else as_object(value)
+        preferences = _object_in(value)
+        if preferences is None and type(value) is str and not is_blank(value):
+            raise Rejection(
+                "invalid", _PREFERENCES, f"{_PREFERENCES} must be an object, or an object as JSON text."
+            )
         if preferences is None:
             return value
         if "topics" in preferences:
@@ -64,7 +67,7 @@ class ActingAttributes:
         return preferences
 
     def _topics(self, value: Any) -> Any:
-        topics = as_object(value)
+        topics = _object_in(value)
         if topics is None:
             return value
         return {topic: self._boolean(choice, _TOPIC_PREFIX + topic) for topic, choice in topics.items()}
@@ -79,14 +82,10 @@ class ActingAttributes:
         return found
 
 
-def _parsed(text: str) -> JsonObject:
-    # Text with a lone surrogate is then rejected as any other that is not JSON.
-    parsed = parse_object(text.encode(errors="surrogatepass"))
-    if parsed is None:
-        raise Rejection(
-            "invalid", _PREFERENCES, f"{_PREFERENCES} must be an object, or an object as JSON text."
-        )
-    return parsed
+def _object_in(value: Any) -> JsonObject | None:
+    """The object that a value is, or is the JSON text of: many warehouses store objects as JSON text."""
+    # Text with a lone surrogate is then no JSON, as any other that isn't.
+    return parse_object(value.encode(errors="surrogatepass")) if type(value) is str else as_object(value)
 
 
 def _read(value: Any) -> bool | None:

@@ -7,9 +7,10 @@ are added by sources. Some warehouses fold names to upper case.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from destination_customerio.mapping.visible_text import is_blank
+from destination_customerio.mapping.identifiers import is_nobody
+from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
     from destination_customerio.exact_json.codec import JsonObject
@@ -39,4 +40,12 @@ def is_airbytes(name: str) -> bool:
 
 def is_deleted(row: JsonObject) -> bool:
     """Whether a row was deleted in its source."""
-    return not (is_blank(row.get(DELETED_AT)) and is_blank(row.get(DELETED_AT_FOLDED)))
+    return _is_mark(row.get(DELETED_AT)) or _is_mark(row.get(DELETED_AT_FOLDED))
+
+
+def _is_mark(value: Any) -> bool:
+    """Whether a value says "deleted"; null may have become a word, such as `None`, on its way."""
+    if type(value) is str:
+        text = trimmed(value)
+        return bool(text) and text.lower() != "false" and not is_nobody(text)
+    return not (is_blank(value) or value is False)

@@ -19,6 +19,7 @@ from destination_customerio.mapping.airbyte_columns import (
 from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings, Columns
 from destination_customerio.mapping.event_ids import RowIds
+from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import (
     MAX_VALUE_BYTES,
     check_attribute_count,
@@ -83,6 +84,7 @@ class Assembler:
         self._deletion = target.deletion if settings.deleted_rows == "delete" else None
         self._columns = Columns(stream, settings)
         self._dates = self._columns.dates
+        self._json_columns = json_columns(stream.properties)
         strategy = settings.event_id_strategy if target.is_event else "none"
         self._row_id = RowIds(stream) if strategy == "from_row" else None
         self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None
@@ -117,6 +119,8 @@ class Assembler:
             # All named columns are removed by now.
             for column in self._dates:
                 self._columns.convert(attributes, column)
+            if self._json_columns:
+                parse_json_text(attributes, self._json_columns)
             self._rules.apply(attributes)
             encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit

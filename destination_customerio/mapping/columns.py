@@ -177,14 +177,13 @@ class Columns:
             return
         try:
             seconds = to_unix_seconds(value)
-        except ValueError:
+            if seconds >= 0:
+                data[column] = seconds
+            elif not is_extended_iso(value):
+                data[column] = iso_text(seconds)
+        except (ValueError, OverflowError):  # OverflowError: in UTC, before the first day of the calendar
             if not is_absent(value):
                 self.unreadable[column] += 1
-            return
-        if seconds >= 0:
-            data[column] = seconds
-        elif not is_extended_iso(value):
-            data[column] = iso_text(seconds)
 
 
 def _date_columns(stream: Stream) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """How a mapped stream's rows are renamed before they are read: resolved once per stream, at the start.
 
 - A mapped column keeps its position under its new name.
-- A source with dots that is not a column of the row is a path into the row's objects; its value is copied to the end.
+- A source with dots that is not a column of the row is a path into the row's objects and arrays (`emails.0.value`); its
+  value is copied to the end.
 - Constants come last.
 - A destination column comes from its mapping only: an unmapped column of that name is left out, even if the row does not
   have the source. So the meaning of a name never depends on the row.
@@ -10,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from destination_customerio.routing.router import Route
 
 _NOTHING = object()
+_POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Rename | None]:
@@ -146,16 +149,21 @@ def _reach(row: JsonObject, path: list[str]) -> Any:
     for name in path:
         if type(value) is str:
             value = _parsed(value)
-        found = as_object(value)
-        if found is None or name not in found:
-            return _NOTHING
-        value = found[name]
+        value = _item(value, name) if type(value) is list else (as_object(value) or {}).get(name, _NOTHING)
+        if value is _NOTHING:
+            return value
     return value
 
 
+def _item(items: list[Any], position: str) -> Any:
+    if _POSITION.fullmatch(position) and int(position) < len(items):
+        return items[int(position)]
+    return _NOTHING
+
+
 def _parsed(text: str) -> Any:
-    """The JSON of a text that may be an object: many warehouses store objects as JSON text."""
-    if not text.lstrip().startswith("{"):
+    """The JSON of a text that may be an object or array: many warehouses store these as JSON text."""
+    if not text.lstrip().startswith(("{", "[")):
         return None
     try:
         return parse_exactly(text.encode())
@@ -167,6 +175,7 @@ def _schema_at(properties: Mapping[str, Any], path: list[str]) -> JsonObject | N
     schema: JsonObject | None = None
     level: Any = properties
     for name in path:
-        schema = as_object((as_object(level) or {}).get(name))
+        items = as_object((schema or {}).get("items")) if _POSITION.fullmatch(name) else None
+        schema = items or as_object((as_object(level) or {}).get(name))
         level = (schema or {}).get("properties")
     return schema

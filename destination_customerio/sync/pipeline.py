@@ -201,6 +201,10 @@ class Pipeline:
         self._reporter.on_lines(block.count(b"\n") + 1)
         try:
             self._pass_on(self._intake.read_block(block, self._now))
+            # Rows may have been rejected before the stream had enough rows to judge it by.
+            for sync in self._by_queue.values():
+                if sync.counts.rejected:
+                    self._check_rejected_share(sync)
         except ProtocolError as error:
             self._shutdown.broken_line(error)
             self._stop_early()
@@ -221,12 +225,15 @@ class Pipeline:
                 case _:
                     assert_never(item)
 
-    def _keep(self, row: RejectedRow) -> None:
+    def _check_rejected_share(self, sync: StreamSync) -> None:
         if self._shutdown.processes_lines and (
-            error := too_many_rejected(row.sync, self._settings.max_rejected_percent)
+            error := too_many_rejected(sync, self._settings.max_rejected_percent)
         ):
             self._shutdown.too_many_rejected(error)
             self._stop_early()
+
+    def _keep(self, row: RejectedRow) -> None:
+        self._check_rejected_share(row.sync)
         try:
             self._dead_letters.add(row.sync.stream, row.line, row.rejection, row.epoch)
         except SyncError as error:

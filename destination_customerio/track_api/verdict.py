@@ -107,7 +107,9 @@ def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], floa
     if status in _LATER or status >= _SERVER_ERROR:
         seconds = retry_after_seconds(answer.retry_after, wall_clock())
         return Retry(f"HTTP {status}", seconds, everyone=status == _TOO_MANY_REQUESTS)
-    return Unexpected(status)
+    # An error that names a row is a verdict on it whatever the status.
+    refusal = _judge_refusal(answer, entries)
+    return refusal if refusal.rejected else Unexpected(status)
 
 
 def retry_after_seconds(header: str | None, now: float) -> float:

@@ -10,6 +10,7 @@ import pytest
 from destination_customerio.config.loader import parse_config
 from destination_customerio.config.stream_mappings import ColumnMapping, ConstantMapping, StreamMapping
 from destination_customerio.errors import ConfigError
+from destination_customerio.exact_json.codec import encode, parse
 
 USERS = {"stream_name": "users", "destination_object_name": "person_identify"}
 
@@ -122,6 +123,17 @@ def test_a_stream_is_mapped_at_most_once() -> None:
 def test_a_field_mapping_is_either_a_source_or_a_constant(item: Any, words: str) -> None:
     """The message names the key as spelled in the file."""
     assert words in problem(columns(item))
+
+
+@pytest.mark.parametrize("number", ["12345678901234567.89", "-0.0", "1e21", "18446744073709551617", "0"])
+def test_a_constant_may_be_any_number(number: str) -> None:
+    """With all its digits, as the file has it."""
+    (mapping,) = mappings(
+        {**USERS, "field_mappings": [{"value": parse(number.encode()), "destination": "a"}]}
+    )
+    (constant,) = mapping.field_mappings
+    assert isinstance(constant, ConstantMapping)
+    assert encode(constant.value) == encode(parse(number.encode()))
 
 
 def test_messages_for_lists_and_choices_are_in_plain_words() -> None:

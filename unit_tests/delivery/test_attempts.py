@@ -233,7 +233,9 @@ def test_the_breaker_trips_after_whole_batches_without_an_accepted_row() -> None
     server = FakeServer(lambda _: REFUSED)
     delivery = server.delivery()
     assert len(delivery.deliver(batch_of(600)).rejected) == 600
-    with pytest.raises(ConfigError, match=r"2 whole batches with 1,200 rows.*bad row"):
+    with pytest.raises(
+        ConfigError, match=r"2 whole batches with 1,200 rows.* 600 rows of the first of these.* bad row"
+    ):
         delivery.deliver(batch_of(600))
     assert len(server.bodies) == 2 * (2 * 600 - 1)
     assert delivery.unreported_requests == 2 * 600 - 1

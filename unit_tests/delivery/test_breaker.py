@@ -53,13 +53,26 @@ def test_a_refused_batch_waits_for_what_other_lanes_find(breaker: CircuitBreaker
     """Until a row is judged, or no other lane is left to ask."""
     breaker.end(FIRST)
     assert not breaker.batch_refused(4)
-    assert not breaker.may_settle()
+    assert not breaker.may_settle(4)
     breaker.rows_are_judged()
-    assert breaker.may_settle()
+    assert breaker.may_settle(4)
     assert not breaker.batch_refused(4)
-    assert not breaker.may_settle()
+    assert not breaker.may_settle(4)
     breaker.end(SECOND)
-    assert breaker.may_settle()
+    assert breaker.may_settle(4)
+    assert breaker.rejected_rows == 4
+
+
+def test_a_batch_that_is_held_back_is_not_settled_once_the_breaker_has_tripped(
+    breaker: CircuitBreaker,
+) -> None:
+    """No lane is delivering any more, but the sync ends because these are no verdicts on rows."""
+    assert not breaker.batch_refused(5)
+    breaker.end(FIRST)
+    assert breaker.batch_refused(5)
+    breaker.end(SECOND)
+    assert not breaker.may_settle(5)
+    assert breaker.rejected_rows == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import given
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import parse, parse_exactly
+from destination_customerio.mapping.airbyte_columns import is_airbytes
 from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings
@@ -112,7 +113,7 @@ def test_all_other_columns_become_attributes_unchanged(row: dict[str, Any]) -> N
     """Whatever their names, in order, including nulls and nested values."""
     row.pop("person_email", None)
     columns = {
-        **row,
+        **{name: value for name, value in row.items() if not is_airbytes(name)},
         "type": 1,
         "action": None,
         "identifiers": {"email": "x"},
@@ -358,3 +359,20 @@ def test_dates_that_cannot_be_read_are_counted_once_for_each_row(convert: bool) 
     expected = Counter(created_at=2, day=2) if convert else Counter(created_at=2)
     assert people.take_closing_notices() == [UnreadableTimes(expected)]
     assert people.take_closing_notices() == []
+
+
+@pytest.mark.parametrize("target", ["person_identify", "person_event", "person_device", "object_identify"])
+def test_json_text_in_a_column_of_objects_is_sent_as_an_object(target: str) -> None:
+    """Of any object that has attributes; in other columns it stays text."""
+    text = '{"city":"London"}'
+    row = {
+        **event(object_type_id=1, object_id="acme", device_token="t", platform="ios"),
+        "place": text,
+        "note": text,
+    }
+    _, entry = assembler(
+        target, properties={"place": {"type": "object"}, "note": {"type": "string"}}
+    ).assemble(row, LINE)
+    found = json.loads(entry)
+    attributes = found.get("device", found)["attributes"]
+    assert (attributes["place"], attributes["note"]) == ({"city": "London"}, text)

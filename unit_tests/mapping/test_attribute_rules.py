@@ -90,8 +90,11 @@ def test_device_attributes_that_customer_io_refuses_are_left_out_with_a_notice(n
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
-        *((word, True) for word in ("t", "true", "TRUE", "yes", "Y", "on", "1", " true ", "\ufefftrue")),
-        *((word, False) for word in ("f", "False", "no", "N", "off", "0", "n\n")),
+        *(
+            (word, True)
+            for word in ("t", "true", "TRUE", "yes", "Y", "on", "1", "1.0", " true ", "\ufefftrue")
+        ),
+        *((word, False) for word in ("f", "False", "no", "N", "off", "0", "0.0", "n\n")),
         *((number, True) for number in (1, 1.0, Decimal("1.0"))),
         *((number, False) for number in (0, 0.0, Decimal(0))),
         (True, True),
@@ -115,6 +118,19 @@ def test_topics_in_an_object_are_booleans(form: str) -> None:
     expected = sent if form.endswith("topics") else {"topics": sent, "other": "t"}
     assert applied("person_identify", {form: value}) == {form: expected}
     assert topics["topic_1"] == "t"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("cio_subscription_preferences.topics", '{"topic_1": 0}', {"topic_1": False}),
+        ("cio_subscription_preferences", {"topics": '{"topic_1": "t"}'}, {"topics": {"topic_1": True}}),
+        ("cio_subscription_preferences", '{"topics": "{\\"topic_1\\": 0}"}', {"topics": {"topic_1": False}}),
+    ],
+)
+def test_topics_in_json_text_are_booleans(name: str, value: Any, sent: dict[str, Any]) -> None:
+    """Many warehouses store objects as JSON text, also within others."""
+    assert applied("person_identify", {name: value}) == {name: sent}
 
 
 @pytest.mark.parametrize("value", [None, 1, [], {}, {"topics": None}, {"topics": "x"}, {"other": 1}, ""])

@@ -191,7 +191,12 @@ def test_a_date_attribute_is_converted(value: Any, sent: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["long ago", True, {}, 0, 2024, "2024", 45_292.5, -99_999_999_999, "2024-01-01 CET"]
+    "value",
+    [
+        *("long ago", True, {}, 0, 2024, "2024", 45_292.5, -99_999_999_999, "2024-01-01 CET"),
+        # In UTC, these are before the first day of the calendar.
+        *("Mon, 01 Jan 0001 00:00:00 +0100", "00010101T000000+0100"),
+    ],
 )
 def test_an_attribute_that_is_not_a_date_is_left_as_it_is_and_counted(value: Any) -> None:
     """The row is not rejected for an attribute."""

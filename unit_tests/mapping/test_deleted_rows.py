@@ -95,10 +95,13 @@ def test_a_deletion_without_its_identifier_is_rejected() -> None:
     assert (caught.value.reason, caught.value.field) == ("required", "person_email")
 
 
-@pytest.mark.parametrize("value", [None, "", " ", "\u200b", math.nan])
+@pytest.mark.parametrize(
+    "value",
+    [None, "", " ", "\u200b", math.nan, False, "false", "null", " NULL", "None", "NaN", "undefined", r"\N"],
+)
 @pytest.mark.parametrize("deleted_rows", ["skip", "delete"])
 def test_a_row_that_exists_is_sent_without_the_mark(value: Any, deleted_rows: str) -> None:
-    """Null may have become blank or NaN on its way; nobody is deleted for that."""
+    """Null may have become blank, NaN or a word on its way; nobody is deleted for that."""
     row = {"person_email": "ada@example.com", "a": 1, "_ab_cdc_deleted_at": value}
     _, entry = Sending(assembler("person_identify", deleted_rows)).assemble(row, LINE)
     found = json.loads(entry)
@@ -109,7 +112,8 @@ def test_a_row_that_exists_is_sent_without_the_mark(value: Any, deleted_rows: st
 def test_in_the_stream_of_a_deletion_a_row_that_exists_is_skipped(target: str) -> None:
     """Deleting it would delete what is alive; without the column, all rows are deletions."""
     subject = assembler(target)
-    assert subject.assemble({**ROW, "_ab_cdc_deleted_at": None}, LINE) == NOT_DELETED
+    for mark in (None, False, "null"):
+        assert subject.assemble({**ROW, "_ab_cdc_deleted_at": mark}, LINE) == NOT_DELETED
     for row in (dict(ROW), {**ROW, "_ab_cdc_deleted_at": DELETED_AT}):
         assert not isinstance(subject.assemble(row, LINE), Skipped)
 

@@ -145,6 +145,47 @@ def test_a_path_also_reaches_into_objects_in_json_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "reached"),
+    [
+        ("emails.0.value", "first"),
+        ("emails.1.value", "second"),
+        ("text.0.value", "first"),
+        ("nested.list.1.0", "e"),
+    ],
+)
+def test_a_path_also_reaches_into_arrays(source: str, reached: str) -> None:
+    """By the position of an item, from 0; JSON text included."""
+    row = {
+        "emails": [{"value": "first"}, {"value": "second"}],
+        "text": ' [{"value": "first"}]',
+        "nested": {"list": [[], ["e"]]},
+    }
+    assert dict(renamed(row, {"person_email": source}))["person_email"] == reached
+
+
+@pytest.mark.parametrize(
+    "source", ["a.2", "a.-1", "a.x", "a.", "a.0.0", "a.\u00b2", "a.\u0660", "a.00", "a." + "1" * 5_000]
+)
+def test_a_path_to_no_item_of_an_array_reaches_nothing(source: str) -> None:
+    """A position is a plain number within the array."""
+    assert dict(renamed({"a": [1, 2]}, {"person_email": source})) == {"a": [1, 2]}
+
+
+def test_the_schema_of_an_items_column_is_found() -> None:
+    """It says whether the column is a date."""
+    properties = {
+        "visits": {
+            "type": "array",
+            "items": {"properties": {"at": {"type": "string", "format": "date-time"}}},
+        }
+    }
+    assert renaming({"last_visit": "visits.0.at"}).of_schema(properties)["last_visit"] == {
+        "type": "string",
+        "format": "date-time",
+    }
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {},

@@ -8,7 +8,7 @@ import pytest
 
 from destination_customerio.airbyte.output import OutputClosed
 from destination_customerio.delivery.partitioner import PinningPartitioner
-from destination_customerio.errors import ProtocolError, TransientError
+from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.sync.events import Stop
 from destination_customerio.sync.pipeline import PipelineSettings
 from destination_customerio.sync.wiring import Sync
@@ -518,3 +518,17 @@ def test_keys_of_settled_rows_are_not_kept_in_memory() -> None:
     assert partitioner.pinned_keys == 8
     finish_all(simulation)
     assert partitioner.pinned_keys == 0
+
+
+def test_rows_rejected_before_the_limit_applies_count_once_it_does() -> None:
+    """The share is judged as soon as 1,000 rows of the stream are read, even if all further rows are good."""
+    simulation = Simulation(settings=PipelineSettings(max_rejected_percent=50), with_bucket=False)
+    for number in range(999):
+        simulation.row("users", f"p{number}", is_good=False)
+    simulation.row("users", "good")
+    simulation.end_of_input()
+    simulation.catch_up()
+    for lane in simulation.lanes.busy():
+        simulation.lanes.finish(lane)
+    with pytest.raises(ConfigError, match=r"999 of 1,000 rows were rejected"):
+        simulation.pipeline.run()

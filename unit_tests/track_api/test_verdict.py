@@ -185,6 +185,14 @@ def test_no_answer_is_retried() -> None:
     assert judge(NoAnswer("timed out"), 3, lambda: NOW) == Retry("timed out")
 
 
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_an_error_that_names_a_row_is_a_verdict_whatever_the_status(status: int) -> None:
+    """On that row only."""
+    found = verdict(status, {"errors": [{"batch_index": 1, "reason": "invalid"}]})
+    assert isinstance(found, Refused)
+    assert list(found.rejected) == [1]
+
+
 @pytest.mark.parametrize("status", [304, 404, 405, 409, 410, 415, 422, 451])
 def test_other_statuses_are_unexpected(status: int) -> None:
     """They are neither success nor a reason to reject rows."""

@@ -1,0 +1,68 @@
+"""JSON text becomes an object or array where the schema asks for one."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from destination_customerio.mapping.json_text import json_columns, parse_json_text
+
+
+def test_columns_are_those_that_the_schema_types_as_object_or_array() -> None:
+    """Also as one of several types, but not if text is one of them."""
+    properties: dict[str, Any] = {
+        "object": {"type": "object"},
+        "array": {"type": ["null", "array"]},
+        "either": {"oneOf": [{"type": "null"}, {"type": "object"}]},
+        "any": {"anyOf": [{"type": "array"}]},
+        "text": {"type": "string"},
+        "both": {"type": ["object", "string"]},
+        "both options": {"oneOf": [{"type": "string"}, {"type": "object"}]},
+        "broken": {"type": [["object"]], "oneOf": {"type": "object"}},
+        "untyped": {},
+        "no schema": True,
+    }
+    assert json_columns(properties) == ("object", "array", "either", "any")
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ('{"city": "London"}', {"city": "London"}),
+        (' [1, {"a": null}]\n', [1, {"a": None}]),
+        ("[12345678901234567.89]", [Decimal("12345678901234567.89")]),
+        ("{}", {}),
+    ],
+)
+def test_json_text_is_parsed(text: str, parsed: object) -> None:
+    """In its place, with all digits."""
+    row = {"a": 1, "x": text, "z": text}
+    parse_json_text(row, ["x", "absent"])
+    assert list(row.items()) == [("a", 1), ("x", parsed), ("z", text)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "London",
+        "{London}",
+        "[1",
+        '"{}"',
+        "5",
+        "null",
+        '{"\ud800": 1}',
+        "[" * 2_000,
+        None,
+        5,
+        {"a": 1},
+        [],
+    ],
+)
+def test_anything_else_is_passed_as_it_is(value: Any) -> None:
+    """The row is not rejected for an attribute."""
+    row = {"x": value}
+    parse_json_text(row, ["x"])
+    assert row == {"x": value}
