@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
 
@@ -23,7 +23,7 @@ def test_json_text_is_parsed_where_the_schema_says_so_and_arrays_are_reached(api
         "destination_object_name": "person_identify",
         "field_mappings": [{"source": "emails.0.value", "destination": "person_email"}],
     }
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"emails": [{"value": "a@x.io"}], "address": '{"city":"London"}', "note": '{"city":"London"}'},
         {"emails": '[{"value":"b@x.io"}]', "address": "London", "note": "[]"},
     ]
