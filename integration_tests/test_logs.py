@@ -113,7 +113,10 @@ def test_the_log_says_what_goes_where_and_what_became_of_it(api: LocalTrackApi, 
     assert "too_large (bio): 2" in users
     orders = next(line for line in others if line.startswith("Stream orders:"))
     assert "2 rows read, 1 delivered, 1 rejected [invalid (timestamp): 1]" in orders
-    assert others[-1] == "2 requests to Customer.io, 1 retry [HTTP 503: 1]."
+    assert others[-2] == "2 requests to Customer.io, 1 retry [HTTP 503: 1]."
+    assert others[-1].startswith(
+        f"4 rejected rows stored in 2 files under s3://{bucket.name}/customerio/rejected. "
+    )
     # Logged once, as a warning: it changes the addressees of emails.
     warning, *rejected = [log["message"] for log in done.of_type("LOG") if log["level"] == "WARN"]
     assert rejected == [users, orders]

@@ -137,6 +137,8 @@ class BucketDeadLetters:
     wall_clock  seconds since 1970, for the names of files
     open_spool  opens a temporary file
 
+    stored_rows, stored_files  what the bucket has stored so far
+
     Raises:
         ConfigError: a format of paths or names is invalid.
         SyncError: no client can be made for the bucket.
@@ -169,6 +171,8 @@ class BucketDeadLetters:
         self._waiting: set[SpooledFile] = set()
         self._waiting_bytes = 0
         self._unsettled_rows = 0
+        self.stored_rows = 0
+        self.stored_files = 0
 
     @property
     def backlog(self) -> Backlog:
@@ -210,6 +214,8 @@ class BucketDeadLetters:
         self._waiting.remove(file)
         self._waiting_bytes -= file.size
         self._unsettled_rows -= file.rows
+        self.stored_rows += file.rows
+        self.stored_files += 1
         for epoch, count in file.epochs.items():
             self._on_durable(epoch, count)
 

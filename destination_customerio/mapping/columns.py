@@ -27,7 +27,6 @@ from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
-    is_absent,
     is_extended_iso,
     iso_text,
     to_unix_seconds,
@@ -144,7 +143,7 @@ class Columns:
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
         value = data.pop(column, None)
-        if is_absent(value):
+        if is_blank(value):
             return None
         try:
             seconds = to_unix_seconds(value)
@@ -182,7 +181,7 @@ class Columns:
             elif not is_extended_iso(value):
                 data[column] = iso_text(seconds)
         except (ValueError, OverflowError):  # OverflowError: in UTC, before the first day of the calendar
-            if not is_absent(value):
+            if not is_blank(value):
                 self.unreadable[column] += 1
 
 

@@ -76,11 +76,6 @@ _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01
 
 
-def is_absent(value: Any) -> bool:
-    """Whether a column is empty: null, or blank text."""
-    return value is None or (type(value) is str and not value.strip())
-
-
 def to_unix_seconds(value: Any) -> int:
     """Convert one value to unix seconds.
 

@@ -116,6 +116,16 @@ def summary_lines(
     yield Line(f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}.")
 
 
+def stored_lines(storage: S3Storage, rows: int, files: int) -> Iterator[Line]:
+    """What was put into the bucket."""
+    if rows:
+        yield Line(
+            f"{counted(rows, 'rejected row')} stored in {counted(files, 'file')} under "
+            f"s3://{storage.s3_bucket_name}/{storage.bucket_path}. Summarize them with the command rejected, and resend them "
+            "with replay."
+        )
+
+
 def unkept_lines(config: Config, streams: Iterable[StreamSync]) -> Iterator[Line]:
     """A warning about rejected rows that are stored nowhere."""
     rejected = sum(stream.counts.rejected.total() for stream in streams)

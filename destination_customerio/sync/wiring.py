@@ -24,7 +24,7 @@ from destination_customerio.track_api.client import TrackClient
 from destination_customerio.track_api.region import read_timeout_seconds, resolve_track_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.airbyte.output import Output
@@ -62,14 +62,12 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     """
     syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
     ledger = Ledger()
-    dead_letters, closers = _dead_letters(config, ledger, inbox)
+    dead_letters, closers, storage_lines = _dead_letters(config, syncs, ledger, inbox)
     track_url = resolve_track_url(config, time.sleep, time.time)
     for line in log_lines.start_lines(config, track_url, syncs):
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
-    reporter = LogReporter(
-        syncs, output, time.monotonic(), closing_lines=lambda: log_lines.unkept_lines(config, syncs)
-    )
+    reporter = LogReporter(syncs, output, time.monotonic(), closing_lines=storage_lines)
     settings = PipelineSettings(max_rejected_percent=config.max_rejected_percent)
     pipeline = Pipeline(
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
@@ -169,11 +167,15 @@ def stream_syncs(
 
 
 def _dead_letters(
-    config: Config, ledger: Ledger, inbox: Inbox
-) -> tuple[DeadLetters, Sequence[Callable[[], None]]]:
-    """Where rejected rows go, and what to close at the end."""
+    config: Config, syncs: Sequence[StreamSync], ledger: Ledger, inbox: Inbox
+) -> tuple[DeadLetters, Sequence[Callable[[], None]], Callable[[], Iterable[log_lines.Line]]]:
+    """Where rejected rows go, what to close at the end, and what to say of them in the summary."""
     storage = config.object_storage_config
     if not isinstance(storage, S3Storage):
-        return CountedDeadLetters(ledger.settle_rejected), ()
+        return CountedDeadLetters(ledger.settle_rejected), (), lambda: log_lines.unkept_lines(config, syncs)
     bucket = BucketDeadLetters(storage, inbox.post, ledger.settle_rejected, time.monotonic, time.time)
-    return bucket, (bucket.close,)
+    return (
+        bucket,
+        (bucket.close,),
+        lambda: log_lines.stored_lines(storage, bucket.stored_rows, bucket.stored_files),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -147,10 +148,16 @@ def test_a_time_from_1980_to_ten_years_ahead_is_sent(value: Any, seconds: int) -
         assert columns().timestamp({column: value}, column) == seconds
 
 
+@pytest.mark.parametrize("value", [None, "", " \u200b", math.nan, math.inf, Decimal("NaN")])
+def test_a_blank_timestamp_is_absent(value: Any) -> None:
+    """NaN and the infinities are null wherever they are, as data frames write null so."""
+    assert columns().timestamp({"timestamp": value}, "timestamp") is None
+
+
 @pytest.mark.parametrize(
     "value",
     [
-        *("yesterday", True, {}, math.nan, 10**20),
+        *("yesterday", True, {}, 10**20),
         *("1979-12-31T23:59:59Z", "2036-01-02", 315_532_799, "0001-01-01", "9999-12-31T23:59:59Z"),
         *(0, -1, 2024, 45_292, 45_292.5, "45292", 19_723, 20241301, 19550314, 99991231, 253402214400),
     ],

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.mapping.timestamps import (
-    is_absent,
     is_extended_iso,
     iso_text,
     to_unix_seconds,
@@ -329,15 +328,3 @@ def test_other_forms_are_not_extended_iso(value: Any) -> None:
     """They name the same day."""
     assert iso_text(to_unix_seconds(value)) == "1955-03-14T00:00:00Z"
     assert not is_extended_iso(value)
-
-
-@pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u00a0"])
-def test_null_and_blank_are_absent(value: Any) -> None:
-    """A blank column is empty."""
-    assert is_absent(value)
-
-
-@pytest.mark.parametrize("value", [0, False, "0", [], {}, math.nan])
-def test_other_values_are_not_absent(value: Any) -> None:
-    """Zero, false and empty containers are values."""
-    assert not is_absent(value)

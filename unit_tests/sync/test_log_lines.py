@@ -9,6 +9,7 @@ import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.loader import parse_config
+from destination_customerio.config.storage import S3Storage
 from destination_customerio.errors import Rejection
 from destination_customerio.mapping.airbyte_columns import DELETED
 from destination_customerio.mapping.columns import AssemblySettings
@@ -29,6 +30,7 @@ from destination_customerio.sync.log_lines import (
     progress_line,
     skipped_line,
     start_lines,
+    stored_lines,
     summary_lines,
     unkept_lines,
 )
@@ -135,6 +137,16 @@ def test_rejected_rows_that_are_stored_nowhere_have_a_warning() -> None:
     assert line.text.startswith("1 rejected row is stored nowhere")
     assert list(unkept_lines(without, [stream_of("b")])) == []
     assert list(unkept_lines(with_bucket, [busy_stream()])) == []
+
+
+def test_the_summary_says_what_the_bucket_has_stored() -> None:
+    """And how to look at it; nothing if nothing was."""
+    storage = S3Storage.model_validate(
+        {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-1", "bucket_path": "p"}
+    )
+    (line,) = stored_lines(storage, 1_200, 1)
+    assert line.text.startswith("1,200 rejected rows stored in 1 file under s3://b/p. ")
+    assert list(stored_lines(storage, 0, 0)) == []
 
 
 @pytest.mark.parametrize("object_name", ["person_event", "person_page", "person_screen"])
