@@ -193,7 +193,7 @@ def test_the_commands_for_people_work_on_a_terminal(
         assert container.finish().exit_code == 0
     mounted = ["--network", "host", "--volume", f"{tmp_path}:/secrets:ro"]
     shown = docker("run", "--rm", "--tty", *mounted, IMAGE, "rejected", "--config", "/secrets/config.json")
-    assert re.search(r"│ users +│ required +│", shown)
+    assert re.search(r"users +│ required +│", shown)
     assert "1 rejected row in 1 file." in shown
 
 
