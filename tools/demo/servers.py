@@ -84,7 +84,7 @@ def local_s3() -> Iterator[tuple[S3Client, str]]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    endpoint = f"http://{host}:{port}"  # ignore-https-check: loopback
     client = boto3.client(
         "s3",
         endpoint_url=endpoint,

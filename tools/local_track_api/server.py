@@ -111,7 +111,7 @@ class LocalTrackApi:
     @property
     def url(self) -> str:
         """Scheme, host and port, without a trailing slash."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"  # ignore-https-check: loopback
 
     @property
     def world(self) -> World:
