@@ -25,6 +25,7 @@ from destination_customerio.mapping.limits import (
     check_attribute_count,
     check_entry_size,
     check_values,
+    nested_too_deeply,
 )
 from destination_customerio.mapping.notices import UnreadableTimes
 
@@ -129,7 +130,7 @@ class Assembler:
                     check_values(attributes)
                 check_entry_size(len(encoded))
         except NestedTooDeeply:
-            raise Rejection("invalid", "", "The row's objects are nested too deeply to be sent.") from None
+            raise nested_too_deeply() from None
         except Rejection as rejection:
             if source := self._sources.get(rejection.field):
                 message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"

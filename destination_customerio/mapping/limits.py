@@ -27,6 +27,11 @@ MAX_VALUE_BYTES = 1_000
 _LARGEST_CHARACTER_BYTES = 4
 
 
+def nested_too_deeply() -> Rejection:
+    """The rejection of a row that no parser or encoder can follow to its end."""
+    return Rejection("invalid", "", "The row's objects are nested too deeply to be sent.")
+
+
 def check_entry_size(size: int) -> None:
     """Reject an encoded entry of more than 32,768 bytes."""
     if size > MAX_ENTRY_BYTES:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from destination_customerio.wording import counted
+from destination_customerio.wording import counted, reason_with_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
     for (stream, reason, column), rows in sorted(
         outcome.rejected.items(), key=lambda item: (item[0][0], -item[1])
     ):
-        kind = f"{reason} ({column})" if column else reason
+        kind = reason_with_column(reason, column)
         yield f"Stream {stream}: {counted(rows, 'row')} {would}rejected again: {kind}."
     for stream, rows in sorted((+outcome.accepted).items()):
         yield f"Stream {stream}: {counted(rows, 'row')} {would}{sent}."

@@ -30,6 +30,7 @@ from destination_customerio.exact_json.codec import (
 )
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.identifiers import ExactDigitsNeeded
+from destination_customerio.mapping.limits import nested_too_deeply
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Intake:
         if type(data) is not dict:
             raise without_data(self._lines_read, sync.stream, is_null=data is None)
         sync.counts.read += 1
-        return RejectedRow(sync, self._ledger.add_record(sync.queue), line, _nested_too_deeply())
+        return RejectedRow(sync, self._ledger.add_record(sync.queue), line, nested_too_deeply())
 
     def _unusable(self, message: Any) -> ProtocolError:
         """Why a message that is JSON is neither a RECORD of a configured stream nor of another type."""
@@ -225,9 +226,5 @@ def _exact_data(line: bytes) -> JsonObject:
     try:
         data: JsonObject = parse_exactly(line)["record"]["data"]
     except NestedTooDeeply:  # the depth limit of the exact parser is slightly lower than that of the fast one
-        raise _nested_too_deeply() from None
+        raise nested_too_deeply() from None
     return data
-
-
-def _nested_too_deeply() -> Rejection:
-    return Rejection("invalid", "", "The row's objects are nested too deeply to be sent.")

@@ -16,7 +16,7 @@ from destination_customerio.mapping.notices import (
     UnclearBooleans,
     UnreadableTimes,
 )
-from destination_customerio.wording import counted
+from destination_customerio.wording import counted, reason_with_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -195,9 +195,7 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:
-    named = Counter(
-        {f"{reason}{f' ({column})' if column else ''}": rows for (reason, column), rows in rejected.items()}
-    )
+    named = Counter({reason_with_column(reason, column): rows for (reason, column), rows in rejected.items()})
     return f"{rejected.total():,} rejected{_listed(named)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import ConfigError
-from destination_customerio.wording import counted
+from destination_customerio.wording import counted, reason_with_column
 
 if TYPE_CHECKING:
     from destination_customerio.sync.stream_sync import StreamSync
@@ -22,7 +22,7 @@ def too_many_rejected(sync: StreamSync, max_percent: float) -> ConfigError | Non
     if counts.read < _MIN_ROWS_READ or rejected * 100 <= max_percent * counts.read:
         return None
     reasons = ", ".join(
-        f"{reason}{f' ({column})' if column else ''}: {rows:,}"
+        f"{reason_with_column(reason, column)}: {rows:,}"
         for (reason, column), rows in counts.rejected.most_common(_MAX_LISTED_REASONS)
     )
     return ConfigError(
