@@ -2,6 +2,8 @@
 
 Credentials, the first that applies: the static keys; the role, assumed through STS with the machine's own credentials
 and renewed before it expires; what boto3 finds on the machine. boto3 is imported where it is needed, as that is slow.
+
+Proxies and CA bundles are those of `network.route`, for the bucket and for AWS's sign-in services alike.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ from typing import IO, TYPE_CHECKING, Any
 from destination_customerio import __version__
 from destination_customerio.dead_letters.s3_error_table import InvalidEndpointError
 from destination_customerio.errors import ConfigError
+from destination_customerio.network.route import Route, route_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import boto3
     from botocore.credentials import DeferredRefreshableCredentials
     from botocore.session import Session
     from mypy_boto3_s3.client import S3Client
@@ -39,24 +41,28 @@ def make_client(storage: S3Storage) -> S3Client:
         ConfigError: no region is known, or a role is configured and the machine has no credentials to assume it with.
         InvalidEndpointError: the endpoint is not one that botocore can use.
     """
+    import boto3
     from botocore.config import Config as ClientConfig
     from botocore.exceptions import InvalidRegionError
 
+    route = bucket_route(storage, os.environ)
     session = _session(storage)
     region = _region(storage, session)
     retries: dict[str, Any] = {"mode": "standard"}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = _MAX_ATTEMPTS
     try:
-        return session.client(
+        return boto3.Session(botocore_session=session).client(
             "s3",
             region_name=region,
             endpoint_url=storage.s3_endpoint or None,
+            verify=_verify(session, route),
             config=ClientConfig(
                 connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                 read_timeout=_READ_TIMEOUT_SECONDS,
                 retries=retries,  # type: ignore[arg-type]
                 user_agent_extra=f"airbyte-destination-customerio/{__version__}",
+                proxies=_proxies(route),
                 # Other stores have no host name per bucket, and some do not support the newer checksums.
                 s3={"addressing_style": "path"} if storage.s3_endpoint else None,
                 request_checksum_calculation="when_required",
@@ -69,6 +75,21 @@ def make_client(storage: S3Storage) -> S3Client:
         if str(error).startswith("Invalid endpoint"):
             raise InvalidEndpointError from None
         raise
+
+
+def bucket_route(storage: S3Storage, environ: Mapping[str, str]) -> Route:
+    """How the bucket is reached.
+
+    Raises:
+        ConfigError: a variable of the environment can't be used.
+    """
+    endpoint = (
+        storage.s3_endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
+    )
+    if not endpoint:
+        region = storage.s3_bucket_region or _DEFAULT_REGION
+        endpoint = f"https://{storage.s3_bucket_name}.s3.{region}.{_aws_domain(region)}"
+    return route_to(endpoint, "bucket", environ)
 
 
 def upload(
@@ -99,19 +120,47 @@ def upload(
     )
 
 
-def _session(storage: S3Storage) -> boto3.Session:
-    import boto3
+def _session(storage: S3Storage) -> Session:
     import botocore.session
 
+    session = botocore.session.get_session()
     if key_id := storage.access_key_id.get_secret_value():
-        return boto3.Session(
-            aws_access_key_id=key_id, aws_secret_access_key=storage.secret_access_key.get_secret_value()
-        )
-    if not storage.role_arn:
-        return boto3.Session()
-    return boto3.Session(
-        botocore_session=_assuming_session(botocore.session.get_session(), storage), region_name=None
+        session.set_credentials(key_id, storage.secret_access_key.get_secret_value())
+        return session
+    _set_sign_in_route(session, storage)
+    return _assuming_session(session, storage) if storage.role_arn else session
+
+
+def _set_sign_in_route(session: Session, storage: S3Storage) -> None:
+    """Let the session's own clients, for STS and for single sign-on, take the route to STS."""
+    from botocore.config import Config as ClientConfig
+
+    region = _sign_in_region(storage, session)
+    endpoint = (
+        os.environ.get("AWS_ENDPOINT_URL_STS")
+        or os.environ.get("AWS_ENDPOINT_URL")
+        or f"https://sts.{region}.{_aws_domain(region)}"
     )
+    route = route_to(endpoint, "bucket", os.environ)
+    session.set_default_client_config(ClientConfig(proxies=_proxies(route)))
+    if endpoint.startswith("https://"):
+        session.set_config_variable("ca_bundle", _verify(session, route))
+
+
+def _proxies(route: Route) -> dict[str, str]:
+    """For boto3, which uses its own reading of the environment only if it gets None."""
+    return dict.fromkeys(("http", "https"), route.proxy.url) if route.proxy else {}
+
+
+def _verify(session: Session, route: Route) -> str | bool:
+    """AWS_CA_BUNDLE, the bundle of the AWS profile, or the one that other variables name, in this order."""
+    if route.ca_bundle and route.ca_bundle.variable == "AWS_CA_BUNDLE":
+        return route.ca_bundle.path
+    return session.get_config_variable("ca_bundle") or route.verify
+
+
+def _aws_domain(region: str) -> str:
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def _assuming_session(session: Session, storage: S3Storage) -> Session:
@@ -134,7 +183,7 @@ def _assuming_session(session: Session, storage: S3Storage) -> Session:
     arguments = {"RoleSessionName": _SESSION_NAME}
     if external_id := os.environ.get("AWS_ASSUME_ROLE_EXTERNAL_ID"):
         arguments["ExternalId"] = external_id
-    region = storage.s3_bucket_region or session.get_config_variable("region") or _DEFAULT_REGION
+    region = _sign_in_region(storage, session)
 
     def create_client(service: str, **options: Any) -> Any:
         return session.create_client(service, region_name=region, **options)
@@ -152,12 +201,16 @@ def _assuming_session(session: Session, storage: S3Storage) -> Session:
     return acting
 
 
-def _region(storage: S3Storage, session: boto3.Session) -> str | None:
+def _sign_in_region(storage: S3Storage, session: Session) -> str:
+    return storage.s3_bucket_region or session.get_config_variable("region") or _DEFAULT_REGION
+
+
+def _region(storage: S3Storage, session: Session) -> str | None:
     if storage.s3_bucket_region:
         return storage.s3_bucket_region
     if storage.s3_endpoint:
         return _DEFAULT_REGION
-    if session.region_name:
+    if session.get_config_variable("region"):
         return None
     raise ConfigError(
         "Invalid configuration: the region of the bucket is missing. Nothing was written. Enter the bucket's region, such "

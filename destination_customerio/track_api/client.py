@@ -6,6 +6,7 @@ explicitly, and only to those two hosts.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -16,9 +17,13 @@ from requests.auth import HTTPBasicAuth
 from destination_customerio import __version__
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError
+from destination_customerio.network.failures import explain_failure
+from destination_customerio.network.route import Route, proxy_for, route_to
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from destination_customerio.config.model import Credentials
 
 USER_AGENT = f"airbyte-destination-customerio/{__version__}"
@@ -51,12 +56,31 @@ class TrackClient:
 
     base_url              scheme and host, without a trailing slash
     read_timeout_seconds  how long the server may be silent
+    environ               names the proxy and the CA bundle
+
+    Raises:
+        ConfigError: a variable of the environment can't be used.
     """
 
-    def __init__(self, base_url: str, credentials: Credentials, read_timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        read_timeout_seconds: float,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._base_url = base_url
+        self._route = route_to(base_url, "track_api", environ)
         self._timeout = (min(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), read_timeout_seconds)
         self._session = _Session()
+        # requests reads the environment in its own way, and a netrc file would replace the credentials.
+        self._session.trust_env = False
+        self._session.verify = self._route.verify
+        # One per host, as NO_PROXY may exempt one of the two that redirects may lead to.
+        for url in (base_url, US_TRACK_URL, EU_TRACK_URL):
+            if proxy := proxy_for(url, environ):
+                parts = urlsplit(url)
+                self._session.proxies[f"{parts.scheme}://{parts.hostname}"] = proxy.url
         self._session.auth = HTTPBasicAuth(
             credentials.site_id.get_secret_value().encode(), credentials.api_key.get_secret_value().encode()
         )
@@ -83,8 +107,6 @@ class TrackClient:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                # Plain HTTP is for this machine only; a proxy would carry it, and the credentials, elsewhere.
-                self._session.trust_env = not url.startswith("http://")  # ignore-https-check: see above
                 with self._session.request(
                     method,
                     url,
@@ -101,12 +123,12 @@ class TrackClient:
                     return Answer(response.status_code, content, response.headers.get("Retry-After"))
                 url = _redirect_target(url, response.headers.get("Location", ""))
         except requests.RequestException as error:
-            return NoAnswer(_describe(error))
-        except OSError:
+            return NoAnswer(_describe(error, self._route))
+        except OSError:  # requests looks for the file before every connection
+            bundle = self._route.ca_bundle
             raise ConfigError(
-                "The CA bundle set in the environment (REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE) could not be read, so a "
-                "secure connection to Customer.io is not possible. The rows of this request were not sent. Correct the "
-                "path, or unset the variable."
+                f"The CA bundle in {bundle.variable if bundle else 'the package certifi'} is gone, so a secure connection to "
+                "Customer.io is not possible. The rows of this request were not sent. Restore the file, or correct the variable."
             ) from None
         return NoAnswer("too many redirects")
 
@@ -137,20 +159,24 @@ def _redirect_target(url: str, location: str) -> str:
     return target
 
 
-def _describe(error: requests.RequestException) -> str:
-    """Why an attempt failed, without anything from the request."""
+def _describe(error: requests.RequestException, route: Route) -> str:
+    """Why an attempt failed, without anything from the request.
+
+    Raises:
+        ConfigError: a person must change something first, so that another attempt would fail the same way.
+    """
+    if failure := explain_failure(error, route, "the Track API"):
+        if issubclass(failure.kind, ConfigError):
+            raise ConfigError(
+                f"The Track API could not be reached: {failure.cause}. The rows of this request were not sent. {failure.remedy}"
+            ) from None
+        return failure.cause
     match error:
-        case requests.exceptions.SSLError():
-            return "the TLS certificate could not be verified"
-        case requests.exceptions.ProxyError():
-            return "the proxy could not be used"
-        case requests.exceptions.ConnectTimeout():
-            return "connecting timed out"
         case requests.exceptions.Timeout():
             return "no answer in time"
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return "the answer was cut off"
         case requests.exceptions.ConnectionError():
-            return "the connection was refused or lost"
+            return "the connection was lost"
         case _:
             return type(error).__name__

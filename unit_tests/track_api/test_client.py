@@ -146,7 +146,7 @@ def test_a_refused_connection_is_not_an_answer(connect: Connect) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        assert connect(url).post_batch(BODY) == NoAnswer("the connection was refused or lost")
+        assert connect(url).post_batch(BODY) == NoAnswer("the Track API refused the connection")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,9 @@ def test_an_unreachable_proxy_is_not_an_answer(connect: Connect, monkeypatch: py
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused.getsockname()[1]}")
-        assert connect(US_TRACK_URL).post_batch(BODY) == NoAnswer("the proxy could not be used")
+        assert connect(US_TRACK_URL).post_batch(BODY) == NoAnswer(
+            "the proxy in HTTPS_PROXY refused the connection"
+        )
 
 
 def test_plain_http_never_uses_a_proxy(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,20 +301,23 @@ def test_a_netrc_file_does_not_replace_the_credentials(
 
 def test_an_untrusted_certificate_is_refused(connect: Connect, certificate: Certificate) -> None:
     """No request is sent, so an eavesdropper learns nothing."""
-    with Server(lambda _: http(200), tls=certificate.context) as server:
-        found = connect(f"https://{server.address}").post_batch(BODY)
-    assert found == NoAnswer("the TLS certificate could not be verified")
+    with (
+        Server(lambda _: http(200), tls=certificate.context) as server,
+        pytest.raises(ConfigError, match=r"unknown authority.*REQUESTS_CA_BUNDLE"),
+    ):
+        connect(f"https://{server.address}").post_batch(BODY)
     assert server.requests == []
 
 
-@pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("bundle", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_ca_bundle_from_the_environment_is_trusted(
     connect: Connect, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, bundle: str
 ) -> None:
     """Companies that inspect TLS provide one; an empty variable does not disable verification."""
     with Server(lambda _: http(200), tls=certificate.context) as server:
         monkeypatch.setenv(bundle, "")
-        assert isinstance(connect(f"https://{server.address}").post_batch(BODY), NoAnswer)
+        with pytest.raises(ConfigError, match="unknown authority"):
+            connect(f"https://{server.address}").post_batch(BODY)
         monkeypatch.setenv(bundle, str(certificate.path))
         assert connect(f"https://{server.address}").post_batch(BODY) == Answer(200, b"")
     assert len(server.requests) == 1
@@ -324,4 +329,17 @@ def test_a_missing_ca_bundle_is_a_configuration_error(
     """No attempt can succeed, so none is retried."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE"):
-        connect(US_TRACK_URL).post_batch(BODY)
+        connect(US_TRACK_URL)
+
+
+def test_a_ca_bundle_that_disappears_is_a_configuration_error(
+    connect: Connect, certificate: Certificate, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is read again for every new connection."""
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(certificate.path.read_bytes())
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    client = connect(US_TRACK_URL)
+    bundle.unlink()
+    with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE is gone"):
+        client.post_batch(BODY)

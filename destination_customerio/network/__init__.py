@@ -1,0 +1,1 @@
+"""How the connector reaches other hosts: proxies, certificate authorities, and what a failed connection means."""
