@@ -1,0 +1,68 @@
+"""One request by each client, and what became of it: in the same form, so that one table tests both."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from destination_customerio.config.model import Credentials
+from destination_customerio.dead_letters.s3_client import bucket_route, make_client
+from destination_customerio.errors import ConfigError, SyncError, TransientError
+from destination_customerio.network.failures import explain_failure
+from destination_customerio.track_api.client import TrackClient
+from destination_customerio.track_api.verdict import Answer
+from unit_tests.dead_letters import bucket_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CREDENTIALS = Credentials.model_validate({"siteId": "site", "apiKey": "key"})
+
+
+class Outcome(NamedTuple):
+    """What became of a request: the error to end with and its words, or no error."""
+
+    kind: type[SyncError] | None
+    words: str
+
+
+def post(url: str, read_timeout_seconds: float = 20.0) -> Outcome:
+    """A batch sent by the client of the Track API."""
+    try:
+        client = TrackClient(url, CREDENTIALS, read_timeout_seconds)
+    except ConfigError as error:
+        return Outcome(ConfigError, str(error))
+    try:
+        answer = client.post_batch(b"{}")
+    except ConfigError as error:
+        return Outcome(ConfigError, str(error))
+    finally:
+        client.close()
+    return (
+        Outcome(None, str(answer.status))
+        if isinstance(answer, Answer)
+        else Outcome(TransientError, answer.kind)
+    )
+
+
+def head(url: str, **values: str) -> Outcome:
+    """A request of the bucket's client."""
+    storage = bucket_server.storage(url, **values)
+    client = None
+    try:
+        client = make_client(storage)
+        client.head_bucket(Bucket=storage.s3_bucket_name)
+    except ConfigError as error:
+        return Outcome(ConfigError, str(error))
+    except Exception as error:
+        failure = explain_failure(error, bucket_route(storage, os.environ), "the Track API")
+        if failure is None:
+            raise
+        return Outcome(failure.kind, f"{failure.cause}. {failure.remedy}")
+    finally:
+        if client:
+            client.close()
+    return Outcome(None, "200")
+
+
+CLIENTS: list[Callable[[str], Outcome]] = [post, head]
