@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -154,6 +155,25 @@ def test_the_image_leaves_out_the_excluded_packages(python: str) -> None:
     )
     assert excluded <= connector.keys()
     assert not excluded & image.keys()
+
+
+def test_the_cdk_can_be_imported_without_the_excluded_packages() -> None:
+    """As in the image, where one of them is replaced by a file of ours."""
+    left_out = ["google.cloud.secretmanager", "nltk", "pandas", "rapidfuzz"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({left_out})); import xmltodict, destination_customerio.cdk\n"
+        "try: xmltodict.parse('<a/>')\nexcept NotImplementedError: print(xmltodict.__file__)"
+    )
+    done = subprocess.run(  # noqa: S603 - a fixed command
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "tools/image")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == str(ROOT / "tools/image/xmltodict.py"), done.stderr
+    assert "COPY tools/image/xmltodict.py" in DOCKERFILE
+    assert "!tools/image/xmltodict.py" in (ROOT / ".dockerignore").read_text()
 
 
 def test_classifiers_and_requires_python_name_the_same_pythons() -> None:
