@@ -51,9 +51,12 @@ class ProtocolError(SyncError):
 class Rejection(Exception):  # noqa: N818 - the protocol's own term: rejectedRecordCount
     """Why one row can't be sent.
 
+    All three may be Customer.io's own words, in which it may quote the row. They are stored next to the row as they are;
+    logs have reason and field only, through `foreign_text`.
+
     reason   one word for counting: `required`, `invalid`, `too_large`, or Customer.io's own reason
     field    the column at fault, as the row spells it; empty if there is no single one
-    message  a sentence for the owner of the row, stored next to the row and never logged
+    message  a sentence for the owner of the row
     """
 
     def __init__(self, reason: str, field: str, message: str) -> None:

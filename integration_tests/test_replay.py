@@ -251,14 +251,14 @@ def test_the_servers_new_reasons_replace_the_old_ones(api: LocalTrackApi, bucket
     api.inject(
         {
             "request": 1,
-            "errors207": [{"batch_index": 0, "reason": "odd", "field": "_seq", "message": "no"}],
+            "errors207": [{"batch_index": 0, "reason": "conflict", "field": "event_name", "message": "no"}],
         }
     )
     done = run_command("replay", config(api, storage, max_concurrent_requests=1), CATALOG)
     assert (done.exit_code, done.stderr) == (0, "")
     assert sorted(arrived(api)) == [2, 4, 5, 7, 8]
     assert seqs(rows_in(bucket, replayed=False)) == [0, 1, 3, 6]
-    assert "Stream orders: 1 row rejected again: odd (_seq)." in done.stdout
+    assert "Stream orders: 1 row rejected again: conflict (event_name)." in done.stdout
 
 
 def test_files_of_all_layouts_are_replayed_from_one_bucket(api: LocalTrackApi, bucket: Bucket) -> None:

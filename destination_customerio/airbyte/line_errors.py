@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import ProtocolError
-from destination_customerio.redaction import printable
+from destination_customerio.masking import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -192,5 +192,15 @@ def each_stream_once(mappings: tuple[StreamMapping, ...]) -> tuple[StreamMapping
     return mappings
 
 
+def mapped_columns(mappings: Iterable[StreamMapping]) -> set[str]:
+    """The source columns that any of the mappings names."""
+    return {
+        column.source
+        for mapping in mappings
+        for column in mapping.field_mappings
+        if isinstance(column, ColumnMapping)
+    }
+
+
 def _twice(keys: Iterable[_Key]) -> list[_Key]:
     return [key for key, times in Counter(keys).items() if times > 1]

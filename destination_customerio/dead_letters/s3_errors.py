@@ -20,6 +20,7 @@ from destination_customerio.dead_letters.s3_error_table import (
     by_exception,
 )
 from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.foreign_text import known_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,10 @@ def _explain_answer(error: Any, storage: S3Storage, failed: str, meaning: str) -
     if operation == "AssumeRole" and explanation is not BUSY:
         explanation = ROLE_NOT_ASSUMED
     cause = explanation.cause.format(
-        bucket=storage.s3_bucket_name, code=_word(code), status=status_of(error), operation=operation
+        bucket=storage.s3_bucket_name,
+        code=known_code(code, "an error"),
+        status=status_of(error),
+        operation=operation,
     )
     return explanation.kind(_sentences(failed, cause, meaning, explanation.remedy))
 
@@ -130,8 +134,3 @@ def _explanation_of(error: Exception) -> Explanation | None:
 
 def _sentences(failed: str, cause: str, *rest: str) -> str:
     return " ".join((f"{failed}: {cause}.", *filter(None, rest)))
-
-
-def _word(code: str) -> str:
-    """An error code for a message; what does not look like one may be anything, so it is left out."""
-    return code if code.isascii() and code.replace(".", "").isalnum() and len(code) < 64 else "an error"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
 from destination_customerio.errors import ConfigError, ProtocolError, Rejection, TransientError
-from destination_customerio.redaction import without_values
+from destination_customerio.foreign_text import known_words
 from destination_customerio.track_api.credentials import bad_credentials
 from destination_customerio.track_api.verdict import (
     Accepted,
@@ -112,7 +112,7 @@ class Delivery:
         try:
             rejected, is_judged = self._split(batch)
             if not is_judged and breaker.batch_refused(len(batch)):
-                raise _account_refused(breaker, next(iter(rejected.values())), batch.lines)
+                raise _account_refused(breaker, next(iter(rejected.values())))
         finally:
             breaker.end(self)
         if not is_judged:
@@ -219,7 +219,7 @@ def _unexpected_status(status: int) -> ProtocolError:
     )
 
 
-def _account_refused(breaker: CircuitBreaker, rejection: Rejection, lines: list[bytes]) -> ConfigError:
+def _account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigError:
     if breaker.rejected_rows:
         outcome = (
             f"{counted(breaker.rejected_rows, 'row')} of the first of these batches had been rejected before this was clear; "
@@ -231,5 +231,5 @@ def _account_refused(breaker: CircuitBreaker, rejection: Rejection, lines: list[
         f"Customer.io refuses every request and accepts no row at all: {counted(breaker.refused_batches, 'whole batch', 'whole batches')} "
         f"with {counted(breaker.refused_rows, 'row')} were split down to single rows, and each was refused without naming a "
         f"row or a field. So the problem is the account or the configuration, not the rows. {outcome} Check the workspace in "
-        f"Customer.io, and the configuration. Customer.io's answer: {without_values(rejection.message, lines)}"
+        f"Customer.io, and the configuration. Customer.io's answer: {known_words(rejection.message)}"
     )

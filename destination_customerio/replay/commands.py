@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, NoReturn
 from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.config.loader import read_config
 from destination_customerio.config.storage import S3Storage
+from destination_customerio.config.stream_mappings import mapped_columns
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.delivery.breaker import BreakerLimits
 from destination_customerio.errors import ConfigError, SyncError, unexpected
-from destination_customerio.redaction import printable
+from destination_customerio.masking import printable
 from destination_customerio.replay.console import open_view, show_summary
 from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
@@ -85,7 +86,7 @@ def run_rejected_command(
 def _rejected(config: Config, filters: Filters, *, as_json: bool) -> int:
     storage = _storage(config)
     with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
-        summary = summarize(bucket, storage, filters, view)
+        summary = summarize(bucket, storage, filters, view, mapped_columns(config.stream_mappings))
     if as_json:
         print(json.dumps(summary.to_json(), indent=2))
     else:

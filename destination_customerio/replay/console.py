@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from destination_customerio.redaction import printable
+from destination_customerio.masking import printable
 from destination_customerio.replay.filters import written_time
 from destination_customerio.wording import counted
 

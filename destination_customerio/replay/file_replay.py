@@ -92,7 +92,7 @@ class FileReplay:
             SyncError: Customer.io can't be reached, refuses the credentials, and so on.
         """
         ledger = Ledger()
-        new_reasons = NewReasons(ledger.settle_rejected, spool)
+        new_reasons = NewReasons(ledger.settle_rejected, spool, sync.columns)
         reporter = _ViewReporter(sync, self._view)
         pipeline = Pipeline(
             [sync], ledger, self._lanes, new_reasons, self._inbox, emit_nothing, reporter, time.monotonic

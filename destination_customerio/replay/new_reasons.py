@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING
 
 from destination_customerio.dead_letters.spool import Backlog
 from destination_customerio.errors import Rejection, TransientError
-from destination_customerio.redaction import countable
 from destination_customerio.replay.record_message import origin_of
 from destination_customerio.sync.stream_sync import count_kind
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.dead_letters.uploader import SpooledFile
+    from destination_customerio.foreign_text import KnownColumns
     from destination_customerio.ledger import Epoch
 
 
@@ -32,8 +32,9 @@ class NewReasons:
 
     backlog = Backlog(0, is_full=False)
 
-    def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes]) -> None:
+    def __init__(self, settle: Callable[[Epoch, int], None], spool: IO[bytes], columns: KnownColumns) -> None:
         self._settle = settle
+        self._columns = columns
         self._spool = spool
         self._starts = array("q")  # by the row's number; 0 for rows that were not rejected
         self.kinds: Counter[tuple[str, str]] = Counter()
@@ -55,7 +56,7 @@ class NewReasons:
                 "Not enough disk space for the reasons of rows that were rejected again. The replay stops, and the file is "
                 "unchanged. Provide more disk space for temporary files, and run the replay again."
             ) from None
-        count_kind(self.kinds, *countable(rejection, line))
+        count_kind(self.kinds, *self._columns.countable(rejection))
         self._settle(epoch, 1)
 
     def reason_of(self, number: int) -> Rejection | None:

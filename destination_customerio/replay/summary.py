@@ -1,7 +1,7 @@
 """Summarizes the rejected rows in the bucket by stream, reason and field.
 
-No value is shown, but one masked example of each kind is. Reasons and fields that the server named are counted without
-what they quote of a row, as in the log. Files and rows are read one by one, and memory is bounded.
+No value is shown, but one masked example of each kind is. Reasons and fields may be a server's, so only known words and
+columns of the row are shown of them (`foreign_text`). Files and rows are read one by one, and memory is bounded.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from destination_customerio.dead_letters.reading.layout import UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from destination_customerio.dead_letters.reading.stream_of_file import Origins
 from destination_customerio.dead_letters.row_format import json_string
-from destination_customerio.exact_json.codec import encode, parse
-from destination_customerio.redaction import KNOWN_REASONS, countable, masked
+from destination_customerio.exact_json.codec import encode, parse, parse_object
+from destination_customerio.foreign_text import KnownColumns
+from destination_customerio.masking import masked
 from destination_customerio.replay.filters import written_time
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from destination_customerio.config.storage import S3Storage
     from destination_customerio.dead_letters.reading.bucket import RejectedFile, RejectedFiles
     from destination_customerio.dead_letters.reading.layout import DeadLetter
@@ -69,6 +72,7 @@ class Summary:
     files          how many files hold rows that match
     rows           how many rows match
     kinds          by stream, reason and field
+    mapped         columns that the configuration maps: rows may lack them, and so not name them
     skipped        files that can't be read, or only in part, by key, with the cause in half a sentence; at most 1,000
     skipped_files  how many there are
     """
@@ -76,12 +80,13 @@ class Summary:
     files: int = 0
     rows: int = 0
     kinds: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
+    mapped: frozenset[str] = frozenset()
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_files: int = 0
 
     def add(self, stream: str, row: DeadLetter) -> None:
         """Count a row."""
-        reason, column = _kind_of(row)
+        reason, column = self._kind_of(row)
         stream = stream[:_MAX_NAME_CHARACTERS]
         kind = stream, reason[:_MAX_NAME_CHARACTERS], column[:_MAX_NAME_CHARACTERS]
         if len(self.kinds) >= _MAX_KINDS and kind not in self.kinds:
@@ -90,6 +95,12 @@ class Summary:
                 kind = _OTHER_STREAMS, *_OTHER
         self.rows += 1
         self.kinds.setdefault(kind, Kind()).add(row)
+
+    def _kind_of(self, row: DeadLetter) -> tuple[str, str]:
+        column = row.rejection.field
+        # No catalog says here which columns a stream has, but the row itself does.
+        is_known = column in self.mapped or bool(column and row.data and _is_column(column, row.data))
+        return KnownColumns.of((column,) if is_known else ()).countable(row.rejection)
 
     def skip(self, file: RejectedFile, cause: str) -> None:
         """Count a file that can't be read, or only in part."""
@@ -123,7 +134,13 @@ class Summary:
         }
 
 
-def summarize(bucket: RejectedFiles, storage: S3Storage, filters: Filters, view: View) -> Summary:
+def summarize(
+    bucket: RejectedFiles,
+    storage: S3Storage,
+    filters: Filters,
+    view: View,
+    mapped_columns: Iterable[str] = (),
+) -> Summary:
     """Count the rejected rows in the bucket.
 
     Args:
@@ -131,11 +148,12 @@ def summarize(bucket: RejectedFiles, storage: S3Storage, filters: Filters, view:
         storage: the configuration that they were written under
         filters: which rows to count
         view: shows the progress
+        mapped_columns: the columns that the configuration maps
 
     Raises:
         SyncError: the bucket can't be read.
     """
-    summary = Summary()
+    summary = Summary(mapped=frozenset(mapped_columns))
     origins = Origins(storage)
     # A row is stored after it was emitted, so no older file holds a row that matches.
     for number, file in enumerate(bucket.each(filters.since or 0)):
@@ -163,14 +181,10 @@ def _summarize_file(
     summary.files += summary.rows > rows_before
 
 
-def _kind_of(row: DeadLetter) -> tuple[str, str]:
-    if row.data is None:
-        return row.rejection.reason, ""
-    reason, column = row.rejection.reason, row.rejection.field
-    # Most reasons are the connector's own and name a column of the row: they quote nothing.
-    if reason in KNOWN_REASONS and (not column or json_string(column) + b":" in row.data):
-        return reason, column
-    return countable(row.rejection, b'{"record":{"data":%b}}' % row.data)
+def _is_column(name: str, data: bytes) -> bool:
+    """Whether a row has a column of this name at its top level."""
+    # Most rows that don't are found without parsing them.
+    return json_string(name) + b":" in data and name in (parse_object(data) or {})
 
 
 def _example(row: DeadLetter) -> str:

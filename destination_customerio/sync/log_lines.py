@@ -163,7 +163,7 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
     match notice:
         case MailAttributes(names):
             return (
-                f"Stream {stream.stream} sends events with {', '.join(names)}. Customer.io uses attributes with these names "
+                f"Stream {stream.stream} sends events with {_columns(stream, names)}. Customer.io uses attributes with these names "
                 "to address the emails that an event triggers, instead of the person's own address. Rename the column if "
                 "that is not intended."
             )
@@ -171,27 +171,34 @@ def notice_line(stream: StreamSync, notice: Notice) -> str:
             further = " Further columns may be ignored; they are not listed." if is_last else ""
             return (
                 f"{stream.target.name} ignores {counted(len(names), 'column')} of stream {stream.stream}: "
-                f"{', '.join(names)}.{further}"
+                f"{_columns(stream, names)}.{further}"
             )
         case RefusedAttributes(names):
             return (
-                f"Customer.io refuses devices with an attribute {' or '.join(names)}, so {stream.target.name} leaves it out of "
+                f"Customer.io refuses devices with an attribute {_columns(stream, names, ' or ')}, so {stream.target.name} leaves it out of "
                 f"the rows of stream {stream.stream}. Rename the column if you need it."
             )
         case UnclearBooleans(names, is_last):
             further = " There may be further ones; they are not listed." if is_last else ""
             return (
-                f"Stream {stream.stream} has values in {', '.join(names)} that are neither true nor false. They were sent as "
+                f"Stream {stream.stream} has values in {_columns(stream, names)} that are neither true nor false. They were sent as "
                 "they are; Customer.io may read them as false, that is, take people who unsubscribed as subscribed. Correct "
                 f"them in the source.{further}"
             )
         case UnreadableTimes(values):
+            named = Counter[str]()
+            for name, times in values.items():
+                named[stream.columns.shown(name)] += times
             return (
                 f"Stream {stream.stream}: {counted(values.total(), 'value')} of date columns could not be read as a time, and "
-                f"kept the form that they have in the row{_listed(values)}. Customer.io can't compare them with dates."
+                f"kept the form that they have in the row{_listed(named)}. Customer.io can't compare them with dates."
             )
         case _:
             assert_never(notice)
+
+
+def _columns(stream: StreamSync, names: Iterable[str], separator: str = ", ") -> str:
+    return separator.join(dict.fromkeys(map(stream.columns.shown, names)))
 
 
 def _rejected(rejected: Counter[tuple[str, str]]) -> str:

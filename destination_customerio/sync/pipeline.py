@@ -181,7 +181,7 @@ class Pipeline:
             epoch, line = batch.epochs[index], batch.lines[index]
             delivered[epoch] -= 1
             sync = self._by_queue[epoch.queue]
-            sync.count_refused(rejection, line)
+            sync.count_refused(rejection)
             self._keep(RejectedRow(sync, epoch, line, rejection))
         for epoch, rows in delivered.items():
             self._by_queue[epoch.queue].counts.delivered += rows

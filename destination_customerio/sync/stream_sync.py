@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from destination_customerio.foreign_text import KnownColumns
 from destination_customerio.ledger import StreamQueue
 from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.event_ages import EventAges
-from destination_customerio.redaction import countable
 
 if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.columns import AssemblySettings
     from destination_customerio.mapping.objects import DestinationObject
 
-# Rows made of maps may bring new column names forever, of any length; counts by name must not grow with them.
+# Rows made of maps may bring new column names forever; counts by name must not grow with them.
 _MAX_REJECTED_KINDS = 200
-_MAX_COLUMN_CHARACTERS = 200
 _OTHER = ("other", "")
 
 
@@ -43,10 +42,11 @@ class RowCounts:
 class StreamSync:
     """One stream of a running sync.
 
+    columns     the columns whose names may be shown
     event_ages  the ages of its events relative to `started_at`, in unix seconds; None if either does not exist
     """
 
-    __slots__ = ("assembler", "counts", "event_ages", "queue", "stream", "target")
+    __slots__ = ("assembler", "columns", "counts", "event_ages", "queue", "stream", "target")
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class StreamSync:
         started_at: float | None = None,
     ) -> None:
         self.stream = stream
+        self.columns = _columns_of(stream, rename)
         self.target = target
         self.event_ages = EventAges(started_at) if target.is_event and started_at is not None else None
         self.assembler = Assembler(stream, target, settings, rename, self.event_ages)
@@ -65,19 +66,23 @@ class StreamSync:
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected; the reason is ours, the column name the row's."""
-        self._count(rejection.reason, rejection.field)
+        count_kind(self.counts.rejected, rejection.reason, self.columns.shown(rejection.field))
 
-    def count_refused(self, rejection: Rejection, line: bytes) -> None:
-        """Count one row that the server rejected, by the server's reason and field as far as they are safe to log."""
-        self._count(*countable(rejection, line))
+    def count_refused(self, rejection: Rejection) -> None:
+        """Count one row that the server rejected, by what may be shown of the server's reason and field."""
+        count_kind(self.counts.rejected, *self.columns.countable(rejection))
 
-    def _count(self, reason: str, column: str) -> None:
-        count_kind(self.counts.rejected, reason, column)
+
+def _columns_of(stream: Stream, rename: RowRename | None) -> KnownColumns:
+    """The columns of the schema, under their own names and those that the mapping gives them."""
+    if rename is None or not stream.properties:
+        return KnownColumns.of(stream.properties)
+    return KnownColumns.of((*stream.properties, *rename.sources.values(), *rename.mapped))
 
 
 def count_kind(rejected: Counter[tuple[str, str]], reason: str, column: str) -> None:
     """Count one rejected row by reason and column; beyond a limit, new kinds count as `other`."""
-    kind = reason, column[:_MAX_COLUMN_CHARACTERS]
+    kind = reason, column
     if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
         kind = _OTHER
     rejected[kind] += 1

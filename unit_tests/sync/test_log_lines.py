@@ -217,13 +217,42 @@ def test_rejections_of_unlimited_column_names_are_grouped() -> None:
     """The memory for the counts is bounded, and every row is still counted."""
     sync = stream_of("users")
     for number in range(1_000):
-        sync.count_rejected(Rejection("too_large", f"{number}" + "x" * 100_000, ""))
-        sync.count_refused(Rejection("invalid", "timestamp", ""), b"{}")
-    assert sync.counts.rejected.total() == 2_000
+        sync.count_rejected(Rejection("too_large", f"column {number}", ""))
+        sync.count_rejected(Rejection("too_large", "x" * (100_000 + number), ""))
+        sync.count_refused(Rejection("invalid", "timestamp", ""))
+    assert sync.counts.rejected.total() == 3_000
     assert sync.counts.rejected["invalid", "timestamp"] == 1_000
-    assert sync.counts.rejected["other", ""] == 1_000 - 199
+    assert sync.counts.rejected["too_large", "…"] == 1_000
+    assert sync.counts.rejected["other", ""] == 1_000 - 198
     assert len(sync.counts.rejected) == 201
-    assert max(len(column) for _, column in sync.counts.rejected) == 200
+
+
+def test_columns_outside_the_schema_are_not_named() -> None:
+    """A row made of a map has keys like values; neither counts nor notices show them."""
+    stream = Stream("users", properties={"tier": {}, "ada@example.com": {}})
+    sync = StreamSync(stream, DESTINATION_OBJECTS["person_delete"], SETTINGS)
+    for column in ("tier", "timestamp", "c4nary", "ada@example.com"):
+        sync.count_rejected(Rejection("too_large", column, ""))
+        sync.count_refused(Rejection("c4nary", f"attributes.{column}", "c4nary"))
+    assert sync.counts.rejected == Counter(
+        {
+            ("too_large", "tier"): 1,
+            ("too_large", "timestamp"): 1,
+            ("too_large", "…"): 2,
+            ("refused", "attributes.tier"): 1,
+            ("refused", "attributes.timestamp"): 1,
+            ("refused", "attributes.…"): 2,
+        }
+    )
+    names = ("c4nary", "nary4c", "tier")
+    for notice in (
+        IgnoredColumns(names, is_last=False),
+        UnclearBooleans(names, is_last=False),
+        UnreadableTimes(Counter(names)),
+    ):
+        line = notice_line(sync, notice)
+        assert "tier" in line
+        assert "4" not in line
 
 
 def test_listed_reasons_add_up_to_the_total() -> None:

@@ -1,0 +1,217 @@
+"""Of text that isn't ours nothing is shown but known words and the columns of the schema."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from destination_customerio.errors import Rejection
+from destination_customerio.foreign_text import KnownColumns, known_code, known_words
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.vocabulary import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("attribute 'plan' is too long", "attribute plan is too long"),
+        ("limit is 1000 bytes, you sent 1 234", "limit is … bytes, you sent …"),
+        ("Your account is suspended; contact help@example.com.", "Your account is suspended; contact …"),
+        ("413 Request Entity Too Large", "… Request Entity Too Large"),
+        (
+            "missing batch_index (person_email/id): AccessDenied",
+            "missing batch_index person_email/id: AccessDenied",
+        ),
+        ("email ada@example.com and Ada Lovelace", "email … and …"),
+        ('{"error":"invalid"}', "…"),
+        ("<b>invalid</b> email", "… email"),
+        ("…", "…"),
+        (" \n\t", ""),
+        ("", ""),
+    ],
+)
+def test_known_words_are_shown_and_everything_else_is_replaced(text: str, shown: str) -> None:
+    """A run of other words, numbers or characters becomes one ellipsis."""
+    assert known_words(text) == shown
+
+
+VALUES = (
+    "ada.lovelace@example.com",
+    "Müller-Straße 7",
+    "+44 20 7946 0018",
+    "1234567",
+    "k3y9f2d1c0ffee",
+    "AKIAIOSFODNN7EXAMPLE",
+    "wJalrXUtnFEMI/K7MDENG+bPxRfiCY",
+    "01HZX3Q9W3N9T5R8VJ6KMYPD2A",
+    "2024-03-18T13:42:21Z",
+    "founder",
+)
+FORMS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "upper case": str.upper,
+    "title case": str.title,
+    "first half": lambda text: text[: len(text) // 2],
+    "second half": lambda text: text[len(text) // 2 :],
+    "URL": lambda text: quote(text, safe=""),
+    "HTML": lambda text: html.escape("".join(f"&#{ord(character)};" for character in text)),
+    "JSON": json.dumps,
+    "NFD": lambda text: unicodedata.normalize("NFD", text),
+    "base64": lambda text: base64.b64encode(text.encode()).decode(),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "grouped": lambda text: re.sub(r"(\w{3})", r"\1 ", text),
+    "with dashes": "-".join,
+    "with zero width": "\u200b".join,
+    "right to left": lambda text: f"\u202e{text[::-1]}\u202c",
+    "with homoglyphs": lambda text: text.replace("a", "а").replace("e", "е"),  # noqa: RUF001
+    "coloured": lambda text: f"\x1b[31m{text}\x1b[0m",
+    "as a key": lambda text: f"email={text}",
+    "in a URL": lambda text: f"https://email:{text}@host/",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("value", VALUES)
+def test_no_form_of_a_value_is_shown(value: str, form: str) -> None:
+    """Not even a piece of one, in whatever way the server writes it."""
+    written = FORMS[form](value)
+    columns = KnownColumns.of(["tier"])
+    assert known_words(f"email {written} is invalid") == "email … is invalid"
+    assert known_code(written, "refused") == "refused"
+    assert columns.shown_field(f"attributes.{written}") == "attributes.…"
+    assert set(columns.shown_field(written)) <= {"…", "."}
+
+
+@given(st.text(st.characters() | st.sampled_from(" .-_/")))
+@example("Invalid email Ada is not valid")
+@example("eMAIL \u212a \u017f \u0131")
+def test_every_shown_word_is_made_of_the_vocabulary(text: str) -> None:
+    """Whatever the text; the result is short, printable and has no digit."""
+    shown = known_words(f"the {text} email is {text}")
+    assert shown.isprintable()
+    parts = re.findall(r"[a-z']+", re.sub(r"(?<![A-Z])(?=[A-Z])|(?=[A-Z][a-z])", " ", shown).lower())
+    assert set(parts) <= WORDS
+    assert not any(map(str.isdigit, shown))
+
+
+def test_the_length_is_bounded() -> None:
+    """A text of known words only can't spell a long value, and a text of megabytes is not read to its end."""
+    assert known_words("email is not valid " * 100) == "email is not valid " * 10 + "…"
+    assert known_words("x" * 50_000_000) == "…"
+    assert len(KnownColumns.of([]).shown_field("email." * 10_000_000)) < 100
+
+
+def test_the_vocabulary_contains_no_digits_and_no_values_of_flags() -> None:
+    """Numbers and booleans may be a row's values."""
+    assert all(re.fullmatch(r"[a-z_']+", word) for word in WORDS)
+    assert WORDS.isdisjoint({"true", "false", "yes", "may", "will", "mark", "paid", "premium", "gold"})
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "required",
+        "too_large",
+        "unreadable",
+        "NoSuchBucket",
+        "SignatureDoesNotMatch",
+        "KMS.DisabledException",
+        "XMinioStorageFull",
+        "RequestTimeTooSkewed",
+        "attribute.too-long",
+    ],
+)
+def test_codes_that_are_made_of_known_words_are_shown(code: str) -> None:
+    """With underscores, dots, dashes or capitals between the words."""
+    assert known_code(code, "refused") == code
+
+
+@pytest.mark.parametrize(
+    "code", ["", "_", "...", "founder", "Access-Denied-Ada", "accessdenied", "Error42", "eMaIl"]
+)
+def test_other_codes_are_replaced(code: str) -> None:
+    """Also those that contain a known word."""
+    assert known_code(code, "refused") == "refused"
+
+
+def test_columns_of_all_destination_objects_are_known() -> None:
+    """They are the connector's own names, in the schema or not."""
+    columns = KnownColumns.of([])
+    for target in DESTINATION_OBJECTS.values():
+        for kind in IDENTIFIER_KINDS.values():
+            for column in target.named_columns(kind):
+                assert columns.shown_field(column.name) == column.name
+
+
+@pytest.mark.parametrize(
+    "column", ["tier", "E-Mail (work)", "Größe", "address.city", "$distinct_id", "2024_revenue", "x"]
+)
+def test_columns_of_the_schema_are_shown(column: str) -> None:
+    """As they are spelled, and only whole."""
+    columns = KnownColumns.of([column])
+    assert columns.shown_field(column) == columns.shown(column) == column
+    assert columns.shown_field(f"{column}@").endswith("…")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "ada@example.com",
+        "5551234",
+        "+44 20 7946 0018",
+        "2024-03-18T13:42",
+        "k3y9f2d1c0ffee",
+        "a\x1b[31m",
+        "a\u202eb",
+        "x" * 101,
+    ],
+)
+def test_columns_that_look_like_values_are_not_shown(column: str) -> None:
+    """A pivoted table names its columns by people, moments or ids."""
+    assert KnownColumns.of([column]).shown_field(column) == "…"
+    assert KnownColumns.of([]).shown(column) == "…"
+
+
+def test_a_path_is_shown_as_far_as_it_is_known() -> None:
+    """Known levels of a server's field stay, so that the reader finds the place."""
+    columns = KnownColumns.of(["tier", "address"])
+    assert columns.shown_field("attributes.tier") == "attributes.tier"
+    assert columns.shown_field("address.founder.x.7.tier") == "address.….x.….tier"
+    assert columns.shown_field("tier is Founder!") == "…"
+    assert columns.shown_field("") == ""
+
+
+def test_without_a_schema_only_the_connector_may_name_a_column() -> None:
+    """A field that a server names may be a value; a name that the connector found in a row is a column."""
+    assert KnownColumns.of([]).shown("tier") == "tier"
+    assert KnownColumns.of([]).shown_field("tier") == "…"
+    assert KnownColumns.of(["level"]).shown("tier") == "…"
+
+
+@pytest.mark.parametrize(
+    ("rejection", "counted"),
+    [
+        (Rejection("invalid", "attributes.tier", "Ada"), ("invalid", "attributes.tier")),
+        (Rejection("founder", "tier", ""), ("refused", "tier")),
+        (Rejection("too_large", "Ada", ""), ("too_large", "…")),
+        (Rejection("required", "", ""), ("required", "")),
+    ],
+)
+def test_rows_are_counted_by_known_reasons_and_columns(
+    rejection: Rejection, counted: tuple[str, str]
+) -> None:
+    """The counts are logged."""
+    assert KnownColumns.of(["tier"]).countable(rejection) == counted
