@@ -21,6 +21,7 @@ from destination_customerio.airbyte.stdin import start_reading
 from destination_customerio.check import check_connection
 from destination_customerio.config.loader import read_config
 from destination_customerio.config.spec import specification
+from destination_customerio.crash_reports import without_foreign_text
 from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
@@ -38,6 +39,7 @@ _STDERR = 2
 
 def run() -> NoReturn:
     """The entry point of the console script `destination-customerio`."""
+    without_foreign_text()
     sys.exit(main(sys.argv[1:]))
 
 
