@@ -32,7 +32,7 @@ from destination_customerio.airbyte.stdin import EndOfInput, Lines
 from destination_customerio.check import check_connection
 from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import specification
-from destination_customerio.errors import SyncError
+from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.sync.events import Inbox, Stop
@@ -63,6 +63,10 @@ class DestinationCustomerIO(Destination):
             check_connection(parse_config(config, os.environ))
         except SyncError as error:
             return AirbyteConnectionStatus(status=Status.FAILED, message=str(error))
+        except Exception as error:  # noqa: BLE001 - the CDK would log its text
+            return AirbyteConnectionStatus(
+                status=Status.FAILED, message=str(unexpected(error, "Nothing was written."))
+            )
         return AirbyteConnectionStatus(status=Status.SUCCEEDED)
 
     def discover(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,8 +141,10 @@ class _SyncInThreads:
         with contextlib.suppress(BrokenPipeError), file:
             try:
                 prepare_sync(config, streams, self._inbox, Output(file)).run()
-            except Exception as error:  # noqa: BLE001 - re-raised by `write`
+            except SyncError as error:
                 self.failures.append(error)
+            except Exception as error:  # noqa: BLE001 - re-raised by `write`, without its text
+                self.failures.append(unexpected(error))
             finally:
                 self._ended.set()
                 self._inbox.free_slot()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-# pydantic's error types in plain words. Any other type keeps pydantic's message, which never contains the value.
+# pydantic's error types in plain words. Its own messages are not shown, as they may quote the value.
 _WORDS = {
     "missing": "is missing",
     "string_too_short": "is empty",
@@ -31,6 +31,11 @@ _WORDS = {
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_type": "must be a whole number",
+    "int_parsing_size": "must be a smaller number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number",
+    "string_unicode": "must be valid text",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
 }
@@ -110,6 +115,8 @@ def _problem(details: ErrorDetails) -> str:
             return f"{key} must be at least {context['ge']}"
         case "less_than_equal":
             return f"{key} must be at most {context['le']}"
+        case "column_or_constant":  # a message of our own
+            return f"{key} {details['msg']}"
         case "value_error":
             return f"{key}: {context['error']}"
-    return f"{key} {_WORDS.get(kind) or details['msg'].lower()}"
+    return f"{key} {_WORDS.get(kind, 'is invalid')}"
