@@ -34,7 +34,7 @@ _SEPARATORS = re.compile(r"[._/-]")
 _CAMEL_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z']+")
 
 # A column may have any name, also one that is somebody's address or number, as in a pivoted table.
-_COLUMN_NAME = re.compile(r"[\w .:$#/()-]{1,100}")
+_COLUMN_NAME = re.compile(r"[\w .:$#/()-]{1,200}")
 _MAX_COLUMN_DIGITS = 4
 
 
