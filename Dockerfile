@@ -27,7 +27,8 @@ RUN cp /build/xmltodict.py /opt/connector/lib/python3*/site-packages/
 FROM dependencies AS connector
 COPY locks/build.lock /build/
 RUN python -m venv /build/tools && /build/tools/bin/pip install --require-hashes -r /build/build.lock
-COPY pyproject.toml README.md LICENSE /build/source/
+COPY pyproject.toml LICENSE /build/source/
+COPY docs/pypi.md /build/source/docs/
 COPY destination_customerio /build/source/destination_customerio
 RUN cd /build/source && /build/tools/bin/python -m hatchling build --target wheel \
  && python -m pip --python /opt/connector/bin/python install --no-deps --no-index --root /build/root dist/*.whl
@@ -44,9 +45,16 @@ ENV PATH="/opt/connector/bin:$PATH" \
     AIRBYTE_ENTRYPOINT="destination-customerio"
 ENTRYPOINT ["destination-customerio"]
 
-LABEL io.airbyte.name="airbyte/destination-customerio" \
+# Last, because they differ from commit to commit. `make image` fills them in.
+ARG REVISION=""
+ARG CREATED=""
+LABEL io.airbyte.name="ghcr.io/example-owner/destination-customerio" \
       io.airbyte.version="0.1.0" \
       org.opencontainers.image.title="destination-customerio" \
-      org.opencontainers.image.description="Airbyte destination that sends warehouse rows to Customer.io: in order, at least once, with every rejected row accounted for." \
+      org.opencontainers.image.description="Airbyte destination that sends warehouse rows to Customer.io: in order, at least once, with every rejected row accounted for. An independent project, not affiliated with Airbyte or Customer.io." \
       org.opencontainers.image.version="0.1.0" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.source="https://github.com/example-owner/destination-customerio" \
+      org.opencontainers.image.documentation="https://github.com/example-owner/destination-customerio/blob/main/README.md" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"

@@ -8,7 +8,15 @@ STAMP := $(VENV)/.installed
 PYAIRBYTE := $(VENV)/.pyairbyte-installed
 BENCH := $(VENV)/.bench-installed
 QA := $(VENV)/.qa-installed
-IMAGE := airbyte/destination-customerio:dev
+RELEASE := $(VENV)/.release-installed
+
+# Owns the repository and the image; [project.urls] in pyproject.toml is the one place that says so.
+OWNED_BY := $(shell sed -n 's|^Repository = "https://github.com/\(.*\)/.*|\1|p' pyproject.toml)
+IMAGE_NAME := ghcr.io/$(OWNED_BY)/destination-customerio
+IMAGE := $(IMAGE_NAME):dev
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+# The commit's date, not the build's: the same commit makes the same labels.
+CREATED := $(shell git log -1 --format=%cI 2>/dev/null)
 
 # --universal: one lock file for every supported Python and platform, using markers.
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
@@ -22,7 +30,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,13 +89,15 @@ lock: $(STAMP) ## Refresh the pinned versions in locks/
 	$(COMPILE) --group pyairbyte --output-file locks/pyairbyte.lock
 	$(COMPILE) --group source-faker --output-file locks/source-faker.lock
 	$(COMPILE) --group qa --output-file locks/qa.lock
+	$(COMPILE) --group release --output-file locks/release.lock
 	$(COMPILE) --group bench --constraints locks/dev.lock --output-file locks/bench.lock
 
 image: ## Build the connector's image (BASE_IMAGE=... for another base)
 	@if ! docker version >/dev/null 2>&1; then \
 		echo "'docker version' finds no container engine: the image was not built."; \
 	else \
-		docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --tag $(IMAGE) .; \
+		docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+			--build-arg REVISION=$(REVISION) --build-arg CREATED=$(CREATED) --tag $(IMAGE) .; \
 	fi
 
 # The CDK's standard tests take the image as an option. Without an engine, `image` and this target say so and succeed.
@@ -105,6 +115,22 @@ qa: $(QA) ## Run the checks of Airbyte's connector registry (downloads 700 MB th
 	else \
 		echo "The registry's checks need Python 3.12 or older: skipped."; \
 	fi
+
+release-check: $(RELEASE) ## Check everything about a release that needs no publishing; leaves it in dist/
+	@$(BIN)/python -m tools.release $(RELEASE_OPTIONS)
+
+sbom: image $(RELEASE) ## List what the image contains (dist/sbom.cdx.json), and compare it with the lock file
+	@if docker version >/dev/null 2>&1; then \
+		$(BIN)/python -m tools.release.sbom $(IMAGE) dist/sbom.cdx.json; \
+	else \
+		echo "'docker version' finds no container engine: no SBOM was made."; \
+	fi
+
+owner: $(STAMP) ## Name the owner of the repository and the image everywhere (OWNER=...)
+	@$(BIN)/python -m tools.release.project $(OWNER)
+
+image-name: ## Print the image's name without a tag
+	@echo $(IMAGE_NAME)
 
 clean: ## Remove .venv, caches and build artifacts
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -138,6 +164,13 @@ $(QA): $(STAMP) locks/qa.lock
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/qa && \
 	$(BIN)/uv pip install --quiet --python $(VENV)/qa/bin/python --require-hashes -r locks/qa.lock || exit 1; \
 	touch $@
+
+# The linters, twine and the SBOM generator, in a separate environment.
+$(RELEASE): $(STAMP) locks/release.lock
+	@echo "Installing the tools for releases into $(VENV) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/release
+	@$(BIN)/uv pip install --quiet --python $(VENV)/release/bin/python --require-hashes -r locks/release.lock
+	@touch $@
 
 # The libraries to compare with, and matplotlib, in a separate environment.
 $(BENCH): $(STAMP) locks/bench.lock

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -29,16 +30,20 @@ from integration_tests.connector import (
     stream_state,
     wait_until,
 )
+from tools.release.project import owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
+OCI = "org.opencontainers.image."
 DOCKERFILE = Path(__file__).parent.parent / "Dockerfile"
 IMAGE = os.environ.get("CONNECTOR_IMAGE", "")
 CATALOG = catalog_of(stream("users", "person_identify", sync_id=42), stream("orders", "person_event"))
+# As strict clusters run containers: a user that the image doesn't know, nothing writable but a small /tmp.
+RESTRICTED = ("--user", "12345:0", "--read-only", "--tmpfs", "/tmp:size=16m", "--cap-drop", "ALL")  # noqa: S108 - in the container
 # Without the base, in bytes; all of airbyte-cdk's dependencies would make it 268 MB.
 MAX_OWN_BYTES = 100_000_000
 
@@ -87,6 +92,7 @@ class Container:
         command: str,
         config: Mapping[str, Any] | None = None,
         catalog: Mapping[str, Any] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.name = f"destination-customerio-test-{uuid4().hex}"
         # The container's user is another one than that of the tests.
@@ -97,7 +103,7 @@ class Container:
                 (folder / f"{name}.json").write_text(json.dumps(content))
                 arguments += [f"--{name}", f"/secrets/{name}.json"]
         # Removed at the end, not by --rm: some engines then forget how the program ended.
-        run = ["docker", "run", "--interactive", "--network", "host", "--name", self.name]
+        run = ["docker", "run", "--interactive", "--network", "host", "--name", self.name, *options]
         self._process = subprocess.Popen(
             [*run, "--volume", f"{folder}:/secrets:ro", IMAGE, *arguments],
             stdin=subprocess.PIPE,
@@ -183,6 +189,31 @@ def test_rows_are_written_over_pipes(tmp_path: Path, api: LocalTrackApi, bucket:
     assert json.loads(row["_airbyte_data"])["rejected_reason"] == "required"
 
 
+def test_every_command_runs_as_another_user_without_a_writable_image(
+    tmp_path: Path, api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """Read-only root, a small /tmp, no capabilities: spec, check, discover, write, rejected and replay."""
+    config = config_for(api.url, object_storage_config=bucket.config())
+    for command in ("spec", "check", "discover"):
+        with Container(
+            tmp_path, command, None if command == "spec" else config, options=RESTRICTED
+        ) as container:
+            done = container.finish()
+        assert (command, done.exit_code, done.stderr) == (command, 0, "")
+    with Container(tmp_path, "write", config, CATALOG, RESTRICTED) as container:
+        container.send([record("users", {"person_email": None}), stream_state("users", 1)])
+        done = container.finish()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert [state["destinationStats"]["rejectedRecordCount"] for state in done.states] == [1.0]
+    mounted = ["--rm", "--network", "host", "--volume", f"{tmp_path}:/secrets:ro", *RESTRICTED, IMAGE]
+    files = ["--config", "/secrets/config.json"]
+    summary = json.loads(docker("run", *mounted, "rejected", *files, "--json"))
+    assert summary["rows"] == 1
+    replayed = docker("run", *mounted, "replay", *files, "--catalog", "/secrets/catalog.json")
+    assert "1 row" in replayed
+    assert not any("/replayed/" in key for key in bucket.keys())  # noqa: SIM118 - no dictionary
+
+
 def test_the_commands_for_people_work_on_a_terminal(
     tmp_path: Path, api: LocalTrackApi, bucket: Bucket
 ) -> None:
@@ -233,7 +264,14 @@ def test_the_image_says_what_it_is_and_starts_as_the_platform_starts_it() -> Non
     (inspected,) = json.loads(docker("image", "inspect", IMAGE))
     config = inspected["Config"]
     environment = dict(entry.split("=", 1) for entry in config["Env"])
-    assert config["Labels"]["io.airbyte.name"] == "airbyte/destination-customerio"
+    labels = {name.removeprefix(OCI): value for name, value in config["Labels"].items()}
+    assert labels["io.airbyte.name"] == f"ghcr.io/{owner()}/destination-customerio"
+    assert labels["source"] == f"https://github.com/{owner()}/destination-customerio"
+    assert labels["documentation"].startswith(labels["source"])
+    assert labels["licenses"] == "MIT"
+    assert "not affiliated with Airbyte or Customer.io" in labels["description"]
+    assert re.fullmatch("[0-9a-f]{40}", labels["revision"])
+    assert datetime.fromisoformat(labels["created"])
     assert config["User"] == "airbyte"
     assert config["WorkingDir"] == "/airbyte/integration_code"
     assert config["Entrypoint"] == [environment["AIRBYTE_ENTRYPOINT"]] == ["destination-customerio"]

@@ -1,0 +1,1 @@
+"""Checks everything about a release that can be checked without publishing it: `make release-check`."""
