@@ -30,7 +30,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name test-live
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ pyairbyte: $(PYAIRBYTE) ## Install PyAirbyte and a source, needed by the PyAirby
 
 test-pyairbyte: $(PYAIRBYTE) ## Sync a real source through PyAirbyte into a local Track API
 	$(BIN)/python -m pytest integration_tests/test_pyairbyte.py
+
+# LIVE_TEST_CONFIG names another file with a configuration.
+test-live: $(STAMP) ## Test a real workspace (secrets/config.json), and record what it answers (docs/live-test.md)
+	RECORDING=live-recording.jsonl $(BIN)/python -m pytest -p no:xdist integration_tests/test_live.py
+	@if test -f live-recording.jsonl; then \
+		$(BIN)/python -m tools.live_recording.replay live-recording.jsonl || \
+		echo "That is news: please attach live-recording.jsonl to an issue."; \
+	fi
 
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m tools.demo
