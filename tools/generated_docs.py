@@ -48,7 +48,7 @@ PAGE = "docs/integrations/destinations/customerio.md"
 
 # Each part's file, and what generates it.
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
-    "objects": ("README.md", objects_table),
+    "objects": ("docs/mapping.md", objects_table),
     "destination objects": (PAGE, objects_table),
     "configuration": (PAGE, config_table),
 }

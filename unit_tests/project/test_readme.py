@@ -1,4 +1,4 @@
-"""The README's examples and tables match the code."""
+"""The examples and tables of the README and the pages that it leads to match the code."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+CONFIGURATION, MAPPING, TROUBLESHOOTING = (
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("configuration", "mapping", "troubleshooting")
+)
 
 _EXAMPLE = re.compile(r"<!-- row: (\w+) -->\n```json\n(.*?)\n```.*?```json\n(.*?)\n```", re.DOTALL)
 _MAPPING = re.compile(
@@ -45,15 +48,15 @@ _SETTINGS = AssemblySettings(
 )
 
 
-@pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README))
+@pytest.mark.parametrize(("object_name", "row", "entry"), _EXAMPLE.findall(README + MAPPING))
 def test_example_rows_become_the_entries_shown(object_name: str, row: str, entry: str) -> None:
-    """Each example row under "Mapping" is assembled into the entry that follows it."""
+    """Each example row is assembled into the entry that follows it."""
     assembler = Sending(Assembler(Stream("example"), DESTINATION_OBJECTS[object_name], _SETTINGS))
     _, encoded = assembler.assemble(parse_exactly(row.encode()), b"{}")
     assert json.loads(encoded) == json.loads(entry)
 
 
-@pytest.mark.parametrize(("stream_name", "mapping", "row", "entry"), _MAPPING.findall(README))
+@pytest.mark.parametrize(("stream_name", "mapping", "row", "entry"), _MAPPING.findall(MAPPING))
 def test_the_example_of_a_stream_mapping_becomes_the_entry_shown(
     stream_name: str, mapping: str, row: str, entry: str
 ) -> None:
@@ -87,13 +90,16 @@ def test_the_stream_mappings_of_python_examples_are_valid(code: str) -> None:
 def test_the_table_of_stream_mappings_lists_every_key() -> None:
     """It lists the keys of the form, in order, and no others."""
     items = connection_specification()["properties"]["stream_mappings"]["items"]
-    assert _first_cells("### Stream mappings") == list(items["properties"])
+    assert _first_cells(MAPPING, "## Stream mappings") == list(items["properties"])
 
 
-def test_the_readme_has_examples_to_run() -> None:
+def test_the_pages_have_examples_to_run() -> None:
     """The tests above would pass if their patterns matched nothing."""
-    assert len(_MAPPING.findall(README)) == 1
-    assert {example[0] for example in _EXAMPLE.findall(README)} == {"person_identify", "person_event"}
+    assert len(_MAPPING.findall(MAPPING)) == 1
+    assert {example[0] for example in _EXAMPLE.findall(README + MAPPING)} == {
+        "person_identify",
+        "person_event",
+    }
 
 
 def test_generated_parts_are_what_the_code_makes_of_them() -> None:
@@ -116,7 +122,7 @@ def test_the_tables_of_the_configuration_name_all_keys_and_no_others() -> None:
     """Each key of the configuration is in one of the two tables, with its default."""
     schema = connection_specification()
     storage = schema["properties"]["object_storage_config"]["oneOf"][1]["properties"]
-    documented = _first_cells("### Configuration")
+    documented = _first_cells(CONFIGURATION, "## Settings")
     keys = {key.removeprefix("credentials.") for key in documented}
     expected = set(schema["properties"]) - {"credentials"} | {"siteId", "apiKey"} | set(storage)
     assert keys == expected
@@ -132,25 +138,25 @@ def test_documented_defaults_are_the_defaults() -> None:
         "max_concurrent_requests",
         "retry_timeout_seconds",
     ):
-        assert f"| `{key}` | `{properties[key]['default']}` |" in README
+        assert f"| `{key}` | `{properties[key]['default']}` |" in CONFIGURATION
     for key in ("convert_timestamps", "allow_destructive_operations"):
-        assert f"| `{key}` | `false` |" in README
+        assert f"| `{key}` | `false` |" in CONFIGURATION
         assert properties[key]["default"] is False
 
 
 def test_each_message_of_the_troubleshooting_table_is_in_the_code() -> None:
     """Users look messages up by their first words."""
     code = "\n".join(path.read_text() for path in (ROOT / "destination_customerio").rglob("*.py"))
-    messages = _first_cells("## Troubleshooting")
+    messages = _first_cells(TROUBLESHOOTING, "# Troubleshooting")
     assert len(messages) > 5
     for message in messages:
         assert message in code
 
 
-def _first_cells(heading: str) -> list[str]:
+def _first_cells(page: str, heading: str) -> list[str]:
     """The code spans in the first cells of the tables below a heading, up to the next heading of its level."""
     level = heading.split(maxsplit=1)[0]
-    section = re.split(rf"\n#{{1,{len(level)}}} ", README.split(heading, 1)[1])[0]
+    section = re.split(rf"\n#{{1,{len(level)}}} ", page.split(f"{heading}\n", 1)[1])[0]
     cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     return [word for cell in cells for word in re.findall(r"`([^`]*)`", cell)]
 

@@ -57,7 +57,8 @@ def test_a_file_missing_in_an_sdist_is_noticed(built: tuple[Path, Path], tmp_pat
 def test_all_addresses_name_one_owner() -> None:
     """Dockerfile, docs and package point to the same repository and image."""
     assert {name for names in owners_by_file().values() for name in names} == {owner()}
-    assert {".github/CODEOWNERS", "Dockerfile", "docs/pypi.md", "pyproject.toml"} <= owners_by_file().keys()
+    places = {".github/CODEOWNERS", "Dockerfile", "README.md", "docs/pypi.md", "pyproject.toml"}
+    assert places <= owners_by_file().keys()
 
 
 def test_only_the_owner_publishes() -> None:
