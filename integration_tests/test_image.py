@@ -30,6 +30,7 @@ from integration_tests.connector import (
     stream_state,
     wait_until,
 )
+from tools.release import pyairbyte
 from tools.release.project import owner
 
 if TYPE_CHECKING:
@@ -306,3 +307,9 @@ def test_the_image_stays_small(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\nThe image adds {own / 1e6:.0f} MB to its base of {below['Size'] / 1e6:.0f} MB.")
     assert own < MAX_OWN_BYTES
+
+
+@pytest.mark.skipif(not pyairbyte.is_installed(), reason="PyAirbyte is not installed: make pyairbyte")
+def test_pyairbyte_runs_the_image(tmp_path: Path) -> None:
+    """The README's code, with `docker_image`. The host's network is for the local Track API only."""
+    pyairbyte.try_readme(f'docker_image="{IMAGE}", use_host_network=True', tmp_path / "work")

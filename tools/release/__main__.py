@@ -25,6 +25,7 @@ from tools.release.project import (
     project,
     run,
 )
+from tools.release.pyairbyte import is_installed, try_readme
 from tools.release.workflows import check_workflows
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def check(*, pinned: bool, publisher: str | None, tag: str | None) -> None:
         check_contents(sdist, wheel)
         run(PROGRAMS / "twine", "check", "--strict", sdist, wheel)
         run(PROGRAMS / "check-wheel-contents", wheel)
+    if is_installed():
+        with step("the README's lines for PyAirbyte with the wheel"), TemporaryDirectory() as folder:
+            try_readme(f'pip_url="{wheel}"', Path(folder) / "work")
+    else:
+        print("  skipped  the README's lines for PyAirbyte: make pyairbyte installs it")
     for version in supported_pythons():
         python = find_python(version)
         if python is None:
