@@ -35,7 +35,7 @@ def readme_code(connector: str, url: str) -> str:
         r'get_source\("source-faker", ': f'get_source("source-faker", local_executable="{_SOURCE}", ',
     }
     for pattern, replacement in replaced.items():
-        code, count = re.subn(pattern, lambda _, text=replacement: text, code)
+        code, count = re.subn(pattern, replacement.replace("\\", r"\\"), code)
         if count != 1:
             raise CheckFailedError(
                 f"README.md has no line {pattern} in its code for PyAirbyte. Correct one of the two."

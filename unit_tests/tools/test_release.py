@@ -61,6 +61,13 @@ def test_all_addresses_name_one_owner() -> None:
     assert places <= owners_by_file().keys()
 
 
+@pytest.mark.parametrize("name", ["Acme", "a_b", "-a", "a-", "a--b", "a/b", ""])
+def test_an_owner_who_could_own_no_image_is_refused(name: str) -> None:
+    """Before any file is changed."""
+    with pytest.raises(CheckFailedError, match="can't own an image"):
+        project.set_owner(name)
+
+
 def test_only_the_owner_publishes() -> None:
     """A fork, and a repository with the placeholder, stop before anything is published."""
     check_owner(owner().upper())
