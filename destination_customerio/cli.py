@@ -27,7 +27,7 @@ from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.replay.filters import parse_since
 from destination_customerio.sync.events import Inbox, Stop
-from destination_customerio.sync.wiring import prepare_dry_run, prepare_sync
+from destination_customerio.sync.wiring import prepare_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -51,6 +51,10 @@ def main(arguments: Sequence[str]) -> int:
         from destination_customerio.replay.commands import run_rejected_command
 
         return run_rejected_command(parsed, _on_signal)
+    if parsed.dry_run and (parsed.json or os.isatty(_STDOUT)):
+        from destination_customerio.dry_run.command import run_dry_run_command
+
+        return run_dry_run_command(parsed, _on_signal)
     with _claimed_stdout() as file:
         output = Output(file)
         try:
@@ -74,6 +78,11 @@ def _run_command(parsed: argparse.Namespace, output: Output) -> int:
             config = read_config(parsed.config, os.environ)
             catalog = destination_catalog(IDENTIFIER_KINDS[config.identifier_type])
             output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
+        case "write" if parsed.dry_run:
+            from destination_customerio.dry_run.command import dry_run
+            from destination_customerio.dry_run.console import ProtocolView
+
+            return dry_run(parsed, ProtocolView(output), _on_signal)
         case "write":
             return _write(parsed, output)
     return 0
@@ -82,8 +91,7 @@ def _run_command(parsed: argparse.Namespace, output: Output) -> int:
 def _write(parsed: argparse.Namespace, output: Output) -> int:
     inbox = Inbox()
     config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
-    prepare = prepare_dry_run if parsed.dry_run else prepare_sync
-    sync = prepare(config, streams, inbox, output)
+    sync = prepare_sync(config, streams, inbox, output)
     # From here on rows are in flight, so a signal starts a graceful shutdown.
     _on_signal(lambda number: inbox.post(Stop(number)))
     start_reading(_STDIN, inbox)
@@ -136,7 +144,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             metavar="DATE",
             help="only rows extracted at or after this date or time (ISO 8601; UTC unless it has an offset)",
         )
-    rejected.add_argument("--json", action="store_true", help="print a JSON document")
+    for command in (write, rejected):
+        command.add_argument("--json", action="store_true", help="print a JSON document")
+    for command in (write, rejected, replay):
+        command.add_argument(
+            "--report", type=Path, metavar="FILE.html", help="write a report for a browser into this file"
+        )
     replay.add_argument(
         "--dry-run",
         action="store_true",
@@ -147,7 +160,33 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="send nothing; report how many rows and requests would be sent, and what would be rejected",
     )
-    return parser.parse_args(arguments)
+    write.add_argument(
+        "--sample",
+        type=_positive,
+        metavar="N",
+        help="with --dry-run: show N rows of each stream beside what they become (default on a terminal: 3)",
+    )
+    write.add_argument(
+        "--show-values",
+        action="store_true",
+        help="with --sample: show the values of rows instead of their shapes",
+    )
+    write.add_argument(
+        "--limit-rows", type=_positive, metavar="M", help="with --dry-run: read no more than M rows"
+    )
+    parsed = parser.parse_args(arguments)
+    if parsed.command == "write" and not parsed.dry_run:
+        for option in ("json", "report", "sample", "show_values", "limit_rows"):
+            if getattr(parsed, option):
+                write.error(f"--{option.replace('_', '-')} needs --dry-run; nothing was read or sent")
+    return parsed
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("not a number above zero")
+    return number
 
 
 def _since(text: str) -> int:

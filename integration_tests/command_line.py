@@ -10,13 +10,13 @@ import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from integration_tests.connector import PATIENCE_SECONDS, SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,13 @@ class Ended:
 
 @contextmanager
 def started(
-    command: str, config: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, *arguments: str
+    command: str,
+    config: Mapping[str, Any],
+    catalog: Mapping[str, Any] | None = None,
+    *arguments: str,
+    rows: Iterable[bytes] = (),
 ) -> Iterator[subprocess.Popen[str]]:
-    """A running command."""
+    """A running command; `rows` are its input."""
     with TemporaryDirectory(prefix="command-") as folder:
         line = [str(SCRIPT), command, *arguments]
         for name, content in (("config", config), ("catalog", catalog)):
@@ -45,9 +49,17 @@ def started(
                 path = Path(folder) / f"{name}.json"
                 path.write_text(json.dumps(content))
                 line += [f"--{name}", str(path)]
-        with subprocess.Popen(
-            line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-        ) as process:
+        with (
+            file_of(rows) as stdin,
+            subprocess.Popen(
+                line,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=dict(os.environ),
+            ) as process,
+        ):
             try:
                 yield process
             finally:
@@ -61,26 +73,47 @@ def ended(process: subprocess.Popen[str]) -> Ended:
 
 
 def run_command(
-    command: str, config: Mapping[str, Any], catalog: Mapping[str, Any] | None = None, *arguments: str
+    command: str,
+    config: Mapping[str, Any],
+    catalog: Mapping[str, Any] | None = None,
+    *arguments: str,
+    rows: Iterable[bytes] = (),
 ) -> Ended:
-    """Run a command to its end."""
-    with started(command, config, catalog, *arguments) as process:
+    """Run a command to its end; `rows` are its input."""
+    with started(command, config, catalog, *arguments, rows=rows) as process:
         return ended(process)
 
 
-def on_terminal(*arguments: str, columns: int = 100) -> tuple[str, int]:
+@contextmanager
+def file_of(rows: Iterable[bytes]) -> Iterator[IO[bytes]]:
+    """An open file of lines."""
+    with TemporaryFile() as file:
+        file.writelines(row if row.endswith(b"\n") else row + b"\n" for row in rows)
+        file.seek(0)
+        yield file
+
+
+def on_terminal(*arguments: str, columns: int = 100, rows: Iterable[bytes] = ()) -> tuple[str, int]:
     """Run a command on a terminal; returns what it shows, without colours and the like, and the exit code."""
-    sent, exit_code = sent_to_terminal(*arguments, columns=columns)
+    sent, exit_code = sent_to_terminal(*arguments, columns=columns, rows=rows)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent).replace("\r", "\n"), exit_code
 
 
 def sent_to_terminal(
-    *arguments: str, columns: int = 100, meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None
+    *arguments: str,
+    columns: int = 100,
+    meanwhile: Callable[[subprocess.Popen[bytes]], None] = lambda _: None,
+    rows: Iterable[bytes] = (),
 ) -> tuple[str, int]:
     """Run a command on a terminal; returns all that it sends there, and the exit code."""
     outer, inner = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
-    with subprocess.Popen([str(SCRIPT), *arguments], stdout=inner, stderr=inner, env=environment) as process:
+    with (
+        file_of(rows) as stdin,
+        subprocess.Popen(
+            [str(SCRIPT), *arguments], stdin=stdin, stdout=inner, stderr=inner, env=environment
+        ) as process,
+    ):
         os.close(inner)
         meanwhile(process)
         sent = b""

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from integration_tests.connector import catalog_of, config_for, record, run_connector, stream, stream_state
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.command_line import on_terminal, run_command
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
 from tools.local_track_api import LocalTrackApi
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Nothing answers there, and nothing has to.
+OFFLINE = config_for("http://127.0.0.1:1")
 
 CATALOG = catalog_of(stream("users", "person_identify"), stream("orders", "person_event"))
 LINES = [
@@ -56,3 +76,87 @@ def test_a_dry_run_fails_as_the_sync_would_before_its_first_row() -> None:
     )
     assert done.exit_code == 1
     assert done.error["failure_type"] == "config_error"
+
+
+def test_samples_show_rows_beside_their_entries(tmp_path: Path) -> None:
+    """What a row becomes, why rows are skipped or rejected; values only if asked for."""
+    lines = [
+        record("users", {"person_email": "ada@example.com", "plan": "gold", "_ab_cdc_lsn": 7}),
+        record("users", {"person_email": "bob@example.com", "_ab_cdc_deleted_at": "2026-01-01T00:00:00Z"}),
+        record("orders", {"person_email": "ada@example.com", "event_name": "paid", "timestamp": "soon"}),
+    ]
+    report = tmp_path / "report.html"
+    arguments = ["--dry-run", "--sample", "1", "--report", str(report)]
+    masked = "\n".join(run_connector("write", OFFLINE, CATALOG, lines, arguments=arguments).logs)
+    assert 'Stream users, sample 1, would be sent: {"person_email":"xxx@xxxxxxx.xxx","plan":"xxxx"' in masked
+    assert '"identifiers":{"email":"xxx@xxxxxxx.xxx"},"attributes":{"plan":"xxxx"}' in masked
+    assert "_ab_cdc_lsn: left out (a column of Airbyte's own)" in masked
+    assert "Stream users, sample 2, would be skipped, deleted in the source" in masked
+    assert "Stream orders, sample 1, would be rejected, invalid (timestamp)" in masked
+    assert not any(value in masked + report.read_text() for value in ("ada@", "bob@", "gold", "soon"))
+    shown = run_connector("write", OFFLINE, CATALOG, lines, arguments=[*arguments, "--show-values"])
+    assert '"identifiers":{"email":"ada@example.com"},"attributes":{"plan":"gold"}' in "\n".join(shown.logs)
+    assert "ada@example.com" in report.read_text()
+
+
+def test_a_dry_run_as_json() -> None:
+    """One document on stdout, the log on stderr."""
+    done = run_command("write", OFFLINE, CATALOG, "--dry-run", "--json", rows=LINES)
+    document = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert "Stream users: 2,002 rows read" in done.stderr
+    assert document["rows"] == {"read": 2_012, "would_be_sent": 2_010, "rejected": 2, "skipped": 0}
+    users, orders = document["streams"]
+    assert (users["stream"], users["object"], users["requests"]) == ("users", "person_identify", 8)
+    assert [(kind["reason"], kind["field"], kind["rows"]) for kind in users["rejected"]] == [
+        ("required", "person_email", 1),
+        ("too_large", "bio", 1),
+    ]
+    assert orders["event_ages"] == {"recent": 10, "older": 0, "future": 0}
+    assert document["is_complete"] is True
+    assert users["samples"] == []
+    requests = document["requests"]
+    assert requests["fullest_bytes"] <= requests["limit_bytes"] == 500_000
+    assert requests["bytes"] > 2_000 * 500
+
+
+def test_a_limit_ends_the_dry_run_although_the_input_goes_on() -> None:
+    """The head of a large table shows what a mapping does; the source need not end."""
+    with Connector("write", OFFLINE, CATALOG, arguments=["--dry-run", "--limit-rows", "3"]) as connector:
+        connector.send(LINES[:10])
+        done = connector.wait()
+    assert done.exit_code == 0
+    assert "Stream users: 3 rows read, 3 would be sent, 0 rejected." in "\n".join(done.logs)
+
+
+def test_an_unwritable_report_is_found_before_the_first_row(tmp_path: Path) -> None:
+    """Nobody waits for a long run to learn that its report has no place."""
+    arguments = ["--dry-run", "--report", str(tmp_path / "missing" / "report.html")]
+    with Connector("write", OFFLINE, CATALOG, arguments=arguments) as connector:
+        message = connector.wait().failure("config_error")
+    assert "The report can't be written to" in message
+    assert "No such file or directory" in message
+
+
+@pytest.mark.parametrize(
+    "option", ["--json", "--show-values", "--sample=2", "--limit-rows=5", "--report=x.html"]
+)
+def test_options_of_the_dry_run_are_refused_without_it(option: str) -> None:
+    """Somebody who forgets --dry-run must not send rows."""
+    done = run_connector("write", OFFLINE, CATALOG, LINES, arguments=[option])
+    assert done.exit_code == 2
+    assert f"{option.split('=', maxsplit=1)[0]} needs --dry-run; nothing was read or sent" in done.stderr
+
+
+def test_a_dry_run_on_a_terminal_prints_tables(tmp_path: Path) -> None:
+    """Three rows of each stream without being asked, and no protocol messages."""
+    arguments = []
+    for name, content in (("config", OFFLINE), ("catalog", CATALOG)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(content))
+        arguments += [f"--{name}", str(path)]
+    shown, exit_code = on_terminal("write", "--dry-run", *arguments, rows=LINES)
+    assert exit_code == 0
+    assert '"LOG"' not in shown
+    assert "users to person_identify, sample 3: would be sent" in shown
+    assert "users to person_identify, sample 4: would be rejected, required" in shown

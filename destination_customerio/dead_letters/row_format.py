@@ -89,7 +89,7 @@ class JsonLines:
 
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
-        record = _Record.of(line)
+        record = RecordParts.of(line)
         data = _members_text(record.data, flattened=self._flattened)
         data += (b"," if data else b"") + rejected_members(rejection)
         return (
@@ -113,7 +113,7 @@ class Csv:
 
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
-        record = _Record.of(line)
+        record = RecordParts.of(line)
         data = _members_text(record.data, flattened=False)
         data += (b"," if data else b"") + rejected_members(rejection)
         return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), quoted(b"{%b}" % data))
@@ -130,7 +130,7 @@ class FlatCsv:
 
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
-        record = _Record.of(line)
+        record = RecordParts.of(line)
         columns = self._columns
         cells = [b""] * len(columns)
         outside_schema: dict[str, bytes] = {}
@@ -148,7 +148,7 @@ class FlatCsv:
         return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), b",".join(cells))
 
 
-class _Record(NamedTuple):
+class RecordParts(NamedTuple):
     """The parts of a record that are kept, as the bytes of its JSON values."""
 
     data: bytes
@@ -156,7 +156,8 @@ class _Record(NamedTuple):
     changes: bytes
 
     @classmethod
-    def of(cls, line: bytes) -> _Record:
+    def of(cls, line: bytes) -> RecordParts:
+        """Find them in the line of a RECORD message, which a parser has accepted or found too deeply nested."""
         data, emitted_at, changes = b"{}", b"null", b"[]"
         # Of several members with the same name the last counts, as for the parser that routed the row.
         record = next(member.start for member in reversed(list(members(line))) if member.name == "record")
@@ -199,7 +200,7 @@ def _members_text(data: bytes, *, flattened: bool) -> bytes:
     return b",".join(kept)
 
 
-def _meta(stream: Stream, record: _Record) -> bytes:
+def _meta(stream: Stream, record: RecordParts) -> bytes:
     return b'{"sync_id":%d,"changes":%b}' % (stream.sync_id, record.changes)
 
 
@@ -212,7 +213,7 @@ def rejected_members(rejection: Rejection) -> bytes:
     )
 
 
-def _our_cells(stream: Stream, record: _Record, raw_id: str) -> bytes:
+def _our_cells(stream: Stream, record: RecordParts, raw_id: str) -> bytes:
     return b'"%b",%b,%b,%d' % (
         raw_id.encode(),
         _cell(record.emitted_at),

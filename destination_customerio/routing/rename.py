@@ -101,6 +101,20 @@ class Rename:
         """The columns that rows of this schema may have under their new names, including all that the mapping makes."""
         return {**self._moved(properties), **self.sources, **self._constants}
 
+    def destinations(self, row: JsonObject) -> Iterator[tuple[str, str]]:
+        """Each column of a row, or path into it, and a name that it gets; "" if it gets none."""
+        for column in row:
+            if column in self._moves:
+                yield from ((column, destination) for destination in self._moves[column])
+            elif column not in self.mapped and (self._keeps_all or column in self._named):
+                yield column, column
+            else:
+                yield column, ""
+        for source, path, destination in self._paths:
+            if source not in row and _reach(row, path) is not _NOTHING:
+                yield source, destination
+        yield from (("", destination) for destination in self._constants)
+
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
         """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""
         if not properties:

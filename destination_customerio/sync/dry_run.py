@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 class DryLanes:
     """Lanes that send nothing: every batch counts as accepted immediately.
 
-    batches     how many requests there would have been
-    batches_of  how many of them would have carried rows of a stream
+    batches        how many requests there would have been
+    batches_of     how many of them would have carried rows of a stream
+    body_bytes     the size of all their bodies
+    fullest_bytes  the size of the largest body
     """
 
     def __init__(self, lanes: int, post: Callable[[Delivered | LaneEnded], None]) -> None:
         self.lanes = lanes
         self.batches = 0
         self.batches_of: Counter[StreamQueue] = Counter()
+        self.body_bytes = 0
+        self.fullest_bytes = 0
         self._post = post
         self._running = lanes
 
@@ -35,6 +39,8 @@ class DryLanes:
         """Count a batch."""
         self.batches += 1
         self.batches_of.update({epoch.queue for epoch in batch.epochs})
+        self.body_bytes += batch.body_bytes
+        self.fullest_bytes = max(self.fullest_bytes, batch.body_bytes)
         self._post(Delivered(batch, {}, requests=0))
 
     def hold(self, barrier: Barrier) -> None:

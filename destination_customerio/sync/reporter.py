@@ -10,10 +10,21 @@ from destination_customerio.sync import log_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from destination_customerio.airbyte.output import Output
     from destination_customerio.sync.stream_sync import StreamSync
 
 _INTERVAL_SECONDS = 30.0
+
+
+class Log(Protocol):
+    """Where the sentences of a log go."""
+
+    def info(self, text: str) -> None:
+        """Log progress."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Log something unusual; nothing is lost."""
+        ...
 
 
 class Reporter(Protocol):
@@ -50,7 +61,7 @@ class Reporter(Protocol):
 
 
 class LogReporter:
-    """Reports to Airbyte's log.
+    """Reports to a log.
 
     delivered_word  what the log calls rows that the lanes have accepted
     closing_lines   returns the last lines of the summary
@@ -59,13 +70,13 @@ class LogReporter:
     def __init__(
         self,
         streams: Sequence[StreamSync],
-        output: Output,
+        log: Log,
         now: float,
         delivered_word: str = "delivered",
         closing_lines: Callable[[], Iterable[log_lines.Line]] = tuple,
     ) -> None:
         self._streams = streams
-        self._output = output
+        self._log = log
         self._delivered_word = delivered_word
         self._closing_lines = closing_lines
         self._requests = log_lines.RequestCounts()
@@ -86,7 +97,7 @@ class LogReporter:
 
     def on_skipped_type(self, name: str) -> None:
         """See `Reporter`."""
-        self._output.warn(log_lines.skipped_type_line(name))
+        self._log.warn(log_lines.skipped_type_line(name))
 
     def report(self, now: float) -> None:
         """See `Reporter`."""
@@ -97,7 +108,7 @@ class LogReporter:
             self._rows_before,
             self._delivered_word,
         )
-        self._output.info(line)
+        self._log.info(line)
         self._warn_about_columns()
         self._rows_before = sum(sync.counts.read for sync in self._streams)
         self._reported_at = now
@@ -108,12 +119,12 @@ class LogReporter:
         self._warn_about_columns()
         for sync in self._streams:
             for notice in sync.assembler.take_closing_notices():
-                self._output.warn(log_lines.notice_line(sync, notice))
+                self._log.warn(log_lines.notice_line(sync, notice))
         lines = log_lines.summary_lines(self._streams, self._requests, self._delivered_word)
         for text, is_warning in chain(lines, self._closing_lines()):
-            (self._output.warn if is_warning else self._output.info)(text)
+            (self._log.warn if is_warning else self._log.info)(text)
 
     def _warn_about_columns(self) -> None:
         for sync in self._streams:
             for notice in sync.assembler.take_notices():
-                self._output.warn(log_lines.notice_line(sync, notice))
+                self._log.warn(log_lines.notice_line(sync, notice))

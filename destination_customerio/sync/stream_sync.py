@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.foreign_text import KnownColumns
 from destination_customerio.ledger import StreamQueue
@@ -14,14 +14,33 @@ from destination_customerio.mapping.event_ages import EventAges
 if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.errors import Rejection
+    from destination_customerio.exact_json.codec import JsonObject
     from destination_customerio.mapping.airbyte_columns import Skipped
-    from destination_customerio.mapping.assembler import RowRename
+    from destination_customerio.mapping.assembler import Assembled
     from destination_customerio.mapping.columns import AssemblySettings
+    from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
+    from destination_customerio.routing.rename import Rename
 
 # Rows made of maps may bring new column names forever; counts by name must not grow with them.
 _MAX_REJECTED_KINDS = 200
 _OTHER = ("other", "")
+
+
+class RowAssembler(Protocol):
+    """Makes the entries of one stream's rows; see `Assembler`. Not thread-safe; owned by the coordinator thread."""
+
+    def assemble(self, data: JsonObject, line: bytes) -> Assembled | Skipped:
+        """The order key of a row and its encoded entry; or why the row is skipped."""
+        ...
+
+    def take_notices(self) -> list[Notice]:
+        """Notices of columns that no earlier call returned."""
+        ...
+
+    def take_closing_notices(self) -> list[Notice]:
+        """Notices that count values of the rows since the last call."""
+        ...
 
 
 @dataclass(slots=True)
@@ -46,21 +65,22 @@ class StreamSync:
     event_ages  the ages of its events relative to `started_at`, in unix seconds; None if either does not exist
     """
 
-    __slots__ = ("assembler", "columns", "counts", "event_ages", "queue", "stream", "target")
+    __slots__ = ("assembler", "columns", "counts", "event_ages", "queue", "rename", "stream", "target")
 
     def __init__(
         self,
         stream: Stream,
         target: DestinationObject,
         settings: AssemblySettings,
-        rename: RowRename | None = None,
+        rename: Rename | None = None,
         started_at: float | None = None,
     ) -> None:
         self.stream = stream
         self.columns = _columns_of(stream, rename)
         self.target = target
+        self.rename = rename
         self.event_ages = EventAges(started_at) if target.is_event and started_at is not None else None
-        self.assembler = Assembler(stream, target, settings, rename, self.event_ages)
+        self.assembler: RowAssembler = Assembler(stream, target, settings, rename, self.event_ages)
         self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
 
@@ -73,7 +93,7 @@ class StreamSync:
         count_kind(self.counts.rejected, *self.columns.countable(rejection))
 
 
-def _columns_of(stream: Stream, rename: RowRename | None) -> KnownColumns:
+def _columns_of(stream: Stream, rename: Rename | None) -> KnownColumns:
     """The columns of the schema, under their own names and those that the mapping gives them."""
     if rename is None or not stream.properties:
         return KnownColumns.of(stream.properties)

@@ -1,4 +1,4 @@
-"""Builds syncs and dry runs from their parts; replays use the same ones."""
+"""Builds syncs from their parts; dry runs and replays use the same ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
 from destination_customerio.sync import log_lines
-from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
@@ -73,32 +72,6 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
     )
     return Sync(pipeline, [lanes.abort, *closers])
-
-
-def prepare_dry_run(config: Config, streams: Sequence[Stream], inbox: Inbox, output: Output) -> Sync:
-    """A sync that does everything but send. It makes no request to Customer.io or the bucket, and emits no state.
-
-    Raises:
-        SyncError: the sync could not start; nothing was read.
-    """
-    syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
-    for line in log_lines.stream_lines(syncs):
-        output.info(line)
-    ledger = Ledger()
-    lanes = DryLanes(config.max_concurrent_requests, inbox.post)
-    reporter = LogReporter(
-        syncs,
-        output,
-        time.monotonic(),
-        "would be sent",
-        closing_lines=lambda: [
-            *log_lines.unkept_lines(config, syncs),
-            *map(log_lines.Line, request_lines(lanes)),
-        ],
-    )
-    dead_letters = CountedDeadLetters(ledger.settle_rejected)
-    pipeline = Pipeline(syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic)
-    return Sync(pipeline, [lanes.abort])
 
 
 def start_lanes(

@@ -1,0 +1,1 @@
+"""`write --dry-run`: everything but sending, and what it shows of a mapping."""

@@ -1,0 +1,162 @@
+"""`write --dry-run`: everything but sending. It makes no request to Customer.io or the bucket, and emits no state."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from destination_customerio.airbyte.catalog import read_catalog
+from destination_customerio.airbyte.stdin import start_reading
+from destination_customerio.config.loader import read_config
+from destination_customerio.dry_run.console import JsonView, TerminalView, View
+from destination_customerio.dry_run.input_limit import RowLimit
+from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDeadLetters, StreamSamples
+from destination_customerio.dry_run.summary import DryRunSummary
+from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.ledger import Ledger
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.masking import printable
+from destination_customerio.reports.file import opened_report
+from destination_customerio.reports.page import dry_run_page
+from destination_customerio.sync import log_lines
+from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
+from destination_customerio.sync.events import Inbox, Stop
+from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.reporter import LogReporter
+from destination_customerio.sync.wiring import stream_syncs
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.config.model import Config
+    from destination_customerio.sync.reporter import Log
+
+OnSignal: TypeAlias = "Callable[[Callable[[int], object]], None]"
+
+_STDIN = 0
+_NOTHING_WAS_SENT = "Nothing was sent."
+
+
+@dataclass(frozen=True, slots=True)
+class DryRunOptions:
+    """What a dry run reads and keeps.
+
+    sample       how many rows of each stream and outcome to keep
+    show_values  whether their values are shown; otherwise these are masked
+    limit_rows   how many rows to read at most; None for all
+    """
+
+    sample: int = 0
+    show_values: bool = False
+    limit_rows: int | None = None
+
+
+def run_dry_run_command(parsed: argparse.Namespace, on_signal: OnSignal) -> int:
+    """Run a dry run for a person or a program that reads no Airbyte protocol; returns the exit code.
+
+    Args:
+        parsed: the arguments
+        on_signal: sets the handler of SIGTERM and SIGINT
+    """
+    try:
+        return dry_run(parsed, JsonView() if parsed.json else TerminalView(), on_signal)
+    except BrokenPipeError:
+        # Stdout has no reader any more. Otherwise Python would report that once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SyncError as error:
+        return _fail(error)
+    except Exception as error:  # noqa: BLE001 - even a bug is reported as a message
+        return _fail(unexpected(error, _NOTHING_WAS_SENT))
+
+
+def dry_run(parsed: argparse.Namespace, view: View, on_signal: OnSignal) -> int:
+    """Run a dry run on stdin and show what it found; returns the exit code: 0, or 128 + the signal that ended it early.
+
+    Raises:
+        SyncError: the sync could not start, its input is no Airbyte protocol, or the report can't be written.
+    """
+    config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
+    options = DryRunOptions(parsed.sample or view.default_sample, parsed.show_values, parsed.limit_rows)
+    with opened_report(parsed.report) as report:
+        summary, signal_number = observe(config, streams, options, view, on_signal)
+        document = summary.to_json()
+        view.show(document)
+        if report:
+            report.write(dry_run_page(document))
+            view.info(f"Report: {parsed.report}")
+    return 128 + signal_number if signal_number else 0
+
+
+def observe(
+    config: Config, streams: Sequence[Stream], options: DryRunOptions, log: Log, on_signal: OnSignal
+) -> tuple[DryRunSummary, int | None]:
+    """Do everything with the rows on stdin but send them.
+
+    Returns:
+        what was found, and the number of the signal that ended it early, if one did
+
+    Raises:
+        SyncError: the sync could not start, or its input is no Airbyte protocol.
+    """
+    recording = _RecordingLog(log)
+    syncs = stream_syncs(config, streams, recording.warn, started_at=time.time())
+    kind = IDENTIFIER_KINDS[config.identifier_type]
+    samples = {
+        sync: StreamSamples(options.sample, sync.target, kind, *((sync.rename,) if sync.rename else ()))
+        for sync in syncs
+    }
+    for sync in syncs:
+        sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
+    for line in log_lines.stream_lines(syncs):
+        log.info(line)
+    inbox = Inbox()
+    ledger = Ledger()
+    lanes = DryLanes(config.max_concurrent_requests, inbox.post)
+    reporter = LogReporter(
+        syncs,
+        recording,
+        time.monotonic(),
+        "would be sent",
+        closing_lines=lambda: [
+            *log_lines.unkept_lines(config, syncs),
+            *map(log_lines.Line, request_lines(lanes)),
+        ],
+    )
+    dead_letters = SamplingDeadLetters({sync.stream: samples[sync] for sync in syncs}, ledger.settle_rejected)
+    pipeline = Pipeline(syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic)
+    on_signal(lambda number: inbox.post(Stop(number)))
+    limit = RowLimit(inbox, options.limit_rows) if options.limit_rows else None
+    start_reading(_STDIN, limit or inbox)
+    try:
+        signal_number = pipeline.run()
+    finally:
+        lanes.abort()
+    is_complete = signal_number is None and not (limit and limit.is_reached)
+    summary = DryRunSummary(syncs, samples, lanes, recording.warnings, options.show_values, is_complete)
+    return summary, signal_number
+
+
+class _RecordingLog:
+    """A log that also keeps its warnings."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.warnings: list[str] = []
+
+    def info(self, text: str) -> None:
+        self._log.info(text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+        self._log.warn(text)
+
+
+def _fail(error: SyncError) -> int:
+    print(printable(str(error)), file=sys.stderr)
+    return 1

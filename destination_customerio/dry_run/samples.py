@@ -1,0 +1,185 @@
+"""The first rows of each stream beside what becomes of them, and where its columns go.
+
+A `SamplingAssembler` takes the place of a stream's assembler in a dry run: it passes every row on to the real one, and
+keeps what came out for the first few. So a sample is what a sync would send, not a second idea of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from destination_customerio.dead_letters.kinds import Kind, masked_example
+from destination_customerio.dead_letters.row_format import RecordParts
+from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
+from destination_customerio.exact_json.codec import JsonObject, as_object, parse
+from destination_customerio.mapping.airbyte_columns import Skipped
+from destination_customerio.mapping.column_uses import ColumnUse, SameNames, column_uses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.dead_letters.uploader import SpooledFile
+    from destination_customerio.errors import Rejection
+    from destination_customerio.ledger import Epoch
+    from destination_customerio.mapping.assembler import Assembled
+    from destination_customerio.mapping.column_uses import Destinations
+    from destination_customerio.mapping.identifiers import IdentifierKind
+    from destination_customerio.mapping.notices import Notice
+    from destination_customerio.mapping.objects import DestinationObject
+    from destination_customerio.sync.stream_sync import RowAssembler
+
+# So many rows of a stream say where its columns go; a column that is in none of them is not listed.
+_EXPLAINED_ROWS = 100
+_MAX_COLUMNS = 1_000
+_MAX_KINDS = 200
+_OTHER = ("other", "")
+
+
+@dataclass(frozen=True, slots=True)
+class SentRow:
+    """A row, the entry that it becomes, and where its columns go."""
+
+    row: JsonObject
+    entry: JsonObject
+    uses: tuple[ColumnUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRow:
+    """A row that is not sent although nothing is wrong with it."""
+
+    row: JsonObject
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that can't be sent; `row` is None if it is nested too deeply to be read."""
+
+    row: JsonObject | None
+    rejection: Rejection
+
+
+SampledRow: TypeAlias = SentRow | SkippedRow | RejectedRow
+
+
+@dataclass(slots=True)
+class StreamSamples:
+    """What a dry run keeps of one stream. Not thread-safe; owned by the coordinator thread.
+
+    size      how many rows of each outcome to keep
+    rows      the first of each outcome, in the order they were read
+    uses      how many of the first hundred rows used a column this way
+    rejected  the rejected rows, by reason and column
+    """
+
+    size: int
+    target: DestinationObject
+    kind: IdentifierKind
+    names: Destinations = field(default_factory=SameNames)
+    rows: list[SampledRow] = field(default_factory=list)
+    uses: Counter[ColumnUse] = field(default_factory=Counter)
+    rejected: dict[tuple[str, str], Kind] = field(default_factory=dict)
+    _explained: int = 0
+    _kept: Counter[type] = field(default_factory=Counter)
+
+    def sent(self, line: bytes, entry: bytes) -> None:
+        """A row would be sent as this entry."""
+        is_kept = self._kept[SentRow] < self.size
+        if not is_kept and self._explained >= _EXPLAINED_ROWS:
+            return
+        row, made = _row_of(line), as_object(parse(entry))
+        if row is None or made is None:
+            return
+        uses = tuple(column_uses(row, made, self.target, self.kind, self.names))
+        self._explained += 1
+        if len(self.uses) < _MAX_COLUMNS:
+            self.uses.update(uses)
+        if is_kept:
+            self._keep(SentRow(row, made, uses))
+
+    def skipped(self, line: bytes, reason: str) -> None:
+        """A row would be skipped."""
+        if self._kept[SkippedRow] < self.size and (row := _row_of(line)) is not None:
+            self._keep(SkippedRow(row, reason))
+
+    def reject(self, line: bytes, rejection: Rejection) -> None:
+        """A row would be rejected."""
+        if self._kept[RejectedRow] < self.size:
+            self._keep(RejectedRow(_row_of(line), rejection))
+        name = rejection.reason, rejection.field
+        if len(self.rejected) >= _MAX_KINDS and name not in self.rejected:
+            name = _OTHER
+        kind = self.rejected.setdefault(name, Kind())
+        parts = RecordParts.of(line)
+        kind.add(_milliseconds(parts.emitted_at), lambda: masked_example(parts.data, rejection.field))
+
+    def _keep(self, row: SampledRow) -> None:
+        self._kept[type(row)] += 1
+        self.rows.append(row)
+
+
+class SamplingAssembler:
+    """An assembler that keeps samples of what it makes."""
+
+    def __init__(self, assembler: RowAssembler, samples: StreamSamples) -> None:
+        self._assembler = assembler
+        self._samples = samples
+
+    def assemble(self, data: JsonObject, line: bytes) -> Assembled | Skipped:
+        """See `Assembler.assemble`. Rejected rows are kept where all of them pass, by `SamplingDeadLetters`."""
+        outcome = self._assembler.assemble(data, line)
+        if isinstance(outcome, Skipped):
+            self._samples.skipped(line, outcome.reason)
+        else:
+            _, entry = outcome
+            self._samples.sent(line, entry)
+        return outcome
+
+    def take_notices(self) -> list[Notice]:
+        """See `Assembler.take_notices`."""
+        return self._assembler.take_notices()
+
+    def take_closing_notices(self) -> list[Notice]:
+        """See `Assembler.take_closing_notices`."""
+        return self._assembler.take_closing_notices()
+
+
+class SamplingDeadLetters:
+    """Dead letters that are counted, settled, and kept as samples."""
+
+    backlog = Backlog(0, is_full=False)
+
+    def __init__(
+        self, samples: Mapping[Stream, StreamSamples], on_durable: Callable[[Epoch, int], None]
+    ) -> None:
+        self._samples = samples
+        self._counted = CountedDeadLetters(on_durable)
+
+    def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
+        """See `DeadLetters`."""
+        self._samples[stream].reject(line, rejection)
+        self._counted.add(stream, line, rejection, epoch)
+
+    def uploaded(self, file: SpooledFile) -> None:
+        """See `DeadLetters`; there are no files."""
+
+    def seal(self, opened_before: float = math.inf) -> float | None:
+        """See `DeadLetters`; there are no files."""
+        return self._counted.seal(opened_before)
+
+
+def _row_of(line: bytes) -> JsonObject | None:
+    try:
+        return as_object(parse(RecordParts.of(line).data))
+    except ValueError:  # nested too deeply
+        return None
+
+
+def _milliseconds(emitted_at: bytes) -> int | None:
+    value = parse(emitted_at)
+    return value if type(value) is int else None

@@ -1,0 +1,1 @@
+"""Self-contained HTML reports of dry runs, rejected rows and replays."""

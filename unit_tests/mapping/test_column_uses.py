@@ -1,0 +1,130 @@
+"""Where the columns of a row go, read off the row and its entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from destination_customerio.config.stream_mappings import StreamMapping
+from destination_customerio.mapping.column_uses import SameNames, column_uses
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.routing.rename import Rename
+
+EMAIL = IDENTIFIER_KINDS["email"]
+PERSON: dict[str, Any] = {
+    "type": "person",
+    "action": "identify",
+    "identifiers": {"email": "a@example.com"},
+    "attributes": {"plan": "pro", "created_at": 1_700_000_000, "unsubscribed": True, "city": None},
+}
+DEVICE = {
+    "type": "person",
+    "action": "add_device",
+    "identifiers": {"email": "a@example.com"},
+    "device": {"token": "t", "platform": "ios", "attributes": {"model": "x"}},
+}
+RELATIONSHIP = {
+    "type": "person",
+    "action": "add_relationships",
+    "identifiers": {"email": "a@example.com"},
+    "cio_relationships": [
+        {
+            "identifiers": {"object_type_id": "1", "object_id": "acme"},
+            "relationship_attributes": {"role": "admin"},
+        }
+    ],
+}
+
+
+def uses(object_name: str, row: dict[str, Any], entry: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Column, new name and use of each column of a row that is not renamed."""
+    found = column_uses(row, entry, DESTINATION_OBJECTS[object_name], EMAIL, SameNames())
+    return [(use.column, use.becomes, use.use) for use in found]
+
+
+def test_each_use_of_a_persons_columns() -> None:
+    """Identifiers, attributes, converted values, attributes that act, and columns that are left out."""
+    row = {
+        "person_email": " a@example.com",
+        "plan": "pro",
+        "created_at": "2023-11-14T22:13:20Z",
+        "unsubscribed": "t",
+        "city": None,
+        "_airbyte_raw_id": "1",
+    }
+    assert uses("person_identify", row, PERSON) == [
+        ("person_email", "person_email", "identifier"),
+        ("plan", "plan", "attribute"),
+        ("created_at", "created_at", "converted"),
+        ("unsubscribed", "unsubscribed", "reserved"),
+        ("city", "city", "attribute"),
+        ("_airbyte_raw_id", "", "left out"),
+    ]
+
+
+def test_named_columns_and_mail_attributes_of_events() -> None:
+    """An event's own columns are named; `recipient` would change where mails go."""
+    row = {"person_email": "a@example.com", "event_name": "paid", "timestamp": "2026-01-01", "recipient": "b"}
+    entry = {"name": "paid", "timestamp": 1, "attributes": {"recipient": "b"}}
+    assert [use for _, _, use in uses("person_event", row, entry)] == [
+        "identifier",
+        "named",
+        "named",
+        "reserved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("object_name", "entry", "column", "value"),
+    [("person_device", DEVICE, "model", "x"), ("person_relationship", RELATIONSHIP, "role", "admin")],
+)
+def test_attributes_are_found_at_any_level_of_an_entry(
+    object_name: str, entry: dict[str, Any], column: str, value: str
+) -> None:
+    """Devices and relationships have attributes of their own."""
+    assert uses(object_name, {column: value}, entry) == [(column, column, "attribute")]
+
+
+@pytest.mark.parametrize(
+    ("object_name", "entry", "column", "note"),
+    [
+        ("person_delete", {}, "plan", "person_delete has no attributes"),
+        ("person_device", DEVICE, "token", "Customer.io refuses devices with it"),
+        ("person_identify", PERSON, "_ab_cdc_lsn", "a column of Airbyte's own"),
+    ],
+)
+def test_a_column_that_is_left_out_says_why(
+    object_name: str, entry: dict[str, Any], column: str, note: str
+) -> None:
+    """The reason is the object's, the API's or Airbyte's."""
+    (use,) = column_uses({column: 1}, entry, DESTINATION_OBJECTS[object_name], EMAIL, SameNames())
+    assert (use.use, use.note) == ("left out", note)
+
+
+def test_renamed_columns_paths_and_constants() -> None:
+    """A mapped column appears under the name it gets; a path and a constant have a line of their own."""
+    mapping = StreamMapping.model_validate(
+        {
+            "stream_name": "s",
+            "destination_object_name": "person_identify",
+            "field_mappings": [
+                {"source": "mail", "destination": "person_email"},
+                {"source": "home.city", "destination": "city"},
+                {"value": "warehouse", "destination": "origin"},
+            ],
+        }
+    )
+    target = DESTINATION_OBJECTS["person_identify"]
+    rename = Rename(mapping, target, EMAIL)
+    row = {"mail": "a@example.com", "home": {"city": "London"}, "person_email": "other@example.com"}
+    entry = {"attributes": {"home": {"city": "London"}, "city": "London", "origin": "warehouse"}}
+    found = column_uses(row, entry, target, EMAIL, rename)
+    assert [(use.column, use.becomes, use.use) for use in found] == [
+        ("mail", "person_email", "identifier"),
+        ("home", "home", "attribute"),
+        ("person_email", "", "left out"),
+        ("home.city", "city", "attribute"),
+        ("", "origin", "attribute"),
+    ]
