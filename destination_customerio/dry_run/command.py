@@ -94,7 +94,7 @@ def dry_run(parsed: argparse.Namespace, view: View, on_signal: OnSignal) -> int:
 
 
 def observe(
-    config: Config, streams: Sequence[Stream], options: DryRunOptions, log: Log, on_signal: OnSignal
+    config: Config, streams: Sequence[Stream], options: DryRunOptions, view: Log, on_signal: OnSignal
 ) -> tuple[DryRunSummary, int | None]:
     """Do everything with the rows on stdin but send them.
 
@@ -104,8 +104,10 @@ def observe(
     Raises:
         SyncError: the sync could not start, or its input is no Airbyte protocol.
     """
-    recording = _RecordingLog(log)
-    syncs = stream_syncs(config, streams, recording.warn, started_at=time.time())
+    warnings: list[str] = []
+    syncs = stream_syncs(config, streams, warnings.append, started_at=time.time())
+    for warning in warnings:
+        view.warn(warning)
     kind = IDENTIFIER_KINDS[config.identifier_type]
     samples = {
         sync: StreamSamples(options.sample, sync.target, kind, *((sync.rename,) if sync.rename else ()))
@@ -114,13 +116,13 @@ def observe(
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
     for line in log_lines.stream_lines(syncs):
-        log.info(line)
+        view.info(line)
     inbox = Inbox()
     ledger = Ledger()
     lanes = DryLanes(config.max_concurrent_requests, inbox.post)
     reporter = LogReporter(
         syncs,
-        recording,
+        view,
         time.monotonic(),
         "would be sent",
         closing_lines=lambda: [
@@ -138,23 +140,8 @@ def observe(
     finally:
         lanes.abort()
     is_complete = signal_number is None and not (limit and limit.is_reached)
-    summary = DryRunSummary(syncs, samples, lanes, recording.warnings, options.show_values, is_complete)
+    summary = DryRunSummary(syncs, samples, lanes, warnings, options.show_values, is_complete)
     return summary, signal_number
-
-
-class _RecordingLog:
-    """A log that also keeps its warnings."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self.warnings: list[str] = []
-
-    def info(self, text: str) -> None:
-        self._log.info(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-        self._log.warn(text)
 
 
 def _fail(error: SyncError) -> int:

@@ -75,6 +75,7 @@ class StreamSamples:
     rows      the first of each outcome, in the order they were read
     uses      how many of the first hundred rows used a column this way
     rejected  the rejected rows, by reason and column
+    notices   what the log warns of
     """
 
     size: int
@@ -84,6 +85,7 @@ class StreamSamples:
     rows: list[SampledRow] = field(default_factory=list)
     uses: Counter[ColumnUse] = field(default_factory=Counter)
     rejected: dict[tuple[str, str], Kind] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
     _explained: int = 0
     _kept: Counter[type] = field(default_factory=Counter)
 
@@ -142,11 +144,15 @@ class SamplingAssembler:
 
     def take_notices(self) -> list[Notice]:
         """See `Assembler.take_notices`."""
-        return self._assembler.take_notices()
+        return self._kept(self._assembler.take_notices())
 
     def take_closing_notices(self) -> list[Notice]:
         """See `Assembler.take_closing_notices`."""
-        return self._assembler.take_closing_notices()
+        return self._kept(self._assembler.take_closing_notices())
+
+    def _kept(self, notices: list[Notice]) -> list[Notice]:
+        self._samples.notices += notices
+        return notices
 
 
 class SamplingDeadLetters:

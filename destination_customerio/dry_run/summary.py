@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from destination_customerio.dry_run.masking import masked_entry, masked_row
 from destination_customerio.dry_run.samples import RejectedRow, SentRow, SkippedRow
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
+from destination_customerio.sync.log_lines import notice_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ class DryRunSummary:
     syncs        its streams
     samples      what was kept of each stream
     lanes        the requests that the real sync would make
-    warnings     the warnings of the log
+    warnings     what the log warned of before the first row
     show_values  whether values of rows are shown as they are; otherwise masked
     is_complete  whether all input was read, rather than up to a limit or a signal
     """
@@ -56,7 +57,10 @@ class DryRunSummary:
                 "limit_bytes": MAX_BODY_BYTES,
             },
             "streams": [self._stream(sync, self.samples[sync]) for sync in self.syncs],
-            "warnings": list(self.warnings),
+            "warnings": [
+                *self.warnings,
+                *(notice_line(sync, notice) for sync in self.syncs for notice in self.samples[sync].notices),
+            ],
         }
 
     def _stream(self, sync: StreamSync, samples: StreamSamples) -> JsonObject:

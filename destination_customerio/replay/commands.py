@@ -31,6 +31,8 @@ from destination_customerio.replay.record_message import replay_event_id
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
+from destination_customerio.reports.file import opened_report
+from destination_customerio.reports.page import rejected_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.wiring import start_lanes, stream_syncs
@@ -71,7 +73,7 @@ def run_rejected_command(
         if parsed.command == "rejected":
             # Nothing is in flight, so there is nothing to finish.
             on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
-            return _rejected(config, filters, as_json=parsed.json)
+            return _rejected(config, filters, parsed)
         return _replay(config, parsed, filters, on_signal)
     except BrokenPipeError:
         # Stdout has no reader any more. Otherwise Python would report that once more at exit.
@@ -83,14 +85,19 @@ def run_rejected_command(
         return _fail(unexpected(error, _NOTHING_IS_LOST))
 
 
-def _rejected(config: Config, filters: Filters, *, as_json: bool) -> int:
+def _rejected(config: Config, filters: Filters, parsed: argparse.Namespace) -> int:
     storage = _storage(config)
-    with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
-        summary = summarize(bucket, storage, filters, view, mapped_columns(config.stream_mappings))
-    if as_json:
-        print(json.dumps(summary.to_json(), indent=2))
-    else:
-        show_summary(summary)
+    with opened_report(parsed.report) as report:
+        with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
+            summary = summarize(bucket, storage, filters, view, mapped_columns(config.stream_mappings))
+        document = summary.to_json()
+        if parsed.json:
+            print(json.dumps(document, indent=2))
+        else:
+            show_summary(summary)
+        if report:
+            report.write(rejected_page(document))
+            print(f"Report: {parsed.report}", file=sys.stderr if parsed.json else sys.stdout)
     sys.stdout.flush()
     return 0
 

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from destination_customerio.dead_letters.kinds import written_time
 from destination_customerio.masking import printable
-from destination_customerio.replay.filters import written_time
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from destination_customerio.replay.summary import Kind, Summary
+    from destination_customerio.dead_letters.kinds import Kind
+    from destination_customerio.replay.summary import Summary
 
 _SECONDS_BETWEEN_LINES = 30.0
 _HEADINGS = ("stream", "reason", "field", "rows", "first", "last", "example")

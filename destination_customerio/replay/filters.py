@@ -52,13 +52,3 @@ def parse_since(text: str) -> int:
     """
     moment = datetime.fromisoformat(text)
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
-
-
-def written_time(milliseconds: int | None) -> str:
-    """An ISO 8601 time for people and programs, to the second; empty when unknown."""
-    if milliseconds is None:
-        return ""
-    try:
-        return f"{datetime.fromtimestamp(milliseconds / 1_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError, OSError):  # a row may hold any number
-        return ""

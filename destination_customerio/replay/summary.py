@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from destination_customerio.dead_letters.kinds import Kind, masked_example
 from destination_customerio.dead_letters.reading.layout import UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from destination_customerio.dead_letters.reading.stream_of_file import Origins
 from destination_customerio.dead_letters.row_format import json_string
-from destination_customerio.exact_json.codec import encode, parse, parse_object
+from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.foreign_text import KnownColumns
-from destination_customerio.masking import masked
-from destination_customerio.replay.filters import written_time
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -36,33 +35,6 @@ _MAX_NAME_CHARACTERS = 200
 _OTHER = ("other", "")
 _OTHER_STREAMS = "(others)"
 _MAX_SKIPPED = 1_000
-# More than a masked example shows.
-_MAX_EXAMPLE_BYTES = 100
-
-
-@dataclass(slots=True)
-class Kind:
-    """Rows of one stream with the same reason and field.
-
-    rows     how many
-    first    when the source emitted the first of them, in milliseconds since 1970; None when unknown
-    last     the same for the last of them
-    example  the value at fault, masked
-    """
-
-    rows: int = 0
-    first: int | None = None
-    last: int | None = None
-    example: str = ""
-
-    def add(self, row: DeadLetter) -> None:
-        """Count a row."""
-        if not self.rows:
-            self.example = _example(row)
-        self.rows += 1
-        if row.extracted_at is not None:
-            self.first = row.extracted_at if self.first is None else min(self.first, row.extracted_at)
-            self.last = row.extracted_at if self.last is None else max(self.last, row.extracted_at)
 
 
 @dataclass(slots=True)
@@ -94,7 +66,10 @@ class Summary:
             if len(self.kinds) >= 2 * _MAX_KINDS and kind not in self.kinds:
                 kind = _OTHER_STREAMS, *_OTHER
         self.rows += 1
-        self.kinds.setdefault(kind, Kind()).add(row)
+        data, wrong = row.data, row.rejection.field
+        self.kinds.setdefault(kind, Kind()).add(
+            row.extracted_at, lambda: masked_example(data, wrong) if data is not None else ""
+        )
 
     def _kind_of(self, row: DeadLetter) -> tuple[str, str]:
         column = row.rejection.field
@@ -122,10 +97,7 @@ class Summary:
                     "stream": stream,
                     "reason": reason,
                     "field": column,
-                    "rows": kind.rows,
-                    "first": written_time(kind.first),
-                    "last": written_time(kind.last),
-                    "example": kind.example,
+                    **kind.to_json(),
                 }
                 for (stream, reason, column), kind in self.sorted_kinds()
             ],
@@ -185,17 +157,3 @@ def _is_column(name: str, data: bytes) -> bool:
     """Whether a row has a column of this name at its top level."""
     # Most rows that don't are found without parsing them.
     return json_string(name) + b":" in data and name in (parse_object(data) or {})
-
-
-def _example(row: DeadLetter) -> str:
-    """The value at fault, masked; the whole row when it lacks that column."""
-    if row.data is None:
-        return ""
-    try:
-        data = parse(row.data)
-        value = data.get(row.rejection.field, data)
-        if value is None:  # says nothing about anybody, and much about the rejection
-            return "null"
-        return masked(value if isinstance(value, str) else encode(value).decode())
-    except ValueError:  # nested too deeply for the parser
-        return masked(row.data[:_MAX_EXAMPLE_BYTES].decode(errors="replace"))

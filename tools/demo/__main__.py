@@ -1,4 +1,4 @@
-"""Runs spec, check, discover and write of the installed console script on the sample rows, and prints a report.
+"""Runs the commands of the installed console script on the sample rows, and prints a report.
 
 Exits with 0 if every row is accounted for, otherwise with 1 and a sentence for each problem.
 """
@@ -10,8 +10,12 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from rich.console import Console
+
+from integration_tests.command_line import run_command
 from integration_tests.connector import (
     Finished,
     catalog_of,
@@ -27,11 +31,14 @@ from tools.demo.outcome import AcknowledgedState, Outcome, problems, read_reject
 from tools.demo.servers import BUCKET, DemoError, forget_the_machine, local_s3, local_track_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _SYNC_ID = 42
 # Two lanes instead of the default eight, so that the few rows fill their requests.
 _LANES = 2
+_REPORTS = Path("build") / "demo"
+# Shows a spinner on a terminal, and nothing elsewhere.
+_CONSOLE = Console()
 # The demo takes about ten seconds.
 _GIVE_UP_SECONDS = 300
 
@@ -74,7 +81,9 @@ def run() -> Outcome:
         _show_spec()
         _show_check(config)
         _show_discover(config)
+        _show_dry_run(config)
         written = _show_write(config)
+        _show_rejected(config)
         return Outcome(
             people=api.everything("people"),
             events=api.everything("events"),
@@ -94,7 +103,16 @@ def conclude(found: list[str], seconds: float) -> int:
     rows = sum(len(each.rows) for each in STREAMS)
     print(f"Nothing is missing: each of {rows:,} rows is at the server or in the bucket, as expected.")
     print(f"Took {seconds:.0f} s. The local servers have been stopped.")
+    print("\nOpen these reports in a browser:")
+    print(f"  {report_path('dry-run')}   what becomes of each column and row")
+    print(f"  {report_path('rejected')}  why rows were rejected, and what to do next")
     return 0
+
+
+def report_path(name: str) -> Path:
+    """Where a report of the demo is; its folder exists."""
+    _REPORTS.mkdir(parents=True, exist_ok=True)
+    return _REPORTS / f"{name}.html"
 
 
 def _show_spec() -> None:
@@ -118,8 +136,20 @@ def _show_discover(config: Mapping[str, Any]) -> None:
     print(f"discover  {len(names)} destination objects: {', '.join(names[:3])}, ...")
 
 
+def _show_dry_run(config: Mapping[str, Any]) -> None:
+    arguments = "--dry-run", "--sample", "2", "--report", str(report_path("dry-run"))
+    _run("write", config, _catalog(), _messages(), arguments)
+    print("dry run   what the sync will do, before anything is sent (see the first report below)")
+
+
+def _show_rejected(config: Mapping[str, Any]) -> None:
+    done = run_command("rejected", config, None, "--report", str(report_path("rejected")))
+    if done.exit_code:
+        raise DemoError(f"'rejected' exited with code {done.exit_code}. {done.stderr}".rstrip())
+    print("rejected  why rows were rejected (see the second report below)")
+
+
 def _show_write(config: Mapping[str, Any]) -> Finished:
-    catalog = catalog_of(*(stream(each.name, each.object_name, sync_id=_SYNC_ID) for each in STREAMS))
     title = "write"
     for each in STREAMS:
         print(f"{title:<10}stream {each.name} to {each.object_name}: {len(each.rows):,} rows")
@@ -127,7 +157,11 @@ def _show_write(config: Mapping[str, Any]) -> Finished:
     print(
         f"          {_LANES} concurrent requests instead of the default 8, which so few rows would not fill"
     )
-    return _run("write", config, catalog, _messages())
+    return _run("write", config, _catalog(), _messages())
+
+
+def _catalog() -> dict[str, Any]:
+    return catalog_of(*(stream(each.name, each.object_name, sync_id=_SYNC_ID) for each in STREAMS))
 
 
 def _run(
@@ -135,13 +169,15 @@ def _run(
     config: Mapping[str, Any] | None = None,
     catalog: Mapping[str, Any] | None = None,
     lines: Iterable[bytes] = (),
+    arguments: Sequence[str] = (),
 ) -> Finished:
-    """Run one command of the console script.
+    """Run one command of the console script; on a terminal, with a sign of life.
 
     Raises:
         DemoError: it failed.
     """
-    finished = run_connector(command, config, catalog, lines)
+    with _CONSOLE.status(f"{command} ..."):
+        finished = run_connector(command, config, catalog, lines, arguments=arguments)
     if finished.exit_code != 0:
         said = [error["message"] for error in finished.errors] or [finished.stderr]
         raise DemoError(f"'{command}' exited with code {finished.exit_code}. {' '.join(said)}".rstrip())

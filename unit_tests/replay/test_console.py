@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from destination_customerio.dead_letters.kinds import Kind
 from destination_customerio.replay.console import LineView, SilentView, show_summary
-from destination_customerio.replay.summary import Kind, Summary
+from destination_customerio.replay.summary import Summary
 
 if TYPE_CHECKING:
     from destination_customerio.replay.console import View

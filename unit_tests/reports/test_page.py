@@ -125,10 +125,6 @@ def test_a_dry_runs_numbers_are_those_of_the_document() -> None:
         ("would be sent", 1200),
         ("rejected", 12),
         ("skipped", 22),
-        ("requests", 4),
-        ("bytes", 1_000_000),
-        ("bytes in the fullest", 499_000),
-        ("bytes at most", 500_000),
         ("would be sent", 1200),
         ("rejected", 12),
         ("skipped", 22),
@@ -137,6 +133,10 @@ def test_a_dry_runs_numbers_are_those_of_the_document() -> None:
         ("within 72 hours: may trigger campaigns", 5),
         ("older: trigger no campaign", 6),
         ("in the future", 7),
+        ("requests", 4),
+        ("bytes", 1_000_000),
+        ("bytes in the fullest", 499_000),
+        ("bytes at most", 500_000),
     ]
 
 
