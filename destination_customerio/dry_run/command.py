@@ -109,10 +109,7 @@ def observe(
     for warning in warnings:
         view.warn(warning)
     kind = IDENTIFIER_KINDS[config.identifier_type]
-    samples = {
-        sync: StreamSamples(options.sample, sync.target, kind, *((sync.rename,) if sync.rename else ()))
-        for sync in syncs
-    }
+    samples = {sync: StreamSamples(options.sample, sync, kind) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
     for line in log_lines.stream_lines(syncs):

@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from destination_customerio.errors import Rejection
     from destination_customerio.ledger import Epoch
     from destination_customerio.mapping.assembler import Assembled
-    from destination_customerio.mapping.column_uses import Destinations
     from destination_customerio.mapping.identifiers import IdentifierKind
     from destination_customerio.mapping.notices import Notice
-    from destination_customerio.mapping.objects import DestinationObject
-    from destination_customerio.sync.stream_sync import RowAssembler
+    from destination_customerio.sync.stream_sync import RowAssembler, StreamSync
 
 # So many rows of a stream say where its columns go; a column that is in none of them is not listed.
 _EXPLAINED_ROWS = 100
@@ -79,9 +77,8 @@ class StreamSamples:
     """
 
     size: int
-    target: DestinationObject
+    sync: StreamSync
     kind: IdentifierKind
-    names: Destinations = field(default_factory=SameNames)
     rows: list[SampledRow] = field(default_factory=list)
     uses: Counter[ColumnUse] = field(default_factory=Counter)
     rejected: dict[tuple[str, str], Kind] = field(default_factory=dict)
@@ -97,7 +94,8 @@ class StreamSamples:
         row, made = _row_of(line), as_object(parse(entry))
         if row is None or made is None:
             return
-        uses = tuple(column_uses(row, made, self.target, self.kind, self.names))
+        names = self.sync.rename or SameNames()
+        uses = tuple(column_uses(row, made, self.sync.target, self.kind, names))
         self._explained += 1
         if len(self.uses) < _MAX_COLUMNS:
             self.uses.update(uses)
@@ -113,7 +111,7 @@ class StreamSamples:
         """A row would be rejected."""
         if self._kept[RejectedRow] < self.size:
             self._keep(RejectedRow(_row_of(line), rejection))
-        name = rejection.reason, rejection.field
+        name = rejection.reason, self.sync.columns.shown(rejection.field)
         if len(self.rejected) >= _MAX_KINDS and name not in self.rejected:
             name = _OTHER
         kind = self.rejected.setdefault(name, Kind())

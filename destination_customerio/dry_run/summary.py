@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
-from destination_customerio.dry_run.masking import masked_entry, masked_row
+from destination_customerio.dry_run.masking import masked_entry, masked_row, shown_name
 from destination_customerio.dry_run.samples import RejectedRow, SentRow, SkippedRow
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.log_lines import notice_line
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from destination_customerio.dry_run.samples import SampledRow, StreamSamples
     from destination_customerio.exact_json.codec import JsonObject
+    from destination_customerio.foreign_text import KnownColumns
+    from destination_customerio.mapping.column_uses import ColumnUse
     from destination_customerio.mapping.event_ages import EventAges
     from destination_customerio.sync.dry_run import DryLanes
     from destination_customerio.sync.stream_sync import StreamSync
@@ -75,16 +77,7 @@ class DryRunSummary:
                 "skipped": counts.skipped.total(),
             },
             "requests": self.lanes.batches_of[sync.queue],
-            "columns": [
-                {
-                    "column": use.column,
-                    "becomes": use.becomes,
-                    "use": use.use,
-                    "note": use.note,
-                    "rows": rows,
-                }
-                for use, rows in samples.uses.items()
-            ],
+            "columns": [{**_use(use, sync.columns), "rows": rows} for use, rows in samples.uses.items()],
             "rejected": [
                 {"reason": reason, "field": column, **kind.to_json()}
                 for (reason, column), kind in sorted(
@@ -93,39 +86,44 @@ class DryRunSummary:
             ],
             "skipped": [{"reason": why.reason, "rows": rows} for why, rows in counts.skipped.most_common()],
             "event_ages": _event_ages(sync.event_ages),
-            "samples": [self._sample(row) for row in sorted(samples.rows, key=_by_outcome)],
+            "samples": [self._sample(row, sync.columns) for row in sorted(samples.rows, key=_by_outcome)],
         }
 
-    def _sample(self, sample: SampledRow) -> JsonObject:
+    def _sample(self, sample: SampledRow, columns: KnownColumns) -> JsonObject:
         match sample:
             case SentRow(row, entry, uses):
                 return {
                     "outcome": "would be sent",
-                    "row": row if self.show_values else masked_row(row),
-                    "entry": entry if self.show_values else masked_entry(entry),
-                    "columns": [
-                        {"column": use.column, "becomes": use.becomes, "use": use.use, "note": use.note}
-                        for use in uses
-                    ],
+                    "row": self._row(row, columns),
+                    "entry": entry if self.show_values else masked_entry(entry, columns),
+                    "columns": [_use(use, columns) for use in uses],
                 }
             case SkippedRow(row, reason):
-                return {
-                    "outcome": "skipped",
-                    "row": row if self.show_values else masked_row(row),
-                    "reason": reason,
-                }
+                return {"outcome": "skipped", "row": self._row(row, columns), "reason": reason}
             case RejectedRow(maybe_row, rejection):
-                shown = maybe_row if maybe_row is None or self.show_values else masked_row(maybe_row)
+                shown = shown_name(rejection.field, columns)
                 return {
                     "outcome": "rejected",
-                    "row": shown,
+                    "row": None if maybe_row is None else self._row(maybe_row, columns),
                     "reason": rejection.reason,
-                    "field": rejection.field,
+                    "field": shown,
                     # The connector's own sentences name columns, never values.
-                    "message": rejection.message,
+                    "message": rejection.message.replace(rejection.field, shown),
                 }
             case _:
                 assert_never(sample)
+
+    def _row(self, row: JsonObject, columns: KnownColumns) -> JsonObject:
+        return row if self.show_values else masked_row(row, columns)
+
+
+def _use(use: ColumnUse, columns: KnownColumns) -> JsonObject:
+    return {
+        "column": shown_name(use.column, columns),
+        "becomes": shown_name(use.becomes, columns),
+        "use": use.use,
+        "note": use.note,
+    }
 
 
 def _by_outcome(sample: SampledRow) -> int:

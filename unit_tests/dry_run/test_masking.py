@@ -6,6 +6,10 @@ from decimal import Decimal
 
 from destination_customerio.dry_run.masking import masked_entry, masked_row
 from destination_customerio.exact_json.codec import encode
+from destination_customerio.foreign_text import KnownColumns
+
+# Of a stream without a schema.
+ANY = KnownColumns.of(())
 
 
 def test_values_are_masked_at_any_depth() -> None:
@@ -18,7 +22,7 @@ def test_values_are_masked_at_any_depth() -> None:
         "gone": None,
         "tags": ["blue", {"deep": "secret"}],
     }
-    assert masked_row(row) == {
+    assert masked_row(row, ANY) == {
         "email": "xxx@xxxxxxx.xxx",
         "age": "99",
         "balance": "99.99",
@@ -30,7 +34,7 @@ def test_values_are_masked_at_any_depth() -> None:
 
 def test_nested_keys_that_look_like_values_are_masked() -> None:
     """A map from people to counts has values for keys."""
-    assert masked_row({"counts": {"ada@example.com": 1, "4711": 2, "zip_code": 3}}) == {
+    assert masked_row({"counts": {"ada@example.com": 1, "4711": 2, "zip_code": 3}}, ANY) == {
         "counts": {"xxx@xxxxxxx.xxx": "9", "9999": "9", "zip_code": "9"}
     }
 
@@ -43,10 +47,17 @@ def test_an_entry_keeps_the_words_of_the_api_and_the_names_of_attributes() -> No
         "identifiers": {"email": "ada@example.com"},
         "attributes": {"plan 2024": "pro"},
     }
-    assert masked_entry(entry) == {
+    assert masked_entry(entry, ANY) == {
         "type": "person",
         "action": "identify",
         "identifiers": {"email": "xxx@xxxxxxx.xxx"},
         "attributes": {"plan 2024": "xxx"},
     }
-    assert b"ada" not in encode(masked_entry(entry))
+    assert b"ada" not in encode(masked_entry(entry, ANY))
+
+
+def test_columns_that_look_like_values_are_masked() -> None:
+    """A pivoted table has people for columns."""
+    row = {"ada@example.com": 1, "plan": 2}
+    assert masked_row(row, ANY) == {"xxx@xxxxxxx.xxx": "9", "plan": "9"}
+    assert masked_entry({"attributes": row}, ANY) == {"attributes": {"xxx@xxxxxxx.xxx": "9", "plan": "9"}}
