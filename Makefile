@@ -86,8 +86,9 @@ audit: $(STAMP) ## Check the locked dependencies for known vulnerabilities (need
 		--requirement locks/connector.lock || { \
 		echo "A vulnerability is listed above, or the advisory database was unreachable: see docs/security.md."; exit 1; }
 
-docs: $(STAMP) ## Regenerate the parts of the documentation that come from the code
+docs: $(STAMP) ## Regenerate the parts of the documentation that come from the code, pictures included
 	$(BIN)/python -m tools.generated_docs
+	$(BIN)/python -m tools.screenshots
 
 lock: $(STAMP) ## Refresh the pinned versions in locks/
 	$(COMPILE) pyproject.toml --output-file locks/connector.lock
