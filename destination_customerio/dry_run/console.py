@@ -165,9 +165,8 @@ def _use(use: dict[str, Any]) -> str:
 
 
 def _fate(use: dict[str, Any]) -> str:
-    if use["use"] == "left out":
-        return f"left out ({use['note']})"
-    return f"{use['use']} {use['becomes']}"
+    note = f"({use['note']})" if use["note"] else ""
+    return " ".join(filter(None, (use["use"], use["becomes"], note)))
 
 
 def _json(value: Any) -> str:

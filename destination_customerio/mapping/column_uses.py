@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.identifiers import IdentifierKind
     from destination_customerio.mapping.objects import DestinationObject
 
+_AIRBYTES = "a column of Airbyte's own"
+# What an entry does that a row becomes because it was deleted in its source.
+_DELETIONS = frozenset({"delete", "delete_device", "delete_relationships"})
+
 Use = Literal["identifier", "named", "attribute", "converted", "reserved", "left out"]
 
 
@@ -27,7 +31,7 @@ class ColumnUse:
     """What became of one column of a row.
 
     column   as the row spells it; "" for a constant of the configuration
-    becomes  its name in the entry; "" if it was left out
+    becomes  its name in the entry; "" if it was left out, except of a constant, which has no other name
     use      `identifier` of a person or an object; `named`, a column with a meaning of its own, such as `event_name`;
              `attribute`, sent as it came; `converted`, an attribute whose value was changed; `reserved`, an attribute that
              makes Customer.io act; or `left out`
@@ -43,8 +47,8 @@ class ColumnUse:
 class Destinations(Protocol):
     """The names that the columns of one stream's rows get."""
 
-    def destinations(self, row: JsonObject) -> Iterable[tuple[str, str]]:
-        """Each column of a row, or path into it, and a name that it gets; "" if it gets none."""
+    def destinations(self, row: JsonObject) -> Iterable[tuple[str, str, Any]]:
+        """Each column of a row, or path into it, a name that it gets, and its value; "" if it gets no name."""
         ...
 
     @property
@@ -58,9 +62,9 @@ class SameNames:
 
     mapped: Collection[str] = ()
 
-    def destinations(self, row: JsonObject) -> Iterator[tuple[str, str]]:
+    def destinations(self, row: JsonObject) -> Iterator[tuple[str, str, Any]]:
         """See `Destinations`."""
-        return ((name, name) for name in row)
+        return ((name, name, value) for name, value in row.items())
 
 
 def column_uses(
@@ -82,18 +86,20 @@ def column_uses(
     named = [column.name for column in target.named_columns(kind)]
     identity = set(named[: len(target.identity)])
     attributes = _attributes(entry)
-    for column, name in names.destinations(row):
+    is_deletion = entry.get("action") in _DELETIONS
+    for column, name, value in names.destinations(row):
         if not name:
-            yield ColumnUse(column, "", "left out", "replaced or dropped by the stream's mapping")
+            yield ColumnUse(column, "", "left out", _why_unmapped(column, names))
         elif name in identity:
             yield ColumnUse(column, name, "identifier")
-        elif name in named:
+        elif name in named and not is_deletion:
             yield ColumnUse(column, name, "named")
         elif name not in attributes:
-            yield ColumnUse(column, "", "left out", _why_left_out(name, target, names))
+            why = _why_left_out(name, target, names, is_deletion=is_deletion)
+            yield ColumnUse(column, "" if column else name, "left out", why)
         elif (target.attributes_act and acts(name)) or (target.is_event and name in MAIL_ATTRIBUTES):
             yield ColumnUse(column, name, "reserved")
-        elif column in row and row[column] != attributes[name]:
+        elif value != attributes[name]:
             yield ColumnUse(column, name, "converted")
         else:
             yield ColumnUse(column, name, "attribute")
@@ -112,11 +118,19 @@ def _attributes(entry: JsonObject) -> JsonObject:
     return {}
 
 
-def _why_left_out(name: str, target: DestinationObject, names: Destinations) -> str:
+def _why_unmapped(column: str, names: Destinations) -> str:
+    if is_airbytes(column) and column not in names.mapped:
+        return _AIRBYTES
+    return "replaced or dropped by the stream's mapping"
+
+
+def _why_left_out(name: str, target: DestinationObject, names: Destinations, *, is_deletion: bool) -> str:
     if is_airbytes(name) and name not in names.mapped:
-        return "a column of Airbyte's own"
+        return _AIRBYTES
     if target.attributes == "ignored":
         return f"{target.name} has no attributes"
+    if is_deletion:
+        return "deleted in the source; a deletion has only identifiers"
     if target.attributes == "of_device":
         return "Customer.io refuses devices with it"
     return "not sent"

@@ -101,19 +101,19 @@ class Rename:
         """The columns that rows of this schema may have under their new names, including all that the mapping makes."""
         return {**self._moved(properties), **self.sources, **self._constants}
 
-    def destinations(self, row: JsonObject) -> Iterator[tuple[str, str]]:
-        """Each column of a row, or path into it, and a name that it gets; "" if it gets none."""
-        for column in row:
+    def destinations(self, row: JsonObject) -> Iterator[tuple[str, str, Any]]:
+        """Each column of a row, or path into it, a name that it gets, and its value; "" if it gets no name."""
+        for column, value in row.items():
             if column in self._moves:
-                yield from ((column, destination) for destination in self._moves[column])
+                yield from ((column, destination, value) for destination in self._moves[column])
             elif column not in self.mapped and (self._keeps_all or column in self._named):
-                yield column, column
+                yield column, column, value
             else:
-                yield column, ""
+                yield column, "", value
         for source, path, destination in self._paths:
-            if source not in row and _reach(row, path) is not _NOTHING:
-                yield source, destination
-        yield from (("", destination) for destination in self._constants)
+            if source not in row and (value := _reach(row, path)) is not _NOTHING:
+                yield source, destination, value
+        yield from (("", destination, value) for destination, value in self._constants.items())
 
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
         """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""

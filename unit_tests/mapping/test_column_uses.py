@@ -128,3 +128,66 @@ def test_renamed_columns_paths_and_constants() -> None:
         ("home.city", "city", "attribute"),
         ("", "origin", "attribute"),
     ]
+
+
+def test_values_of_paths_and_constants_are_compared_too() -> None:
+    """Both may be converted on their way, like a column."""
+    mapping = StreamMapping.model_validate(
+        {
+            "stream_name": "s",
+            "destination_object_name": "person_identify",
+            "field_mappings": [
+                {"source": "made.at", "destination": "created_at"},
+                {"source": "made.by", "destination": "maker"},
+                {"value": "2024-01-01", "destination": "since"},
+            ],
+        }
+    )
+    target = DESTINATION_OBJECTS["person_identify"]
+    row = {"made": {"at": "2024-01-01", "by": "me"}}
+    entry = {"attributes": {"created_at": 1_704_067_200, "maker": "me", "since": 1_704_067_200}}
+    found = column_uses(row, entry, target, EMAIL, Rename(mapping, target, EMAIL))
+    assert [(use.becomes, use.use) for use in found if use.becomes] == [
+        ("created_at", "converted"),
+        ("maker", "attribute"),
+        ("since", "converted"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("object_name", "action", "columns"),
+    [
+        ("person_identify", "delete", {"person_email": "identifier", "plan": "left out"}),
+        ("person_device", "delete_device", {"device_token": "identifier", "platform": "left out"}),
+        ("person_relationship", "delete_relationships", {"object_id": "identifier", "role": "left out"}),
+    ],
+)
+def test_a_deletion_sends_only_identifiers(object_name: str, action: str, columns: dict[str, str]) -> None:
+    """A row that was deleted in its source becomes another entry than its neighbours."""
+    row = dict.fromkeys(columns, "x")
+    found = column_uses(row, {"action": action}, DESTINATION_OBJECTS[object_name], EMAIL, SameNames())
+    assert {use.column: use.use for use in found} == columns
+
+
+def test_a_constant_that_is_left_out_keeps_its_name() -> None:
+    """Two constants are not one line."""
+    mapping = StreamMapping.model_validate(
+        {
+            "stream_name": "s",
+            "destination_object_name": "person_identify",
+            "unmapped_fields": "drop",
+            "field_mappings": [
+                {"value": 1, "destination": "one"},
+                {"value": 2, "destination": "two"},
+            ],
+        }
+    )
+    target = DESTINATION_OBJECTS["person_identify"]
+    found = column_uses(
+        {"_ab_cdc_lsn": 7}, {"action": "delete"}, target, EMAIL, Rename(mapping, target, EMAIL)
+    )
+    assert [(use.column, use.becomes, use.note) for use in found] == [
+        ("_ab_cdc_lsn", "", "a column of Airbyte's own"),
+        ("", "one", "deleted in the source; a deletion has only identifiers"),
+        ("", "two", "deleted in the source; a deletion has only identifiers"),
+    ]
