@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.sync.stream_sync import RowAssembler, StreamSync
 
-# So many rows of a stream say where its columns go; a column that is in none of them is not listed.
+# So many rows of a stream say where its columns go; a column that is in none of them is not listed, nor is any beyond
+# a limit.
 _EXPLAINED_ROWS = 100
 _MAX_COLUMNS = 1_000
 _MAX_KINDS = 200
@@ -97,8 +98,10 @@ class StreamSamples:
         names = self.sync.rename or SameNames()
         uses = tuple(column_uses(row, made, self.sync.target, self.kind, names))
         self._explained += 1
-        if len(self.uses) < _MAX_COLUMNS:
-            self.uses.update(uses)
+        # Of columns that are listed, every row counts.
+        for use in uses:
+            if use in self.uses or len(self.uses) < _MAX_COLUMNS:
+                self.uses[use] += 1
         if is_kept:
             self._keep(SentRow(row, made, uses))
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
-from destination_customerio.dry_run.masking import masked_entry, masked_row, shown_name
+from destination_customerio.dry_run.masking import ShownNames, masked_entry, masked_row, shown_columns
 from destination_customerio.dry_run.samples import RejectedRow, SentRow, SkippedRow
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.log_lines import notice_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from destination_customerio.dry_run.samples import SampledRow, StreamSamples
     from destination_customerio.exact_json.codec import JsonObject
-    from destination_customerio.foreign_text import KnownColumns
     from destination_customerio.mapping.column_uses import ColumnUse
     from destination_customerio.mapping.event_ages import EventAges
     from destination_customerio.sync.dry_run import DryLanes
@@ -67,6 +67,7 @@ class DryRunSummary:
 
     def _stream(self, sync: StreamSync, samples: StreamSamples) -> JsonObject:
         counts = sync.counts
+        names = ShownNames.of(sync.columns, sync.stream.properties)
         return {
             "stream": str(sync.stream),
             "object": sync.target.name,
@@ -77,7 +78,7 @@ class DryRunSummary:
                 "skipped": counts.skipped.total(),
             },
             "requests": self.lanes.batches_of[sync.queue],
-            "columns": [{**_use(use, sync.columns), "rows": rows} for use, rows in samples.uses.items()],
+            "columns": [{**_use(use, names), "rows": rows} for use, rows in samples.uses.items()],
             "rejected": [
                 {"reason": reason, "field": column, **kind.to_json()}
                 for (reason, column), kind in sorted(
@@ -86,41 +87,54 @@ class DryRunSummary:
             ],
             "skipped": [{"reason": why.reason, "rows": rows} for why, rows in counts.skipped.most_common()],
             "event_ages": _event_ages(sync.event_ages),
-            "samples": [self._sample(row, sync.columns) for row in sorted(samples.rows, key=_by_outcome)],
+            "samples": [self._sample(row, names) for row in sorted(samples.rows, key=_by_outcome)],
         }
 
-    def _sample(self, sample: SampledRow, columns: KnownColumns) -> JsonObject:
+    def _sample(self, sample: SampledRow, names: ShownNames) -> JsonObject:
         match sample:
             case SentRow(row, entry, uses):
                 return {
                     "outcome": "would be sent",
-                    "row": self._row(row, columns),
-                    "entry": entry if self.show_values else masked_entry(entry, columns),
-                    "columns": [_use(use, columns) for use in uses],
+                    "row": self._row(row, names),
+                    "entry": entry if self.show_values else masked_entry(entry, names),
+                    "columns": [*map(asdict, uses)] if self.show_values else _masked_uses(row, uses, names),
                 }
             case SkippedRow(row, reason):
-                return {"outcome": "skipped", "row": self._row(row, columns), "reason": reason}
+                return {"outcome": "skipped", "row": self._row(row, names), "reason": reason}
             case RejectedRow(maybe_row, rejection):
-                shown = shown_name(rejection.field, columns)
+                field = rejection.field if self.show_values else names.column(rejection.field)
                 return {
                     "outcome": "rejected",
-                    "row": None if maybe_row is None else self._row(maybe_row, columns),
+                    "row": None if maybe_row is None else self._row(maybe_row, names),
                     "reason": rejection.reason,
-                    "field": shown,
+                    "field": field,
                     # The connector's own sentences name columns, never values.
-                    "message": rejection.message.replace(rejection.field, shown),
+                    "message": _renamed(rejection.message, rejection.field, field),
                 }
             case _:
                 assert_never(sample)
 
-    def _row(self, row: JsonObject, columns: KnownColumns) -> JsonObject:
-        return row if self.show_values else masked_row(row, columns)
+    def _row(self, row: JsonObject, names: ShownNames) -> JsonObject:
+        return row if self.show_values else masked_row(row, names)
 
 
-def _use(use: ColumnUse, columns: KnownColumns) -> JsonObject:
+def _renamed(message: str, column: str, shown: str) -> str:
+    """A message with another name for its column, which may be a number like those in the message (`1,000`)."""
+    if column == shown:
+        return message
+    return re.sub(rf"(?<![\w,]){re.escape(column)}(?![\w,])", lambda _: shown, message)
+
+
+def _masked_uses(row: JsonObject, uses: Iterable[ColumnUse], names: ShownNames) -> list[JsonObject]:
+    """What became of the columns of one row, under the names that the masked row has."""
+    shown = shown_columns(row, names)
+    return [{**_use(use, names), "column": shown.get(use.column) or names.column(use.column)} for use in uses]
+
+
+def _use(use: ColumnUse, names: ShownNames) -> JsonObject:
     return {
-        "column": shown_name(use.column, columns),
-        "becomes": shown_name(use.becomes, columns),
+        "column": names.column(use.column),
+        "becomes": names.column(use.becomes),
         "use": use.use,
         "note": use.note,
     }
