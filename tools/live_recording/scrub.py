@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tools.live_recording.exchange import Exchange
 
 # Domains that belong to nobody (RFC 2606): the live test uses them.
-_EMAIL = re.compile(r"[\w.+-]+@(?!example\.(?:com|org|net)\b)[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"[\w.+-]+@(?!example\.(?:com|org|net)(?![\w-]|\.\w))[\w-]+(?:\.[\w-]+)+")
 _IP_ADDRESS = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
 # As in the answer to the question for the region.
 _WORKSPACE_ID = re.compile(r'("(?:environment|workspace|account|project)_id"\s*:\s*)(?:\d+|"[^"]*")')
@@ -39,6 +39,7 @@ class Scrubber:
             path=self._scrubbed(exchange.path),
             request=self._scrubbed(exchange.request),
             answer=self._scrubbed(exchange.answer),
+            retry_after=exchange.retry_after and self._scrubbed(exchange.retry_after),
         )
 
     def _scrubbed(self, text: str) -> str:

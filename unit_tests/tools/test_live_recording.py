@@ -187,3 +187,22 @@ def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     file.write_text('{"format": 99}\n')
     with pytest.raises(ValueError, match="not a recording"):
         read_recording(file)
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["ada@company.test", "ada@example.com.company.test", "ada@example.com-company.test", "a@b.example.co"],
+)
+def test_an_address_at_a_domain_that_only_begins_like_a_reserved_one_is_scrubbed(email: str) -> None:
+    """Only example.com, example.org and example.net belong to nobody."""
+    scrub = Scrubber(SITE_ID, API_KEY)
+    assert email not in scrub(exchange(answer=f'{{"message": "{email} is unknown"}}')).answer
+    assert PERSON["email"] in scrub(exchange(answer=f"We know {PERSON['email']}.")).answer
+
+
+def test_every_recorded_text_of_an_exchange_is_scrubbed() -> None:
+    """A server may quote a key in the one header that is kept."""
+    kept = Scrubber(SITE_ID, API_KEY)(
+        exchange(path=f"/{API_KEY}", request=API_KEY, retry_after=f"7 {API_KEY}")
+    )
+    assert (kept.path, kept.request, kept.retry_after) == ("/[api key]", "[api key]", "7 [api key]")
