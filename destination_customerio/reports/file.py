@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 
 
 class ReportFile:
-    """A report that is being made: written beside its place, and moved there when it is whole."""
+    """A report that is being made: written beside its place, and moved there when it is whole.
 
-    def __init__(self, path: Path, descriptor: int, temporary: Path) -> None:
+    path   as the command line says it
+    place  the same without links
+    """
+
+    def __init__(self, path: Path, place: Path, descriptor: int, temporary: Path) -> None:
         self._path = path
+        self._place = place
         self._descriptor = descriptor
         self._temporary = temporary
 
@@ -31,7 +37,7 @@ class ReportFile:
         try:
             with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8") as file:
                 file.write(page)
-            self._temporary.replace(self._path)
+            self._temporary.replace(self._place)
         except OSError as error:
             raise _unwritable(self._path, error, "Everything else was done.") from None
 
@@ -46,20 +52,24 @@ def opened_report(path: Path | None) -> Iterator[ReportFile | None]:
     if path is None:
         yield None
         return
+    # A link stays, and its target is written. Not Path.resolve(), which raises errors of its own for loops.
+    place = Path(os.path.realpath(path))
     try:
         # Moving a report there would replace a device, or fail on a folder.
-        if path.exists() and not path.is_file():
+        if place.exists() and not place.is_file():
             raise ConfigError(
                 f"The report can't be written to {path}, as it is not a file. Nothing was done. Choose another file for --report."
             )
-        descriptor, name = tempfile.mkstemp(prefix=".report.", suffix=".html", dir=path.parent)
+        if place.exists() and not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        descriptor, name = tempfile.mkstemp(prefix=".report.", suffix=".html", dir=place.parent)
     except OSError as error:
         raise _unwritable(path, error, "Nothing was done.") from None
     temporary = Path(name)
     try:
         # Readable like any other file that the person makes; mkstemp() keeps it to its owner.
         os.fchmod(descriptor, 0o666 & ~_umask())
-        yield ReportFile(path, descriptor, temporary)
+        yield ReportFile(path, place, descriptor, temporary)
     finally:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,3 +57,35 @@ def test_without_an_option_there_is_no_report() -> None:
     """The option is optional."""
     with opened_report(None) as report:
         assert report is None
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path, *, exists: bool) -> None:
+    """Somebody serves the target, or shares the link."""
+    target, link = tmp_path / "shared" / "target.html", tmp_path / "link.html"
+    target.parent.mkdir()
+    if exists:
+        target.write_text("old")
+    link.symlink_to(target)
+    with opened_report(link) as report:
+        assert report is not None
+        report.write("new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_a_loop_of_links_is_no_place(tmp_path: Path) -> None:
+    """It is found before the work, like any other place that can't be written."""
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one).symlink_to(tmp_path / other)
+    with pytest.raises(ConfigError, match="Nothing was done"), opened_report(tmp_path / "a" / "report.html"):
+        pytest.fail("the work began")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any file")
+def test_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
+    """Somebody protected it."""
+    path = tmp_path / "report.html"
+    path.touch(mode=0o444)
+    with pytest.raises(ConfigError, match="Nothing was done"), opened_report(path):
+        pytest.fail("the work began")
