@@ -183,10 +183,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("not a number above zero")
-    return number
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError("not a whole number above zero")
 
 
 def _since(text: str) -> int:

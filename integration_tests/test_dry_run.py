@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from integration_tests.command_line import on_terminal, run_command
 from integration_tests.connector import (
+    SCRIPT,
     Connector,
     catalog_of,
     config_for,
@@ -160,3 +162,63 @@ def test_a_dry_run_on_a_terminal_prints_tables(tmp_path: Path) -> None:
     assert '"LOG"' not in shown
     assert "users to person_identify, sample 3: would be sent" in shown
     assert "users to person_identify, sample 4: would be rejected, required" in shown
+
+
+def test_a_dry_run_says_that_the_sync_would_stop() -> None:
+    """It reads on, as all reasons matter; the sync stops where the share of rejected rows is exceeded."""
+    config = {**OFFLINE, "max_rejected_percent": 10}
+    rows = [
+        record("users", {"person_email": None if number % 2 else "ada@example.com"})
+        for number in range(2_000)
+    ]
+    done = run_command("write", config, CATALOG, "--dry-run", "--json", rows=rows)
+    document = json.loads(done.stdout)
+    assert document["rows"]["read"] == 2_000
+    (warning,) = document["warnings"]
+    assert "Stream users: a sync would stop after 1,000 rows, as more than the 10 percent" in warning
+    assert warning in done.stderr
+
+
+def test_a_broken_line_ends_a_dry_run_of_which_nothing_was_delivered() -> None:
+    """The error does not say that rows before it were."""
+    done = run_command("write", OFFLINE, CATALOG, "--dry-run", "--json", rows=[*LINES[:2], b"no message"])
+    assert done.exit_code == 1
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("Line 3 of the input is not a message of the Airbyte protocol")
+    assert "Nothing was sent. A sync would fail at this line." in error
+    assert "delivered" not in error
+
+
+def test_a_json_document_is_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program reads it."""
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    rows = [record("users", {"person_email": "ada@example.com", "städte": "Köln"})]
+    arguments = "--dry-run", "--json", "--sample=1", "--show-values"
+    done = run_command("write", OFFLINE, CATALOG, *arguments, rows=rows)
+    assert done.exit_code == 0
+    (sample,) = json.loads(done.stdout)["streams"][0]["samples"]
+    assert sample["row"]["städte"] == "Köln"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "cause"), [(">/dev/full", "No space left on device"), (">&-", "stdout is closed")]
+)
+def test_a_json_document_that_cannot_be_written_is_an_error(
+    tmp_path: Path, redirection: str, cause: str
+) -> None:
+    """No program takes a document that is missing for an empty one."""
+    for name, content in (("config", OFFLINE), ("catalog", CATALOG)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    line = f"{SCRIPT} write --dry-run --json --config config.json --catalog catalog.json {redirection} </dev/null"
+    done = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert cause in done.stderr.splitlines()[-1]
+    assert "Unexpected" not in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "²"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    """In words for a person, not in names of functions."""
+    done = run_connector("write", OFFLINE, CATALOG, arguments=["--dry-run", f"--sample={number}"])
+    assert done.exit_code == 2
+    assert "argument --sample: not a whole number above zero" in done.stderr

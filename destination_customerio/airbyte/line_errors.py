@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_LISTED_STREAMS = 20
 _MAX_NAME_CHARACTERS = 200
-_CONSEQUENCE = (
+CONSEQUENCE = (
     "Rows before it were delivered; nothing after it was processed, and the next attempt resumes from the last "
     "acknowledged state."
 )
@@ -26,7 +26,7 @@ _CONSEQUENCE = (
 def not_a_message(line_number: int, why: str) -> ProtocolError:
     """For a line that is no message of the protocol; `why` is half a sentence about its form."""
     return ProtocolError(
-        f"Line {line_number:,} of the input is not a message of the Airbyte protocol: {why}. {_CONSEQUENCE} Check that only "
+        f"Line {line_number:,} of the input is not a message of the Airbyte protocol: {why}. {CONSEQUENCE} Check that only "
         "the source writes to this input: a program in between may print log lines of its own, or cut lines off."
     )
 
@@ -36,7 +36,7 @@ def without_data(line_number: int, stream: Stream, *, is_null: bool) -> Protocol
     found = "null" if is_null else "missing or not an object"
     return ProtocolError(
         f"Line {line_number:,} of the input is a row without data: its `data` is {found}. It belongs to stream {stream}. "
-        f"{_CONSEQUENCE} What the row should hold is unknown, so it is neither delivered nor rejected. This is a fault in "
+        f"{CONSEQUENCE} What the row should hold is unknown, so it is neither delivered nor rejected. This is a fault in "
         "the source connector: update it, or deselect this stream until it is fixed."
     )
 
@@ -58,7 +58,7 @@ def unknown_stream(
     further = len(candidates) - _MAX_LISTED_STREAMS
     return ProtocolError(
         f"Line {line_number:,} of the input is a {kind} of stream {shown}, which is not a stream of the configured catalog. "
-        f"Candidates in the catalog: {listed or 'none'}{f' and {further:,} more' if further > 0 else ''}. {_CONSEQUENCE} "
+        f"Candidates in the catalog: {listed or 'none'}{f' and {further:,} more' if further > 0 else ''}. {CONSEQUENCE} "
         "Give the source and this destination the same catalog, with the same names and namespaces: in Airbyte, refresh "
         "the source's schema and save the connection."
     )

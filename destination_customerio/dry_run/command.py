@@ -6,16 +6,18 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, TypeAlias
 
 from destination_customerio.airbyte.catalog import read_catalog
+from destination_customerio.airbyte.line_errors import CONSEQUENCE
 from destination_customerio.airbyte.stdin import start_reading
 from destination_customerio.config.loader import read_config
 from destination_customerio.dry_run.console import JsonView, TerminalView, View
 from destination_customerio.dry_run.input_limit import RowLimit
 from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDeadLetters, StreamSamples
 from destination_customerio.dry_run.summary import DryRunSummary
-from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.errors import ProtocolError, SyncError, unexpected
 from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.masking import printable
@@ -63,6 +65,9 @@ def run_dry_run_command(parsed: argparse.Namespace, on_signal: OnSignal) -> int:
         parsed: the arguments
         on_signal: sets the handler of SIGTERM and SIGINT
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal may not be able to encode every name
+            stream.reconfigure(errors="backslashreplace")
     try:
         return dry_run(parsed, JsonView() if parsed.json else TerminalView(), on_signal)
     except BrokenPipeError:
@@ -84,7 +89,10 @@ def dry_run(parsed: argparse.Namespace, view: View, on_signal: OnSignal) -> int:
     config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
     options = DryRunOptions(parsed.sample or view.default_sample, parsed.show_values, parsed.limit_rows)
     with opened_report(parsed.report) as report:
-        summary, signal_number = observe(config, streams, options, view, on_signal)
+        try:
+            summary, signal_number = observe(config, streams, options, view, on_signal)
+        except ProtocolError as error:
+            raise _nothing_delivered(error) from None
         document = summary.to_json()
         view.show(document)
         if report:
@@ -109,7 +117,7 @@ def observe(
     for warning in warnings:
         view.warn(warning)
     kind = IDENTIFIER_KINDS[config.identifier_type]
-    samples = {sync: StreamSamples(options.sample, sync, kind) for sync in syncs}
+    samples = {sync: StreamSamples(options.sample, sync, kind, config.max_rejected_percent) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
     for line in log_lines.stream_lines(syncs):
@@ -136,9 +144,18 @@ def observe(
         signal_number = pipeline.run()
     finally:
         lanes.abort()
+    for warning in (stop for sync in syncs if (stop := samples[sync].stop_line())):
+        warnings.append(warning)
+        view.warn(warning)
     is_complete = signal_number is None and not (limit and limit.is_reached)
     summary = DryRunSummary(syncs, samples, lanes, warnings, options.show_values, is_complete)
     return summary, signal_number
+
+
+def _nothing_delivered(error: ProtocolError) -> ProtocolError:
+    """The error of a broken line as it is true of a dry run."""
+    text = str(error).replace(CONSEQUENCE, f"{_NOTHING_WAS_SENT} A sync would fail at this line.")
+    return ProtocolError(text, error.internal_message)
 
 
 def _fail(error: SyncError) -> int:

@@ -17,6 +17,8 @@ from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetter
 from destination_customerio.exact_json.codec import JsonObject, as_object, parse
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.column_uses import ColumnUse, SameNames, column_uses
+from destination_customerio.sync.rejection_limit import too_many_rejected
+from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,16 +77,20 @@ class StreamSamples:
     uses      how many of the first hundred rows used a column this way
     rejected  the rejected rows, by reason and column
     notices   what the log warns of
+
+    max_rejected_percent  the largest share of rejected rows with which the sync goes on
     """
 
     size: int
     sync: StreamSync
     kind: IdentifierKind
+    max_rejected_percent: float = 100.0
     rows: list[SampledRow] = field(default_factory=list)
     uses: Counter[ColumnUse] = field(default_factory=Counter)
     rejected: dict[tuple[str, str], Kind] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     _explained: int = 0
+    _stops_after: int | None = None
     _kept: Counter[type] = field(default_factory=Counter)
 
     def sent(self, line: bytes, entry: bytes) -> None:
@@ -114,12 +120,28 @@ class StreamSamples:
         """A row would be rejected."""
         if self._kept[RejectedRow] < self.size:
             self._keep(RejectedRow(_row_of(line), rejection))
+        self._judge_share()
         name = rejection.reason, self.sync.columns.shown(rejection.field)
         if len(self.rejected) >= _MAX_KINDS and name not in self.rejected:
             name = _OTHER
         kind = self.rejected.setdefault(name, Kind())
         parts = RecordParts.of(line)
         kind.add(_milliseconds(parts.emitted_at), lambda: masked_example(parts.data, rejection.field))
+
+    def stop_line(self) -> str | None:
+        """That the sync would stop because of its rejected rows; None if it wouldn't."""
+        self._judge_share()
+        if self._stops_after is None:
+            return None
+        return (
+            f"Stream {self.sync.stream}: a sync would stop after {counted(self._stops_after, 'row')}, as more than the "
+            f"{self.max_rejected_percent:g} percent that max_rejected_percent allows are rejected. Fix the rows or the "
+            "mapping, or raise max_rejected_percent."
+        )
+
+    def _judge_share(self) -> None:
+        if self._stops_after is None and too_many_rejected(self.sync, self.max_rejected_percent):
+            self._stops_after = self.sync.counts.read
 
     def _keep(self, row: SampledRow) -> None:
         self._kept[type(row)] += 1
