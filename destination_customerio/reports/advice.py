@@ -43,7 +43,8 @@ def advice_for_stored_rows(reason: str, column: str, stream: str) -> Advice:
     command = f"{_COMMAND} replay --config config.json --catalog catalog.json"
     # A name with other characters, such as a terminal's commands, must not be typed or pasted.
     if stream.isprintable() and not stream.startswith("("):
-        command += f" --stream {shlex.quote(stream)}"
+        # A name that looks like an option must be part of this one.
+        command += f" --stream{'=' if stream.startswith('-') else ' '}{shlex.quote(stream)}"
     return Advice(f"{_sentence(reason, column)} {_THEN_REPLAY}", command)
 
 

@@ -212,3 +212,10 @@ def test_a_stream_name_that_a_shell_would_run_is_quoted() -> None:
     document["rejected"][0]["stream"] = "a; rm -rf $(x) 'y'"
     html = rejected_page(document)
     assert "--stream &#39;a; rm -rf $(x) &#39;&#34;&#39;&#34;&#39;y&#39;&#34;&#39;&#34;&#39;&#39;" in html
+
+
+def test_a_stream_name_that_looks_like_an_option_is_none() -> None:
+    """The command would be refused otherwise."""
+    document = deepcopy(REJECTED)
+    document["rejected"][0]["stream"] = "-orders"
+    assert "--stream=-orders<" in rejected_page(document)
