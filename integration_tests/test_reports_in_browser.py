@@ -119,6 +119,32 @@ def test_a_report_fits_and_is_accessible(
         assert messages == []
 
 
+def test_no_heading_of_a_table_is_broken_on_a_phone(
+    browser: Browser, dry_run: tuple[Path, dict[str, Any]]
+) -> None:
+    """A table that is too wide for the window scrolls within its own part of the page."""
+    path, _ = dry_run
+    with browser.new_context(viewport={"width": 360, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        heights = page.locator("th").evaluate_all(
+            "cells => cells.map(cell => cell.clientHeight / parseFloat(getComputedStyle(cell).lineHeight))"
+        )
+    assert heights
+    assert max(heights) < 2
+
+
+def test_a_report_is_printed_dark_on_white(browser: Browser, dry_run: tuple[Path, dict[str, Any]]) -> None:
+    """Printers leave backgrounds out, so light text would be lost."""
+    path, _ = dry_run
+    with browser.new_context(color_scheme="dark") as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        page.emulate_media(media="print", color_scheme="dark")
+        colors = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+        assert page.evaluate(colors) == ["rgb(28, 35, 48)", "rgb(255, 255, 255)"]
+
+
 def test_the_numbers_on_the_page_are_those_of_the_document(
     browser: Browser, dry_run: tuple[Path, dict[str, Any]]
 ) -> None:
