@@ -54,8 +54,12 @@ def main() -> int:
     )
     parser.add_argument("--record", action="store_true", help="write the digest of the present description")
     options = parser.parse_args()
-    with urllib.request.urlopen(URL, timeout=60) as response:
-        found = digest(response.read())
+    try:
+        with urllib.request.urlopen(URL, timeout=60) as response:
+            found = digest(response.read())
+    except (OSError, ValueError) as error:
+        print(f"{URL} could not be read ({type(error).__name__}), so nothing was compared. Try again later.")
+        return 1
     if options.record:
         RECORDED.write_text(f"{found}\n")
         print(f"{RECORDED.name}: {found}")
