@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.spool import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.delivery.lanes import ThreadedLanes
+from destination_customerio.errors import ConfigError
 from destination_customerio.ledger import Ledger
+from destination_customerio.machine_limits import too_small
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
@@ -60,6 +62,7 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't start; nothing was read.
     """
+    check_limits(config)
     syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
     ledger = Ledger()
     dead_letters, closers, storage_lines = _dead_letters(config, syncs, ledger, inbox)
@@ -99,6 +102,16 @@ def prepare_dry_run(config: Config, streams: Sequence[Stream], inbox: Inbox, out
     dead_letters = CountedDeadLetters(ledger.settle_rejected)
     pipeline = Pipeline(syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic)
     return Sync(pipeline, [lanes.abort])
+
+
+def check_limits(config: Config) -> None:
+    """Check that this machine's limits leave room for the configured number of lanes.
+
+    Raises:
+        ConfigError: one is too low.
+    """
+    if limit := too_small(config.max_concurrent_requests):
+        raise ConfigError(limit.sentences("Nothing was sent."))
 
 
 def start_lanes(
