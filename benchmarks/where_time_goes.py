@@ -73,7 +73,7 @@ def main() -> None:
         parts = Rows("people", _ROWS_OF_EACH), Rows("events", _ROWS_OF_EACH)
         samples = Path(folder) / "samples"
         sampler = [str(options.py_spy), "record", "--format", "raw", "--threads", "--full-filenames"]
-        sampler += ["--rate", str(_SAMPLES_PER_SECOND), "--output", str(samples), "--"]
+        sampler += ["--subprocesses", "--rate", str(_SAMPLES_PER_SECOND), "--output", str(samples), "--"]
         with bench.input_file(*parts).open("rb") as stdin:
             command = [*sampler, *bench.sync(api.url, *parts).command]
             done = subprocess.run(command, stdin=stdin, capture_output=True, env=environment(), check=False)
