@@ -20,7 +20,7 @@ Bounds, whatever the number of streams and the rate of rejection:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
@@ -28,14 +28,10 @@ from uuid import uuid4
 from destination_customerio.dead_letters.keys import DeadLetterKeys, epoch_milliseconds
 from destination_customerio.dead_letters.labels import Label
 from destination_customerio.dead_letters.row_format import RowEncoder, row_encoder
-from destination_customerio.dead_letters.s3_errors import explain
-from destination_customerio.dead_letters.uploader import (
-    MEMORY_BYTES_PER_FILE,
-    SpooledFile,
-    Uploader,
-    discard,
-    open_temporary,
-)
+from destination_customerio.dead_letters.uploader import SpooledFile, Uploader, discard
+from destination_customerio.errors import SyncError
+from destination_customerio.machine_limits import spare_descriptors
+from destination_customerio.temporary_files import MEMORY_BYTES_PER_FILE, no_room, open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +63,7 @@ class DeadLetters(Protocol):
         """Take over one rejected row: `line` is its RECORD message as it came, `epoch` its epoch in the ledger.
 
         Raises:
-            TransientError: this machine has no room for it.
+            SyncError: this machine has no room for it.
         """
         ...
 
@@ -115,7 +111,7 @@ class SpoolLimits:
     max_file_bytes          where files roll, uncompressed; only a single row can be longer
     max_open_bytes          what the open files may hold together
     max_open_files          how many files may be open
-    max_open_files_on_disk  how many of them may be on disk: each costs a descriptor, of which a process often has 1,024
+    max_open_files_on_disk  how many of them may be on disk: each costs a descriptor, of which there may be few
     max_waiting_bytes       what may wait for the uploader before the backlog is full
     max_waiting_files       how many files may
     """
@@ -123,9 +119,9 @@ class SpoolLimits:
     max_file_bytes: int = 200 << 20
     max_open_bytes: int = 400 << 20
     max_open_files: int = 2_000
-    max_open_files_on_disk: int = 128
+    max_open_files_on_disk: int = field(default_factory=lambda: min(128, spare_descriptors() // 2))
     max_waiting_bytes: int = 400 << 20
-    max_waiting_files: int = 128
+    max_waiting_files: int = field(default_factory=lambda: min(128, spare_descriptors() // 2))
 
 
 class BucketDeadLetters:
@@ -196,12 +192,12 @@ class BucketDeadLetters:
             if file is None:
                 file = self._new_file(stream, encoder.header)
             self._append(file, row)
-        except OSError as error:
+        except (OSError, SyncError) as error:
             # The file may hold half of the row, so it must never be uploaded.
             if broken := self._open.pop(stream, None):
                 self._forget_open(broken)
                 discard(broken)
-            raise explain(error, self._storage) from None
+            raise (error if isinstance(error, SyncError) else no_room(error)) from None
         file.rows += 1
         file.epochs[epoch] = file.epochs.get(epoch, 0) + 1
         if self._holds_too_much():

@@ -10,14 +10,14 @@ import contextlib
 import gzip
 import queue
 import shutil
-import tempfile
 import threading
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 from destination_customerio.config.storage import GzipCompression, JsonlFormat
 from destination_customerio.dead_letters.s3_client import make_client, upload
 from destination_customerio.dead_letters.s3_errors import explain, explained
+from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from destination_customerio.errors import SyncError
     from destination_customerio.ledger import Epoch
 
-MEMORY_BYTES_PER_FILE = 64 * 1024
 CLOSE_SECONDS = 1.0
 _OPENING = "The bucket for rejected rows can't be used"
 _NOTHING_SENT = "The sync did not start, and nothing was sent."
@@ -122,12 +121,6 @@ class Uploader:
             while True:
                 if file := self._files.get_nowait():
                     discard(file)
-
-
-def open_temporary() -> IO[bytes]:
-    """A file that starts in memory and moves to an unnamed temporary file."""
-    spool = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_PER_FILE)  # noqa: SIM115 - closed when uploaded
-    return cast("IO[bytes]", spool)
 
 
 def _compress(content: IO[bytes]) -> IO[bytes]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Self, cast
+from typing import IO, TYPE_CHECKING, Self
 
 from destination_customerio.dead_letters.check import TEST_NAME
 from destination_customerio.dead_letters.keys import (
@@ -27,6 +26,7 @@ from destination_customerio.dead_letters.labels import Label, read_label
 from destination_customerio.dead_letters.reading.layout import UnusableFile
 from destination_customerio.dead_letters.s3_client import make_client, upload
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
+from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,12 +125,11 @@ class RejectedFiles:
         Raises:
             UnusableFile: the object was replaced, deleted or archived.
         """
-        # On disk, as small files stay in the page cache anyway.
-        with tempfile.TemporaryFile() as content:
+        with open_temporary() as content:
             with self._explained(f"The file {file.key} could not be read"):
                 self._fetch(file, content)
                 content.seek(0)
-            yield cast("IO[bytes]", content)
+            yield content
 
     def is_unchanged(self, file: RejectedFile) -> bool:
         """Whether the object is still the version that was listed."""
