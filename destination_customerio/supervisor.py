@@ -143,9 +143,7 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _give_up(
-    report: Callable[[threading.ExceptHookArgs], object], error: threading.ExceptHookArgs
-) -> None:
+def _give_up(report: Callable[[threading.ExceptHookArgs], object], error: threading.ExceptHookArgs) -> None:
     """End the process when a thread dies for want of memory: it could not report it, and others would wait for it."""
     if issubclass(error.exc_type, MemoryError):
         os._exit(_OUT_OF_MEMORY)
