@@ -17,7 +17,6 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 NOTHING_IS_LOST = (
     "Nothing is lost: a sync resumes from the last state that was written, and a replay can be run again."
 )
-_STDERR_SECONDS = 1.0
 # Unusable in the same way as a closed one: reading from this stdin, and writing to this stdout, fails with EBADF.
 _UNUSABLE = ((STDIN, os.O_WRONLY), (STDOUT, os.O_RDONLY), (STDERR, os.O_WRONLY))
 
@@ -80,8 +79,8 @@ class DescriptorWriter(io.RawIOBase):
         return os.isatty(self._descriptor)
 
 
-def say_on_stderr(text: str) -> None:
-    """Write a line to stderr; if it is closed, full or stuck, there is nobody left to say that to."""
+def say_on_stderr(text: str, patience_seconds: float = 1.0) -> None:
+    """Write a line to stderr; if it is closed, full or stuck for so long, there is nobody left to say that to."""
     with contextlib.suppress(OSError, ValueError):
-        if select.select((), (STDERR,), (), _STDERR_SECONDS)[1]:
+        if select.select((), (STDERR,), (), patience_seconds)[1]:
             os.write(STDERR, text.encode(errors="backslashreplace") + b"\n")

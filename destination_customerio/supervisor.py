@@ -55,6 +55,8 @@ def supervise(
     # Process 1 of a container ignores a signal that it has no handler for. The image starts it with these signals blocked,
     # so that one that comes earlier is kept.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    # Whoever ignores it has children forgotten before their exit code is read, and hands that down.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     fill_missing()
     parent = os.getpid()
     try:
@@ -77,7 +79,7 @@ class _Parent:
         for number in _SIGNALS:
             signal.signal(number, self._pass_on)
         signal.signal(signal.SIGALRM, self._end)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGALRM))
 
     def wait(self, report: Callable[[SyncError], None]) -> int:
         """Wait for the child's end; returns the exit code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -82,6 +83,31 @@ def test_a_child_that_can_not_end_is_killed(number: signal.Signals, exit_code: i
         assert process.stderr is not None
         assert process.stderr.read().startswith(b"The command has not ended in time after a signal")
         wait_until(lambda: not is_running(child))
+
+
+def test_a_child_is_killed_in_time_although_nobody_reads_stderr() -> None:
+    """The sentence is dropped then."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, bytes(4_096)):
+            pass
+    os.set_blocking(writing, True)
+    command = [sys.executable, "-c", _STUCK]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=writing) as process:
+        child_of(process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 143
+    os.close(reading)
+    os.close(writing)
+
+
+def test_the_exit_code_is_known_to_a_process_whose_parent_ignored_its_children() -> None:
+    """Linux hands this down from one program to the next, and would then keep no exit code."""
+    code = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", code, str(SCRIPT), "--bogus"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (2, False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Only Linux ends a child with its parent.")
