@@ -3,25 +3,31 @@
 Every attempt of a part sends the same bytes. Rows that a refusal names are rejected, and the others are sent again,
 together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
 stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
+
+A firewall or proxy may forbid a request because of one row in it, or every request. A request without rows tells the two
+apart: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before a row is
+rejected, which is then tried once more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
-from destination_customerio.errors import ConfigError, ProtocolError, Rejection, TransientError
+from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
 from destination_customerio.foreign_text import known_words
-from destination_customerio.track_api.credentials import bad_credentials
+from destination_customerio.track_api.failures import FEW_ATTEMPTS, Ending, failure
 from destination_customerio.track_api.verdict import (
     Accepted,
     Answer,
+    Blocked,
+    Doubtful,
     NoAnswer,
+    PaymentRequired,
     Refused,
     Retry,
     Unauthorized,
-    Unexpected,
     judge,
 )
 from destination_customerio.wording import counted
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 
 # How soon a lane that waits for another notices what that one has found.
 _BREAKER_POLL_SECONDS = 0.05
+_WITHOUT_ROWS = b'{"batch":[]}'
+_BLOCKED = "blocked"
 
 
 class Transport(Protocol):
@@ -90,6 +98,14 @@ class DeliveryContext:
     report: Callable[[Retrying], None]
 
 
+class _Request(NamedTuple):
+    """A body, how many rows it sends, and the lines whose values no message may show."""
+
+    body: bytes
+    rows: int
+    lines: list[bytes]
+
+
 @dataclass(slots=True, eq=False)
 class Delivery:
     """Delivers batches over one transport, one at a time. Not thread-safe; owned by one lane."""
@@ -102,9 +118,9 @@ class Delivery:
         """Send a batch until the verdict on each of its rows is known.
 
         Raises:
-            ConfigError: the credentials are refused, or all rows are.
+            ConfigError: the credentials are refused, all rows are, or something in between blocks every request.
             TransientError: the retry budget is exhausted.
-            ProtocolError: an answer that the Track API is not known to give.
+            ProtocolError: answers that the Track API is not known to give.
             Aborted: the sync is ending.
         """
         breaker = self.context.breaker
@@ -128,7 +144,7 @@ class Delivery:
         parts: list[Sequence[int]] = [range(len(batch))]
         while parts:
             part = parts.pop()
-            verdict = self._send(batch.body_of(part), len(part))
+            verdict = self._send_part(batch, part)
             rejected |= {part[index]: rejection for index, rejection in verdict.rejected.items()}
             is_single_verdict = (
                 isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
@@ -149,6 +165,27 @@ class Delivery:
                 parts += [part[middle:], part[:middle]]
         return rejected, is_judged
 
+    def _send_part(self, batch: Batch, part: Sequence[int]) -> Accepted | Refused:
+        """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
+        request = _Request(batch.body_of(part), len(part), batch.lines)
+        verdict = self._send(request)
+        if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
+            was_closed = self._wait_for_way(batch)
+            if was_closed or len(part) == 1:
+                verdict = self._send(request)
+        return _blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
+
+    def _wait_for_way(self, batch: Batch) -> bool:
+        """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
+        request = _Request(_WITHOUT_ROWS, 0, batch.lines)
+        deadline = self.context.clock() + self.context.retry_timeout_seconds
+        attempt = 0
+        while isinstance(verdict := self._send(request), Blocked):
+            attempt += 1
+            if not self._back_off(Retry("blocked by a proxy or firewall"), attempt, deadline, FEW_ATTEMPTS):
+                raise _failure(verdict, batch.lines)
+        return attempt > 0
+
     def _wait_to_split(self) -> None:
         breaker = self.context.breaker
         breaker.request_refused()
@@ -162,25 +199,30 @@ class Delivery:
             if self.context.wait(_BREAKER_POLL_SECONDS):
                 raise Aborted
 
-    def _send(self, body: bytes, entries: int) -> Accepted | Refused:
-        """Attempt one request until the answer is a verdict on its rows."""
+    def _send(self, request: _Request) -> Accepted | Refused | Blocked:
+        """Attempt one request until its rows are judged, or until a proxy forbids it."""
         context = self.context
         deadline = context.clock() + context.retry_timeout_seconds
-        attempt = 0
+        attempt = doubts = 0
         while True:
             self._wait_for_throttle()
             attempt += 1
             self.unreported_requests += 1
-            verdict = judge(self.transport.post_batch(body), entries, context.wall_clock)
+            answer = self.transport.post_batch(request.body)
+            verdict = judge(answer, request.rows, context.wall_clock)
+            answer.release()
             match verdict:
-                case Accepted() | Refused():
+                case Accepted() | Refused() | Blocked():
                     return verdict
                 case Retry():
-                    self._back_off(verdict, attempt, deadline)
-                case Unauthorized():
-                    raise bad_credentials()
-                case Unexpected(status):
-                    raise _unexpected_status(status)
+                    if not self._back_off(verdict, attempt, deadline, MAX_ATTEMPTS):
+                        raise _retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
+                case Doubtful(_, status):
+                    doubts += 1
+                    if not self._back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
+                        raise _failure(verdict, request.lines)
+                case Unauthorized() | PaymentRequired():
+                    raise _failure(verdict, request.lines)
                 case _:
                     assert_never(verdict)
 
@@ -191,16 +233,30 @@ class Delivery:
             if context.wait(seconds + backoff_seconds(1, context.rng)):
                 raise Aborted
 
-    def _back_off(self, verdict: Retry, attempt: int, deadline: float) -> None:
+    def _back_off(self, verdict: Retry, attempt: int, deadline: float, max_attempts: int) -> bool:
+        """Wait before the next attempt; returns False at once if there is none."""
         context = self.context
         seconds = max(verdict.at_least_seconds, backoff_seconds(attempt, context.rng))
-        if attempt >= MAX_ATTEMPTS or context.clock() + seconds > deadline:
-            raise _retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
+        if attempt >= max_attempts or context.clock() + seconds > deadline:
+            return False
         if verdict.everyone:
             context.throttle.hold(seconds)
         context.report(Retrying(verdict.reason, seconds))
         if context.wait(seconds):
             raise Aborted
+        return True
+
+
+def _blocked_by_proxy() -> Refused:
+    return Refused(
+        Rejection(
+            _BLOCKED,
+            "",
+            "A firewall or proxy between Airbyte and Customer.io blocks requests that contain this row (HTTP 403 in a form "
+            "that Customer.io does not use), and lets others through. Customer.io has not seen the row. Allow requests to "
+            "Customer.io in the firewall or proxy, then replay the row.",
+        )
+    )
 
 
 def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
@@ -211,12 +267,9 @@ def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> 
     )
 
 
-def _unexpected_status(status: int) -> ProtocolError:
-    return ProtocolError(
-        f"Unexpected answer from the Track API (HTTP {status}). The rows of this request count as not delivered and will "
-        "be sent again. Check the proxy between Airbyte and Customer.io, and the Track API URL (track_api_url) if one is "
-        "set."
-    )
+def _failure(ending: Ending, lines: list[bytes]) -> SyncError:
+    outcome = "The rows of this request count as not delivered and will be sent again."
+    return failure(ending, outcome, known_words)
 
 
 def _account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigError:
@@ -227,9 +280,16 @@ def _account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigErr
         )
     else:
         outcome = "The rows of these batches were neither delivered nor rejected, and will be sent again by the next attempt."
+    batches = counted(breaker.refused_batches, "whole batch", "whole batches")
+    seen = f"{batches} with {counted(breaker.refused_rows, 'row')} were split down to single rows"
+    if rejection.reason == _BLOCKED:
+        return ConfigError(
+            f"A firewall or proxy between Airbyte and Customer.io blocks every request that contains rows (HTTP 403 in a form "
+            f"that Customer.io does not use): {seen}, and each was blocked. So the problem is the firewall or proxy, not the "
+            f"rows. {outcome} Allow requests from Airbyte to track.customer.io and track-eu.customer.io in the firewall or proxy."
+        )
     return ConfigError(
-        f"Customer.io refuses every request and accepts no row at all: {counted(breaker.refused_batches, 'whole batch', 'whole batches')} "
-        f"with {counted(breaker.refused_rows, 'row')} were split down to single rows, and each was refused without naming a "
+        f"Customer.io refuses every request and accepts no row at all: {seen}, and each was refused without naming a "
         f"row or a field. So the problem is the account or the configuration, not the rows. {outcome} Check the workspace in "
         f"Customer.io, and the configuration. Customer.io's answer: {known_words(rejection.message)}"
     )
