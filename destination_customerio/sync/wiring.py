@@ -22,6 +22,7 @@ from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
+from destination_customerio.track_api.answer_memory import AnswerMemory
 from destination_customerio.track_api.client import TrackClient
 from destination_customerio.track_api.region import read_timeout_seconds, resolve_track_url
 
@@ -121,9 +122,16 @@ def start_lanes(
     breaker_limits: BreakerLimits | None = None,
 ) -> Lanes:
     """Start lanes to the account's own host, which post to the inbox until they are aborted."""
+    memory = AnswerMemory()
     return ThreadedLanes(
         config.max_concurrent_requests,
-        lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
+        lambda: TrackClient(
+            track_url,
+            config.credentials,
+            read_timeout_seconds(config),
+            send_timeout_seconds=config.retry_timeout_seconds,
+            memory=memory,
+        ),
         config.retry_timeout_seconds,
         inbox.post,
         breaker_limits,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # Reasons are counted and logged, so they must be single words, not sentences that may quote a row.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 # A server may send megabytes about one row; they are kept in memory until the row is stored.
-_MAX_MESSAGE_CHARACTERS = 10_000
+_MAX_MESSAGE_CHARACTERS = 2_000
 # What a `status` or a `message` beside a 200 may say without taking the success back.
 _SUCCESS_WORDS = frozenset(
     [

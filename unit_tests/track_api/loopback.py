@@ -41,10 +41,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """The bytes to answer with, and what to do then: `keep` the connection, `close`, `reset`, or `hang`."""
+    """The bytes to answer with, and what to do then: `keep` the connection, `close`, `reset`, or `hang`.
+
+    repeated  bytes that are sent again and again before, as long as the client takes them
+    """
 
     raw: bytes
     then: str = "keep"
+    repeated: bytes = b""
 
 
 def http(status: int, body: bytes = b"", then: str = "keep", **headers: str) -> Reply:
@@ -61,6 +65,7 @@ class Server:
     answer: Callable[[Request], Reply]
     tls: ssl.SSLContext | None = None
     is_proxy: bool = False
+    connect_reply: Reply | None = None  # what a proxy answers instead of letting requests through
     address: str = ""  # host and port, once it listens
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -118,12 +123,14 @@ class Server:
         stream = connection if self.tls is None or self.is_proxy else self._secure(connection)
         while (request := _read(stream, number, host)) is not None:
             self.requests.append(request)
-            if request.method == "CONNECT":
+            if request.method == "CONNECT" and self.connect_reply is None:
                 stream.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 stream, host = self._secure(stream), request.path
                 continue
-            reply = self.answer(request)
+            reply = self.connect_reply or self.answer(request)
             stream.sendall(reply.raw)
+            while reply.repeated and not self._stopping.wait(0.005):
+                stream.sendall(reply.repeated)
             if reply.then == "hang":
                 self._stopping.wait(10)
             if reply.then == "reset":

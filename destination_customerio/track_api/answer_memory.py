@@ -1,0 +1,28 @@
+"""The memory that answers may take, over all lanes."""
+
+from __future__ import annotations
+
+import threading
+
+# A request of 500 KB whose rows are all rejected is usually answered with less.
+FREE_ANSWER_BYTES = 256 * 1024
+# A 207 that rejects every row of a full request takes a few megabytes.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+
+class AnswerMemory:
+    """Room for one large answer, which is read and judged before the next one is. Thread-safe; shared by all lanes.
+
+    An answer takes several times its length once it is parsed, so large ones in all lanes at once would exceed any limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def reserve(self) -> None:
+        """Wait until no other large answer is in memory."""
+        self._lock.acquire()
+
+    def release(self) -> None:
+        """The answer has been judged, or given up."""
+        self._lock.release()
