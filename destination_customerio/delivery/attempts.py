@@ -28,6 +28,7 @@ from destination_customerio.track_api.verdict import (
     Refused,
     Retry,
     Unauthorized,
+    Verdict,
     judge,
 )
 from destination_customerio.wording import counted
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
 
     from destination_customerio.delivery.batch import Batch
     from destination_customerio.delivery.breaker import CircuitBreaker
+    from destination_customerio.delivery.concurrency import ConcurrencyLimit
     from destination_customerio.delivery.throttle import Throttle
 
 
 # How soon a lane that waits for another notices what that one has found.
-_BREAKER_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _WITHOUT_ROWS = b'{"batch":[]}'
 _BLOCKED = "blocked"
 
@@ -90,6 +92,7 @@ class DeliveryContext:
 
     throttle: Throttle
     breaker: CircuitBreaker
+    concurrency: ConcurrencyLimit
     retry_timeout_seconds: float
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
@@ -190,13 +193,13 @@ class Delivery:
         breaker = self.context.breaker
         breaker.request_refused()
         while not breaker.may_split(self):
-            if self.context.wait(_BREAKER_POLL_SECONDS):
+            if self.context.wait(_POLL_SECONDS):
                 raise Aborted
 
     def _hold_back(self, batch: Batch) -> None:
         """Every row of the batch was refused in words that name neither a row nor a field: wait for what others find."""
         while not self.context.breaker.may_settle(len(batch)):
-            if self.context.wait(_BREAKER_POLL_SECONDS):
+            if self.context.wait(_POLL_SECONDS):
                 raise Aborted
 
     def _send(self, request: _Request) -> Accepted | Refused | Blocked:
@@ -205,12 +208,14 @@ class Delivery:
         deadline = context.clock() + context.retry_timeout_seconds
         attempt = doubts = 0
         while True:
-            self._wait_for_throttle()
-            attempt += 1
-            self.unreported_requests += 1
-            answer = self.transport.post_batch(request.body)
-            verdict = judge(answer, request.rows, context.wall_clock)
-            answer.release()
+            deadline += self._wait_for_turn()
+            try:
+                self._wait_for_throttle()
+                attempt += 1
+                self.unreported_requests += 1
+                verdict = self._attempt(request)
+            finally:
+                context.concurrency.end(self)
             match verdict:
                 case Accepted() | Refused() | Blocked():
                     return verdict
@@ -225,6 +230,32 @@ class Delivery:
                     raise _failure(verdict, request.lines)
                 case _:
                     assert_never(verdict)
+
+    def _attempt(self, request: _Request) -> Verdict:
+        answer = self.transport.post_batch(request.body)
+        try:
+            self.context.concurrency.observe(
+                self,
+                answered=isinstance(answer, Answer),
+                timed_out=isinstance(answer, NoAnswer) and answer.timed_out,
+                sending_seconds=answer.sending_seconds,
+            )
+            return judge(answer, request.rows, self.context.wall_clock)
+        finally:
+            answer.release()
+
+    def _wait_for_turn(self) -> float:
+        """Wait until the line has room for a request; returns the seconds that the retry budget does not count.
+
+        While others are answered, waiting for them is no failure; while nobody is, the budget runs.
+        """
+        context = self.context
+        began_at, answers = context.clock(), context.concurrency.answers
+        while not context.concurrency.may_begin(self):
+            if context.wait(_POLL_SECONDS):
+                context.concurrency.end(self)
+                raise Aborted
+        return context.clock() - began_at if context.concurrency.answers > answers else 0.0
 
     def _wait_for_throttle(self) -> None:
         context = self.context

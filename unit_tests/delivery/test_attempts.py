@@ -16,6 +16,7 @@ from destination_customerio.delivery.attempts import Aborted, Delivered, Deliver
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
@@ -53,6 +54,7 @@ class FakeServer:
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
         self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
+        self.concurrency = ConcurrencyLimit(2)
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
         """Answer one request."""
@@ -78,6 +80,7 @@ class FakeServer:
         context = DeliveryContext(
             throttle=self.throttle,
             breaker=self.breaker,
+            concurrency=self.concurrency,
             retry_timeout_seconds=retry_timeout_seconds,
             clock=lambda: self.now,
             wall_clock=lambda: self.now,
@@ -265,6 +268,65 @@ def test_a_required_payment_fails_the_delivery_without_quoting_a_value() -> None
         server.delivery().deliver(batch)
     assert "c4nary" not in str(caught.value)
     assert len(server.bodies) == 1
+
+
+def test_a_lane_waits_for_its_turn_on_a_slow_line() -> None:
+    """Not at the cost of its retry budget, as long as others are answered meanwhile."""
+
+    def wait(seconds: float) -> bool:
+        server.now += seconds
+        if server.now > 1_300.0 and others:
+            server.concurrency.observe(others[0], answered=True, timed_out=False, sending_seconds=0.0)
+            server.concurrency.end(others.pop(0))
+        return False
+
+    server = FakeServer(answers(Answer(503, b"", "40")))
+    others = ["first", "second"]
+    assert all(server.concurrency.may_begin(lane) for lane in others)
+    server.wait = wait  # type: ignore[method-assign]
+    assert server.deliver(1, retry_timeout_seconds=60.0).requests == 2
+    assert server.now > 1_300.0
+
+
+def test_waiting_for_a_turn_counts_while_nobody_is_answered() -> None:
+    """In an outage, the budget of each request runs."""
+
+    def wait(seconds: float) -> bool:
+        server.now += seconds
+        if server.now > 1_100.0:
+            server.concurrency.end("first")
+        return False
+
+    server = FakeServer(lambda _: Answer(503, b""))
+    assert all(server.concurrency.may_begin(lane) for lane in ("first", "second"))
+    server.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        server.deliver(1, retry_timeout_seconds=60.0)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NoAnswer("x", timed_out=True),
+        Answer(503, b"", sending_seconds=11.0),
+        NoAnswer("x", sending_seconds=11.0),
+    ],
+)
+def test_congestion_leaves_room_for_fewer_lanes(answer: Answer | NoAnswer) -> None:
+    """Whether a request timed out or took long to leave; the lane gives its place back."""
+    limits = []
+
+    def respond(_: list[int]) -> Answer | NoAnswer:
+        limits.append(server.concurrency.limit)
+        server.concurrency.end("other")
+        return answer if len(limits) == 1 else OK
+
+    server = FakeServer(respond)
+    assert server.concurrency.may_begin("other")
+    server.deliver(1)
+    assert limits == [2, 1]
+    assert server.concurrency.may_begin("next")
 
 
 def blocking(bad_rows: Sequence[int]) -> Callable[[list[int]], Answer]:
