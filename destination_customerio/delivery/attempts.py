@@ -15,9 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
-from destination_customerio.errors import ConfigError, Rejection, SyncError, TransientError
-from destination_customerio.foreign_text import known_words
-from destination_customerio.track_api.failures import FEW_ATTEMPTS, Ending, failure
+from destination_customerio.delivery.failures import (
+    account_refused,
+    answered_wrongly,
+    blocked_by_proxy,
+    retries_exhausted,
+)
+from destination_customerio.track_api.failures import FEW_ATTEMPTS
 from destination_customerio.track_api.verdict import (
     Accepted,
     Answer,
@@ -31,7 +35,6 @@ from destination_customerio.track_api.verdict import (
     Verdict,
     judge,
 )
-from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     import random
@@ -41,12 +44,12 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.breaker import CircuitBreaker
     from destination_customerio.delivery.concurrency import ConcurrencyLimit
     from destination_customerio.delivery.throttle import Throttle
+    from destination_customerio.errors import Rejection
 
 
 # How soon a lane that waits for another notices what that one has found.
 _POLL_SECONDS = 0.05
 _WITHOUT_ROWS = b'{"batch":[]}'
-_BLOCKED = "blocked"
 
 
 class Transport(Protocol):
@@ -131,7 +134,7 @@ class Delivery:
         try:
             rejected, is_judged = self._split(batch)
             if not is_judged and breaker.batch_refused(len(batch)):
-                raise _account_refused(breaker, next(iter(rejected.values())))
+                raise account_refused(breaker, next(iter(rejected.values())))
         finally:
             breaker.end(self)
         if not is_judged:
@@ -176,7 +179,7 @@ class Delivery:
             was_closed = self._wait_for_way(batch)
             if was_closed or len(part) == 1:
                 verdict = self._send(request)
-        return _blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
+        return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
 
     def _wait_for_way(self, batch: Batch) -> bool:
         """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
@@ -186,7 +189,7 @@ class Delivery:
         while isinstance(verdict := self._send(request), Blocked):
             attempt += 1
             if not self._back_off(Retry("blocked by a proxy or firewall"), attempt, deadline, FEW_ATTEMPTS):
-                raise _failure(verdict, batch.lines)
+                raise answered_wrongly(verdict, batch.lines)
         return attempt > 0
 
     def _wait_to_split(self) -> None:
@@ -221,18 +224,19 @@ class Delivery:
                     return verdict
                 case Retry():
                     if not self._back_off(verdict, attempt, deadline, MAX_ATTEMPTS):
-                        raise _retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
+                        raise retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
                 case Doubtful(_, status):
                     doubts += 1
                     if not self._back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
-                        raise _failure(verdict, request.lines)
+                        raise answered_wrongly(verdict, request.lines)
                 case Unauthorized() | PaymentRequired():
-                    raise _failure(verdict, request.lines)
+                    raise answered_wrongly(verdict, request.lines)
                 case _:
                     assert_never(verdict)
 
     def _attempt(self, request: _Request) -> Verdict:
         answer = self.transport.post_batch(request.body)
+        release = answer.release
         try:
             self.context.concurrency.observe(
                 self,
@@ -242,7 +246,8 @@ class Delivery:
             )
             return judge(answer, request.rows, self.context.wall_clock)
         finally:
-            answer.release()
+            del answer  # before its memory counts as free
+            release()
 
     def _wait_for_turn(self) -> float:
         """Wait until the line has room for a request; returns the seconds that the retry budget does not count.
@@ -276,51 +281,3 @@ class Delivery:
         if context.wait(seconds):
             raise Aborted
         return True
-
-
-def _blocked_by_proxy() -> Refused:
-    return Refused(
-        Rejection(
-            _BLOCKED,
-            "",
-            "A firewall or proxy between Airbyte and Customer.io blocks requests that contain this row (HTTP 403 in a form "
-            "that Customer.io does not use), and lets others through. Customer.io has not seen the row. Allow requests to "
-            "Customer.io in the firewall or proxy, then replay the row.",
-        )
-    )
-
-
-def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
-    return TransientError(
-        f"Customer.io did not accept a request after {counted(attempts, 'attempt')} (retry budget: {budget_seconds:.0f} "
-        f"s; last failure: {verdict.reason}). Delivered rows are kept; the next attempt resumes from the last checkpoint. "
-        "Check Customer.io's status page, and that nothing between Airbyte and Customer.io breaks connections."
-    )
-
-
-def _failure(ending: Ending, lines: list[bytes]) -> SyncError:
-    outcome = "The rows of this request count as not delivered and will be sent again."
-    return failure(ending, outcome, known_words)
-
-
-def _account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigError:
-    if breaker.rejected_rows:
-        outcome = (
-            f"{counted(breaker.rejected_rows, 'row')} of the first of these batches had been rejected before this was clear; "
-            "the other rows were neither delivered nor rejected, and will be sent again by the next attempt."
-        )
-    else:
-        outcome = "The rows of these batches were neither delivered nor rejected, and will be sent again by the next attempt."
-    batches = counted(breaker.refused_batches, "whole batch", "whole batches")
-    seen = f"{batches} with {counted(breaker.refused_rows, 'row')} were split down to single rows"
-    if rejection.reason == _BLOCKED:
-        return ConfigError(
-            f"A firewall or proxy between Airbyte and Customer.io blocks every request that contains rows (HTTP 403 in a form "
-            f"that Customer.io does not use): {seen}, and each was blocked. So the problem is the firewall or proxy, not the "
-            f"rows. {outcome} Allow requests from Airbyte to track.customer.io and track-eu.customer.io in the firewall or proxy."
-        )
-    return ConfigError(
-        f"Customer.io refuses every request and accepts no row at all: {seen}, and each was refused without naming a "
-        f"row or a field. So the problem is the account or the configuration, not the rows. {outcome} Check the workspace in "
-        f"Customer.io, and the configuration. Customer.io's answer: {known_words(rejection.message)}"
-    )

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.sync.events import Inbox
 
+_LEAST_WEIGHT_BYTES = 48 << 20
+_WEIGHT_BYTES_PER_LANE = 4 << 20
+
 
 class Sync:
     """A `write` that is ready to run once something posts lines into its inbox.
@@ -72,11 +75,23 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
     reporter = LogReporter(syncs, output, time.monotonic(), closing_lines=storage_lines)
-    settings = PipelineSettings(max_rejected_percent=config.max_rejected_percent)
+    settings = PipelineSettings(
+        max_weight_bytes=max_weight_bytes(config.max_concurrent_requests),
+        max_rejected_percent=config.max_rejected_percent,
+    )
     pipeline = Pipeline(
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
     )
     return Sync(pipeline, [lanes.abort, *closers])
+
+
+def max_weight_bytes(lanes: int) -> int:
+    """The budget for data that is read and not yet settled: room for each lane's batch in flight, and one that fills up.
+
+    A full batch of short rows takes about 2 MiB with its lines and Python's overhead. Without room for both, lanes would
+    wait, or batches would leave before they are full.
+    """
+    return max(_LEAST_WEIGHT_BYTES, lanes * _WEIGHT_BYTES_PER_LANE)
 
 
 def prepare_dry_run(config: Config, streams: Sequence[Stream], inbox: Inbox, output: Output) -> Sync:
@@ -129,7 +144,6 @@ def start_lanes(
             track_url,
             config.credentials,
             read_timeout_seconds(config),
-            send_timeout_seconds=config.retry_timeout_seconds,
             memory=memory,
         ),
         config.retry_timeout_seconds,

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 USER_AGENT = f"airbyte-destination-customerio/{__version__}"
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
-SEND_TIMEOUT_SECONDS = 900.0
+SEND_TIMEOUT_SECONDS = 300.0
 
 _BATCH_PATH = "/api/v2/batch"
 _REGION_PATH = "/api/v1/accounts/region"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.track_api.attempt_timer import AttemptTimer
 
-# A TLS record. At 16 KiB in 30 s, a full request takes fifteen minutes: slower lines are none.
+# A TLS record.
 _PIECE_BYTES = 16 * 1024
 _INTERIM = range(100, 200)
 
