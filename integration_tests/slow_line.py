@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -18,9 +19,12 @@ _BUFFER_BYTES = 16_384
 
 
 class _Line:
-    def __init__(self, bytes_per_second: float, target: tuple[str, int]) -> None:
+    def __init__(self, bytes_per_second: float, patience_seconds: float, target: tuple[str, int]) -> None:
         self._bytes_per_second = bytes_per_second
+        self._patience_seconds = patience_seconds
         self._target = target
+        # When the request under way began, by the socket that it comes from.
+        self._began_at: dict[socket.socket, float] = {}
         self._upstream = threading.Lock()
         self._sockets: list[socket.socket] = []
         self.threads: list[threading.Thread] = []
@@ -42,8 +46,13 @@ class _Line:
         with contextlib.suppress(OSError):
             while piece := source.recv(_PIECE_BYTES):
                 if is_slow:
+                    began_at = self._began_at.setdefault(source, time.monotonic())
+                    if time.monotonic() - began_at > self._patience_seconds:
+                        break
                     with self._upstream:
                         time.sleep(len(piece) / self._bytes_per_second)
+                else:
+                    self._began_at.pop(sink, None)
                 sink.sendall(piece)
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -60,12 +69,15 @@ class _Line:
 
 
 @contextlib.contextmanager
-def slow_line(url: str, bytes_per_second: float) -> Iterator[str]:
-    """A way to the server at `url` that carries so many bytes a second upstream; yields its own URL."""
+def slow_line(url: str, bytes_per_second: float, patience_seconds: float = math.inf) -> Iterator[str]:
+    """A way to the server at `url` that carries so many bytes a second upstream; yields its own URL.
+
+    patience_seconds  a request that takes longer to come is cut off, as gateways do
+    """
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
-    line = _Line(bytes_per_second, (parts.hostname, parts.port))
+    line = _Line(bytes_per_second, patience_seconds, (parts.hostname, parts.port))
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)
         listener.bind(("127.0.0.1", 0))

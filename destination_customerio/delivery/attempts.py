@@ -238,13 +238,14 @@ class Delivery:
         answer = self.transport.post_batch(request.body)
         release = answer.release
         try:
+            verdict = judge(answer, request.rows, self.context.wall_clock)
             self.context.concurrency.observe(
                 self,
-                answered=isinstance(answer, Answer),
+                succeeded=not isinstance(verdict, Retry),
                 timed_out=isinstance(answer, NoAnswer) and answer.timed_out,
                 sending_seconds=answer.sending_seconds,
             )
-            return judge(answer, request.rows, self.context.wall_clock)
+            return verdict
         finally:
             del answer  # before its memory counts as free
             release()
@@ -252,15 +253,15 @@ class Delivery:
     def _wait_for_turn(self) -> float:
         """Wait until the line has room for a request; returns the seconds that the retry budget does not count.
 
-        While others are answered, waiting for them is no failure; while nobody is, the budget runs.
+        While others succeed, waiting for them is no failure; while nobody does, the budget runs.
         """
         context = self.context
-        began_at, answers = context.clock(), context.concurrency.answers
+        began_at, successes = context.clock(), context.concurrency.successes
         while not context.concurrency.may_begin(self):
             if context.wait(_POLL_SECONDS):
                 context.concurrency.end(self)
                 raise Aborted
-        return context.clock() - began_at if context.concurrency.answers > answers else 0.0
+        return context.clock() - began_at if context.concurrency.successes > successes else 0.0
 
     def _wait_for_throttle(self) -> None:
         context = self.context

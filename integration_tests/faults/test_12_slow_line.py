@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 ROWS_PER_REQUEST = 16
 
 
-def sync(api: LocalTrackApi, bytes_per_second: float, requests: int, **config: object) -> int:
+def sync(
+    api: LocalTrackApi,
+    bytes_per_second: float,
+    requests: int,
+    patience_seconds: float = math.inf,
+    **config: object,
+) -> int:
     """Sync about so many full requests over a slow line; returns how many had to be sent again."""
     rows = requests * ROWS_PER_REQUEST
     lines = [
@@ -31,7 +38,7 @@ def sync(api: LocalTrackApi, bytes_per_second: float, requests: int, **config: o
         for number in range(rows)
     ]
     catalog = catalog_of(stream("orders", "person_event"))
-    with slow_line(api.url, bytes_per_second) as url:
+    with slow_line(api.url, bytes_per_second, patience_seconds) as url:
         settings = {**config_of(api, **config), "track_api_url": url}
         with Connector("write", settings, catalog) as connector:
             connector.send([*lines, stream_state("orders", rows)])
@@ -54,6 +61,17 @@ def test_a_request_that_makes_progress_is_not_sent_again(
     resends = sync(api, 800_000, requests=16, retry_timeout_seconds=3)
     assert resends == 0
     figures(faults="a slow line", rows=256, **lost_and_doubled(api, range(256)), resends=resends)
+
+
+def test_requests_that_are_cut_off_midway_make_room_for_one_another(
+    api: LocalTrackApi, figures: Callable[..., None]
+) -> None:
+    """A gateway gives no eight requests at once the time they need; after the first ones fewer are sent at once."""
+    resends = sync(api, 800_000, requests=24, patience_seconds=3.5)
+    assert 0 < resends <= 12
+    figures(
+        faults="a gateway before a slow line", rows=384, **lost_and_doubled(api, range(384)), resends=resends
+    )
 
 
 @pytest.mark.skipif(not IS_LONG, reason="takes four minutes; `make chaos` has them")

@@ -271,12 +271,12 @@ def test_a_required_payment_fails_the_delivery_without_quoting_a_value() -> None
 
 
 def test_a_lane_waits_for_its_turn_on_a_slow_line() -> None:
-    """Not at the cost of its retry budget, as long as others are answered meanwhile."""
+    """Not at the cost of its retry budget, as long as others succeed meanwhile."""
 
     def wait(seconds: float) -> bool:
         server.now += seconds
         if server.now > 1_300.0 and others:
-            server.concurrency.observe(others[0], answered=True, timed_out=False, sending_seconds=0.0)
+            server.concurrency.observe(others[0], succeeded=True, timed_out=False, sending_seconds=0.0)
             server.concurrency.end(others.pop(0))
         return False
 
@@ -288,7 +288,7 @@ def test_a_lane_waits_for_its_turn_on_a_slow_line() -> None:
     assert server.now > 1_300.0
 
 
-def test_waiting_for_a_turn_counts_while_nobody_is_answered() -> None:
+def test_waiting_for_a_turn_counts_while_nobody_succeeds() -> None:
     """In an outage, the budget of each request runs."""
 
     def wait(seconds: float) -> bool:

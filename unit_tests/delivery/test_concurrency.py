@@ -45,7 +45,7 @@ class Line:
             for lane in self._next_ended():
                 timed_out = lane in self.left_bytes
                 seconds = self.now - self.began_at[lane] - (0 if timed_out else self.answer_seconds)
-                limit.observe(lane, answered=not timed_out, timed_out=timed_out, sending_seconds=seconds)
+                limit.observe(lane, succeeded=not timed_out, timed_out=timed_out, sending_seconds=seconds)
                 limit.end(lane)
                 self.resends += timed_out
                 unanswered -= not timed_out
@@ -114,7 +114,7 @@ def limit() -> ConcurrencyLimit:
 
 def observe(limit: ConcurrencyLimit, lane: int, *, timed_out: bool = False, seconds: float = 0.0) -> None:
     """A request ends."""
-    limit.observe(lane, answered=not timed_out, timed_out=timed_out, sending_seconds=seconds)
+    limit.observe(lane, succeeded=not timed_out, timed_out=timed_out, sending_seconds=seconds)
     limit.end(lane)
 
 
@@ -134,6 +134,15 @@ def test_a_request_that_takes_long_to_leave_is_congestion_too(limit: Concurrency
     assert limit.limit == 2
     observe(limit, 1, seconds=9.0)
     assert limit.limit == 2
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.5, 4), (1.5, 2)])
+def test_a_request_that_fails_midway_is_congestion_too(
+    limit: ConcurrencyLimit, seconds: float, expected: int
+) -> None:
+    """A gateway may cut slow requests off before they time out here; one that fails at once says nothing."""
+    limit.observe(0, succeeded=False, timed_out=False, sending_seconds=seconds)
+    assert limit.limit == expected
 
 
 def test_the_limit_grows_by_one_a_round(limit: ConcurrencyLimit) -> None:
@@ -167,9 +176,3 @@ def test_a_lane_that_gives_up_waiting_holds_nobody_back(limit: ConcurrencyLimit)
     limit.end("first")
     limit.end(0)
     assert limit.may_begin("second")
-
-
-def test_a_failure_of_another_kind_says_nothing(limit: ConcurrencyLimit) -> None:
-    """A refused connection is no congestion."""
-    limit.observe(0, answered=False, timed_out=False, sending_seconds=0.0)
-    assert limit.limit == 4
