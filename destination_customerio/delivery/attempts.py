@@ -4,7 +4,7 @@ Every attempt of a part sends the same bytes. Rows that a refusal names are reje
 together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
 stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
 
-A firewall or proxy may forbid a request because of one row in it, or every request. A request without rows tells the two
+A firewall or proxy may forbid a request because of one row in it, or every request. A request without rows separates the two
 apart: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before a row is
 rejected, which is then tried once more.
 """

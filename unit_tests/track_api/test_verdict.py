@@ -283,7 +283,7 @@ def test_a_401_with_a_page_is_the_login_of_a_proxy(body: Any, is_page: bool) -> 
     assert verdict(401, body) == expected
 
 
-def test_a_required_payment_is_told_in_the_servers_words() -> None:
+def test_a_required_payment_is_reported_in_the_servers_words() -> None:
     """Whatever the envelope."""
     assert verdict(402, {"meta": {"error": "plan limit"}}) == PaymentRequired("plan limit")
     assert verdict(402, PAGE) == PaymentRequired("")
