@@ -105,11 +105,10 @@ class DeliveryContext:
 
 
 class _Request(NamedTuple):
-    """A body, how many rows it sends, and the lines whose values no message may show."""
+    """A body, and how many rows it sends."""
 
     body: bytes
     rows: int
-    lines: list[bytes]
 
 
 @dataclass(slots=True, eq=False)
@@ -173,23 +172,23 @@ class Delivery:
 
     def _send_part(self, batch: Batch, part: Sequence[int]) -> Accepted | Refused:
         """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
-        request = _Request(batch.body_of(part), len(part), batch.lines)
+        request = _Request(batch.body_of(part), len(part))
         verdict = self._send(request)
         if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
-            was_closed = self._wait_for_way(batch)
+            was_closed = self._wait_for_way()
             if was_closed or len(part) == 1:
                 verdict = self._send(request)
         return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
 
-    def _wait_for_way(self, batch: Batch) -> bool:
+    def _wait_for_way(self) -> bool:
         """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
-        request = _Request(_WITHOUT_ROWS, 0, batch.lines)
+        request = _Request(_WITHOUT_ROWS, 0)
         deadline = self.context.clock() + self.context.retry_timeout_seconds
         attempt = 0
         while isinstance(verdict := self._send(request), Blocked):
             attempt += 1
             if not self._back_off(Retry("blocked by a proxy or firewall"), attempt, deadline, FEW_ATTEMPTS):
-                raise answered_wrongly(verdict, batch.lines)
+                raise answered_wrongly(verdict)
         return attempt > 0
 
     def _wait_to_split(self) -> None:
@@ -228,9 +227,9 @@ class Delivery:
                 case Doubtful(_, status):
                     doubts += 1
                     if not self._back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
-                        raise answered_wrongly(verdict, request.lines)
+                        raise answered_wrongly(verdict)
                 case Unauthorized() | PaymentRequired():
-                    raise answered_wrongly(verdict, request.lines)
+                    raise answered_wrongly(verdict)
                 case _:
                     assert_never(verdict)
 

@@ -39,10 +39,10 @@ def retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> T
     )
 
 
-def answered_wrongly(ending: Ending, lines: list[bytes]) -> SyncError:
-    """The error for an answer that ends the sync; `lines` hold the values that it may not quote."""
+def answered_wrongly(ending: Ending) -> SyncError:
+    """The error for an answer that ends the sync."""
     outcome = "The rows of this request count as not delivered and will be sent again."
-    return failure(ending, outcome, known_words)
+    return failure(ending, outcome)
 
 
 def account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigError:

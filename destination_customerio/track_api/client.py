@@ -139,7 +139,7 @@ class TrackClient:
                 answer.release()
                 url = _redirect_target(url, location)
         except requests.RequestException as error:
-            kind = self._timer.failure or _describe(error, self._route)
+            kind = _describe(error, self._route, self._timer.failure)
             return NoAnswer(kind, bool(self._timer.failure), self._timer.sending_seconds)
         except OSError:  # requests looks for the file before every connection
             bundle = self._route.ca_bundle
@@ -194,8 +194,8 @@ def _redirect_target(url: str, location: str) -> str:
     return target
 
 
-def _describe(error: requests.RequestException, route: Route) -> str:
-    """Why an attempt failed, without anything from the request.
+def _describe(error: requests.RequestException, route: Route, too_slow: str) -> str:
+    """Why an attempt failed, without anything from the request; `too_slow` is what took too long, if anything did.
 
     Raises:
         ConfigError: a person must change something first, so that another attempt would fail the same way.
@@ -206,6 +206,8 @@ def _describe(error: requests.RequestException, route: Route) -> str:
                 f"The Track API could not be reached: {failure.cause}. The rows of this request were not sent. {failure.remedy}"
             ) from None
         return failure.cause
+    if too_slow:
+        return too_slow
     match error:
         case requests.exceptions.Timeout():
             return "no answer in time"

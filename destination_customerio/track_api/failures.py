@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from destination_customerio.errors import ConfigError, ProtocolError
+from destination_customerio.foreign_text import known_words
 from destination_customerio.track_api.credentials import bad_credentials
 from destination_customerio.track_api.verdict import Blocked, Doubt, Doubtful, PaymentRequired, Unauthorized
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from destination_customerio.errors import SyncError
 
 # How often a request is sent while the answer may be somebody else's, or nobody's who will answer the next time.
@@ -24,13 +23,12 @@ _CHECK_THE_WAY = (
 )
 
 
-def failure(ending: Ending, outcome: str, shown: Callable[[str], str], region: str = "auto") -> SyncError:
+def failure(ending: Ending, outcome: str, region: str = "auto") -> SyncError:
     """The error for an answer that no further attempt will change.
 
     Args:
         ending: the verdict on the answer
         outcome: a sentence about the rows
-        shown: makes the server's words fit for a trace
         region: the configured one, if that region's host was asked
     """
     match ending:
@@ -39,7 +37,7 @@ def failure(ending: Ending, outcome: str, shown: Callable[[str], str], region: s
         case PaymentRequired(words):
             return ConfigError(
                 f"Customer.io does not accept requests of this account until a payment is made (HTTP 402). {outcome} Check the "
-                f"billing of the account in Customer.io.{_quoted(shown(words))}"
+                f"billing of the account in Customer.io.{_quoted(known_words(words))}"
             )
         case Blocked():
             return ConfigError(
@@ -48,7 +46,7 @@ def failure(ending: Ending, outcome: str, shown: Callable[[str], str], region: s
                 "The Site ID and the API Key are unlikely to be the cause."
             )
         case Doubtful(doubt, status, words):
-            return _failure_of_doubt(doubt, status, outcome, _quoted(shown(words)))
+            return _failure_of_doubt(doubt, status, outcome, _quoted(known_words(words)))
         case _:
             assert_never(ending)
 

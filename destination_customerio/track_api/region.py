@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, assert_never
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
 from destination_customerio.exact_json.codec import parse_object
-from destination_customerio.foreign_text import known_words
 from destination_customerio.track_api.client import READ_TIMEOUT_SECONDS, TrackClient
 from destination_customerio.track_api.failures import Ending, failure
 from destination_customerio.track_api.verdict import (
@@ -113,7 +112,7 @@ def _exhausted(verdict: Retry | Blocked | Doubtful, asked: str, region: str, att
 
 
 def _failure(verdict: Ending, region: str) -> SyncError:
-    return failure(verdict, "Nothing was written.", known_words, region)
+    return failure(verdict, "Nothing was written.", region)
 
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:
