@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -14,9 +15,17 @@ def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+def _without_controls(value: object) -> object:
+    if isinstance(value, str) and any(unicodedata.category(character) in _CONTROLS for character in value):
+        raise ValueError("contains a line end or another control character; enter it again without")
+    return value
+
+
+# Control characters, and the separators of lines and paragraphs.
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 # Keys are pasted from web pages, often with a trailing space or line break.
-Text = Annotated[str, BeforeValidator(_trimmed)]
-Secret = Annotated[SecretStr, BeforeValidator(_trimmed)]
+Text = Annotated[str, BeforeValidator(_without_controls), BeforeValidator(_trimmed)]
+Secret = Annotated[SecretStr, BeforeValidator(_without_controls), BeforeValidator(_trimmed)]
 
 SECRET = {"airbyte_secret": True}
 HIDDEN = {"airbyte_hidden": True}
