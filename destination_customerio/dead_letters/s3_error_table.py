@@ -1,29 +1,30 @@
-"""Causes and remedies of the bucket's failures: one table of error codes, one of exceptions.
+"""Causes and remedies of the bucket's failures: one table for what the store answered, one for all other faults.
 
-What the user must change (bucket name, region, keys, permissions) is a config_error; everything else is transient.
+What only a person can change (names, keys, permissions, addresses, certificates, settings of the machine) is a
+config_error, so that the platform does not repeat it for ever; everything else is transient.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from destination_customerio.dead_letters.s3_faults import Fault
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class InvalidEndpointError(Exception):
-    """The client can't be made for this endpoint."""
-
-
 class Explanation(NamedTuple):
     """What one kind of failure means.
 
     kind    the type of error to raise
-    cause   half a sentence, with {bucket}, {store}, {operation}, {code}, {status}, {error} and {os_error} to fill in
+    cause   half a sentence, with the placeholders below to fill in
     remedy  whole sentences: what to do
+
+    Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint with http://), {server} (the endpoint
+    without the bucket's name), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
+    {file} (one that is missing or broken), {setting} (what is wrong with a setting), {variables} (those of AWS that are set).
     """
 
     kind: type[SyncError]
@@ -31,18 +32,59 @@ class Explanation(NamedTuple):
     remedy: str
 
 
+_CHECK_PROXY = "Check the endpoint, and that no proxy between Airbyte and the store caches, rewrites or answers requests."
+_CHECK_NETWORK = "Check the endpoint and the region, and that Airbyte's network lets the connector reach them; then try again."
+_CHECK_ROLE = (
+    "Enter the ARN of a role, such as arn:aws:iam::123456789012:role/airbyte-rejected, as the role ARN; without one "
+    "configured, set AWS_ROLE_ARN to it."
+)
+
 BUSY = Explanation(
     TransientError,
     "the store asks for fewer requests",
     "Try again later; if it persists, use another bucket or path.",
 )
-INVALID_BUCKET_NAME = Explanation(
-    ConfigError, "{bucket} is not a valid bucket name", "Correct the bucket name."
+DENIED = Explanation(
+    ConfigError,
+    "access to the bucket {bucket} was denied ({operation})",
+    "Allow the credentials s3:PutObject, s3:ListBucket, s3:GetObject and s3:DeleteObject on the bucket and the "
+    "bucket path, and the use of its KMS key if it has one.",
+)
+EXPIRED = Explanation(
+    TransientError,
+    "the credentials expired",
+    "Try again; if it persists, renew the credentials of the machine that runs the connector.",
 )
 ROLE_NOT_ASSUMED = Explanation(
     ConfigError,
     "the configured role could not be assumed (AWS answered {code})",
     "Check the role ARN, and that the role trusts the connector's own AWS credentials and its external ID.",
+)
+STS_FAILED = Explanation(
+    TransientError,
+    "AWS could not issue credentials (it answered {code} with status {status}, {operation})",
+    "Try again later.",
+)
+NOT_S3 = Explanation(
+    ConfigError,
+    "{store} answered with status {status}, but not as an S3 store does ({operation})",
+    "Check that the endpoint is the address of the store's S3 API, not of its web console, that the port and http:// or "
+    "https:// are right, and that no proxy or firewall answers in its place.",
+)
+REDIRECTED = Explanation(
+    ConfigError,
+    "{store} redirects to another address (status {status})",
+    "Enter the address that it redirects to as the endpoint; often this is the same one with https://.",
+)
+BUCKET_IN_ENDPOINT = Explanation(
+    ConfigError,
+    "the endpoint {store} already contains the name of the bucket {bucket}",
+    "Enter the address of the store alone: {server}.",
+)
+HOST_STYLE_DEMANDED = Explanation(
+    ConfigError,
+    "{store} only accepts virtual-hosted addresses, with the bucket's name in the host name ({bucket}.host)",
+    "Enter the store's host name as the endpoint, not an IP address, and set the addressing style to auto or virtual.",
 )
 UNKNOWN_CODE = Explanation(
     TransientError,
@@ -51,16 +93,8 @@ UNKNOWN_CODE = Explanation(
 )
 KMS = "KMS."  # what the codes of its key management begin with
 
-_ROWS: tuple[tuple[tuple[str, ...], Explanation], ...] = (
-    (
-        ("AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden", KMS),
-        Explanation(
-            ConfigError,
-            "access to the bucket {bucket} was denied ({operation})",
-            "Allow the credentials s3:PutObject, s3:ListBucket, s3:GetObject and s3:DeleteObject on the bucket and the "
-            "bucket path, and the use of its KMS key if it has one.",
-        ),
-    ),
+_BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
+    (("AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden", KMS), DENIED),
     (
         ("NoSuchBucket",),
         Explanation(
@@ -76,6 +110,8 @@ _ROWS: tuple[tuple[tuple[str, ...], Explanation], ...] = (
             "InvalidClientTokenId",
             "UnrecognizedClientException",
             "InvalidSecurity",
+            "InvalidTokenId",
+            "AuthFailure",
             "NotSignedUp",
             "401",
             "Unauthorized",
@@ -87,25 +123,77 @@ _ROWS: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         ),
     ),
     (
-        ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"),
+        ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
         Explanation(
             ConfigError,
             "the bucket {bucket} is in another region",
-            "Set the bucket region to the one that AWS shows beside the bucket's name.",
+            "Set the bucket region to the one that AWS shows beside the bucket's name; other stores have it in their "
+            "configuration.",
         ),
     ),
-    (("InvalidBucketName",), INVALID_BUCKET_NAME),
     (
-        ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"),
+        ("InvalidBucketName",),
+        Explanation(ConfigError, "{bucket} is not a valid bucket name", "Correct the bucket name."),
+    ),
+    (
+        (
+            "SecondLevelDomainForbidden",
+            "VirtualHostDomainRequired",
+            "PathStyleDomainForbidden",
+            "InvalidPathAccess",
+        ),
+        HOST_STYLE_DEMANDED,
+    ),
+    (("MethodNotAllowed", "405", "501"), NOT_S3),
+    (
+        ("NotImplemented",),
+        Explanation(
+            ConfigError,
+            "{store} does not support a part of the S3 API ({operation})",
+            "If AWS_REQUEST_CHECKSUM_CALCULATION is set for the connector, set it to when_required; otherwise use another "
+            "store.",
+        ),
+    ),
+    (
+        (
+            "QuotaExceeded",
+            "BucketQuotaExceeded",
+            "XMinioStorageFull",
+            "XMinioAdminBucketQuotaExceeded",
+            "507",
+        ),
+        Explanation(
+            ConfigError,
+            "the bucket {bucket} is full",
+            "Give it more room, or use another bucket, then sync again.",
+        ),
+    ),
+    (
+        (
+            "BadDigest",
+            "InvalidDigest",
+            "IncompleteBody",
+            "XAmzContentSHA256Mismatch",
+            "XAmzContentChecksumMismatch",
+        ),
         Explanation(
             TransientError,
-            "the credentials expired",
-            "Try again; if it persists, renew the credentials of the machine that runs the connector.",
+            "the file was damaged on its way to the store (it answered {code})",
+            "Try again; if it persists, check any proxy between Airbyte and the store.",
         ),
     ),
+    (("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"), EXPIRED),
     (
         ("RequestTimeTooSkewed",),
         Explanation(TransientError, "the clock of this machine is wrong", "Set the clock, then try again."),
+    ),
+    (
+        ("407",),
+        Explanation(
+            ConfigError,
+            "the proxy of the environment demands a user name and a password (status 407)",
+            "Put them into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or except the store with NO_PROXY.",
+        ),
     ),
     (
         (
@@ -114,78 +202,166 @@ _ROWS: tuple[tuple[tuple[str, ...], Explanation], ...] = (
             "ThrottlingException",
             "RequestLimitExceeded",
             "TooManyRequests",
+            "429",
             "503",
             "ServiceUnavailable",
         ),
         BUSY,
     ),
 )
-BY_CODE: Mapping[str, Explanation] = {code: explanation for codes, explanation in _ROWS for code in codes}
+BY_CODE: Mapping[str, Explanation] = {code: row for codes, row in _BY_CODE for code in codes}
+# Codes without a row of their own that may be shown. Any other code is the server's own text, and is not.
+SHOWN_CODES = frozenset(BY_CODE) | {
+    "InternalError",
+    "InvalidArgument",
+    "InvalidObjectState",
+    "InvalidRequest",
+    "MalformedXML",
+    "MissingContentLength",
+    "NoSuchKey",
+    "NoSuchUpload",
+    "OperationAborted",
+    "PreconditionFailed",
+    "RequestTimeout",
+    "ValidationError",
+    "InvalidIdentityToken",
+    "IDPCommunicationError",
+    "IDPRejectedClaim",
+    "RegionDisabledException",
+}
 
-
-@cache
-def by_exception() -> tuple[tuple[tuple[type[Exception], ...], Explanation], ...]:
-    """What an exception means that is not an answer of the store; the first row that fits counts."""
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions as boto
-
-    return (
-        (
-            (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
-            Explanation(
-                ConfigError,
-                "no AWS credentials were found",
-                "Configure an access key for the bucket, or give the machine that runs the connector a role.",
-            ),
-        ),
-        (
-            (boto.InvalidRegionError,),
-            Explanation(
-                ConfigError, "the bucket region is not a valid region name", "Correct the bucket region."
-            ),
-        ),
-        (
-            (InvalidEndpointError,),
-            Explanation(ConfigError, "the endpoint {store} is not a valid URL", "Correct the endpoint."),
-        ),
-        (
-            (boto.SSLError,),
-            Explanation(
-                TransientError,
-                "the TLS certificate of {store} could not be verified",
-                "Check the endpoint's certificate, and any proxy between Airbyte and the store.",
-            ),
-        ),
-        (
-            (
-                boto.ConnectionError,
-                boto.HTTPClientError,
-                boto.ResponseStreamingError,
-                boto.IncompleteReadError,
-                ConnectionError,
-                TimeoutError,
-            ),
-            Explanation(
-                TransientError,
-                "{store} could not be reached, or did not answer in time ({error})",
-                "Check the endpoint and the region, and that Airbyte's network lets the connector reach them; then try "
-                "again.",
-            ),
-        ),
-        (
-            (OSError,),
-            Explanation(
-                TransientError,
-                "the temporary file could not be written ({os_error})",
-                "Give the connector more disk space for temporary files, then try again.",
-            ),
-        ),
-        (
-            (boto.BotoCoreError, Boto3Error),
-            Explanation(
-                TransientError,
-                "the store failed in an unexpected way ({error})",
-                "Try again; if it persists, check the store's own logs.",
-            ),
-        ),
-    )
+_NOT_PROVEN_REMEDY = (
+    f"Try again; if it persists, the store or something before it loses files. {_CHECK_PROXY}"
+)
+BY_FAULT: Mapping[Fault, Explanation] = {
+    Fault.PROFILE: Explanation(
+        ConfigError,
+        "the AWS profile that is set for this machine (AWS_PROFILE) does not exist",
+        "Remove or correct AWS_PROFILE, or add the profile to the AWS config file.",
+    ),
+    Fault.AWS_FILE: Explanation(
+        ConfigError,
+        "the AWS config or credentials file of this machine can't be read ({file})",
+        "Correct the file, or the variable that names it (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).",
+    ),
+    Fault.REGION: Explanation(
+        ConfigError, "{setting} is not a valid region name", "Enter a region such as us-east-1."
+    ),
+    Fault.ENDPOINT: Explanation(
+        ConfigError,
+        "{setting} is not a valid URL",
+        "Correct it: a URL such as https://minio.example.com:9000.",
+    ),
+    Fault.AWS_SETTING: Explanation(
+        ConfigError,
+        "{setting}",
+        "Correct it where the connector's environment or the AWS config file is set. AWS variables that are set: {variables}.",
+    ),
+    Fault.BUCKET_NAME: Explanation(
+        ConfigError,
+        "{bucket} is not a valid bucket name",
+        "Correct the bucket name: the name alone, such as acme-airbyte-rejected, without s3://, a URL or a path.",
+    ),
+    Fault.NO_CREDENTIALS: Explanation(
+        ConfigError,
+        "no AWS credentials were found",
+        "Configure an access key for the bucket, or give the machine that runs the connector a role.",
+    ),
+    Fault.HALF_A_KEY: Explanation(
+        ConfigError,
+        "no AWS credentials were found: the machine has one half of an access key",
+        "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither.",
+    ),
+    Fault.CREDENTIALS_FILE: Explanation(
+        ConfigError,
+        "a file that the AWS credentials are read from is missing or can't be read ({file})",
+        "Mount it where AWS_WEB_IDENTITY_TOKEN_FILE or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE says, or configure an access "
+        "key for the bucket.",
+    ),
+    Fault.ROLE_ARN: Explanation(ConfigError, "the role is not named by a valid ARN", _CHECK_ROLE),
+    Fault.CREDENTIALS_UNREACHABLE: Explanation(
+        TransientError,
+        "the service that issues the AWS credentials could not be reached, or did not answer in time ({error})",
+        "Check that the connector can reach AWS STS, or its container's metadata service; then try again.",
+    ),
+    Fault.CREDENTIALS: Explanation(
+        ConfigError,
+        "the AWS credentials of this machine can't be used: {setting}",
+        "Correct the setting, or configure an access key for the bucket. AWS variables that are set: {variables}.",
+    ),
+    Fault.CA_BUNDLE: Explanation(
+        ConfigError,
+        "the file of trusted certificates is missing, or has no certificates ({file})",
+        "Correct the path, or mount the file into the connector's container.",
+    ),
+    Fault.NO_TLS: Explanation(
+        ConfigError,
+        "{store} does not answer with TLS, which https:// needs",
+        "If the store uses plain HTTP, write {plain} as the endpoint; otherwise correct the host or the port.",
+    ),
+    Fault.CERTIFICATE_TIME: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: it has expired, or is not valid yet",
+        "Renew the store's certificate, and check the clock of this machine.",
+    ),
+    Fault.CERTIFICATE_NAME: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: it is for another host name",
+        "Enter the host name that the certificate is for. With a bucket's name in the host name, it must cover that too; "
+        "the addressing style path avoids this.",
+    ),
+    Fault.CERTIFICATE_ISSUER: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: its issuer is not trusted",
+        "Set AWS_CA_BUNDLE to a file with the issuer's certificate; it may belong to a proxy between Airbyte and the store.",
+    ),
+    Fault.TLS: Explanation(
+        TransientError,
+        "no TLS connection to {store} could be made",
+        "Check the endpoint's TLS settings, and any proxy between Airbyte and the store; then try again.",
+    ),
+    Fault.PROXY: Explanation(
+        TransientError,
+        "the proxy of the environment could not be used, or refused the connection",
+        "Check HTTPS_PROXY and HTTP_PROXY, or except the store with NO_PROXY; then try again.",
+    ),
+    Fault.UNRESOLVED: Explanation(
+        TransientError,
+        "{store} could not be reached: its host name could not be resolved",
+        f"Correct the endpoint or the region if it is misspelled. {_CHECK_NETWORK}",
+    ),
+    Fault.UNREACHABLE: Explanation(
+        TransientError, "{store} could not be reached, or did not answer in time ({error})", _CHECK_NETWORK
+    ),
+    Fault.UNREADABLE: Explanation(
+        ConfigError, "{store} answered, but not as an S3 store does", NOT_S3.remedy
+    ),
+    Fault.NO_ETAG: Explanation(
+        TransientError,
+        "the answer to the upload does not confirm it (no ETag, or another status than 200), so the file may not be stored",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.OTHER_CONTENT: Explanation(
+        TransientError,
+        "the store has other content than was uploaded (its ETag differs)",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.OTHER_SIZE: Explanation(
+        TransientError, "the store has another number of bytes than was uploaded", _NOT_PROVEN_REMEDY
+    ),
+    Fault.NOT_STORED: Explanation(
+        TransientError,
+        "the store accepted the file, but does not have it",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.DISK: Explanation(
+        TransientError,
+        "the temporary file could not be written ({os_error})",
+        "Give the connector more disk space for temporary files, then try again.",
+    ),
+    Fault.UNKNOWN: Explanation(
+        TransientError,
+        "the store failed in an unexpected way ({error})",
+        "Try again; if it persists, check the store's own logs.",
+    ),
+}

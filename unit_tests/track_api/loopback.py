@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 HOSTS = ["localhost", "track.customer.io", "track-eu.customer.io"]
@@ -169,11 +169,15 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Create a certificate; clients that use `path` as their CA bundle trust it."""
+def make_certificate(
+    folder: Path, hosts: Sequence[str] = (*HOSTS, "127.0.0.1"), days_left: int = 1
+) -> Certificate:
+    """Create a certificate; clients that use `path` as their CA bundle trust it, unless it has expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
-    names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]
+    names: list[x509.GeneralName] = [
+        x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts
+    ]
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -181,12 +185,10 @@ def make_certificate(folder: Path) -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days_left))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([*names, x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = folder / "certificate.pem"
