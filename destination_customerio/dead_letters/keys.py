@@ -27,6 +27,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from destination_customerio.config.storage import GzipCompression, JsonlFormat
+from destination_customerio.dead_letters.date_patterns import check_date_pattern, formatted_date
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ _TIME_UNIQUE = re.compile(r"\{(?:timestamp|epoch|uuid)\}")
 _VARIABLE = re.compile(r"\$?\{([^{}]*)\}")
 _TEST_OBJECT = re.compile(TEST_NAME + "(_[0-9a-f]{32})?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9/!_.*')(&$@=;:+,?-]")
-_DATE_TOKEN = re.compile(r"'([^']*)'|(([A-Za-z])\3*)")
-_DATE_FIELDS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 
 
 def bucket_prefix(storage: S3Storage) -> str:
@@ -204,7 +203,7 @@ class DeadLetterKeys:
 
     def _file_values(self, stream: Stream) -> Mapping[str, str]:
         patterns = {
-            name: _formatted(self._started_at, name.removeprefix("date:"))
+            name: formatted_date(self._started_at, name.removeprefix("date:"))
             for name in _VARIABLE.findall(self._file_format)
             if name.startswith("date:")
         }
@@ -223,37 +222,13 @@ def _check_variables(field: str, template: str, valid: tuple[str, ...]) -> None:
     for spelled in _VARIABLE.findall(template):
         name = _plain(f"{{{spelled}}}")[1:-1]
         if with_dates and name.startswith("date:"):
-            _check_date_pattern(name.removeprefix("date:"))
+            check_date_pattern(name.removeprefix("date:"))
         elif name not in valid:
             choices = ", ".join(f"{{{choice}}}" for choice in valid)
             raise ConfigError(
                 f"Invalid configuration: object_storage_config.{field} has an unknown variable {{{spelled}}}. Nothing was written. "
                 f"Use these: {choices}" + (", {date:yyyy_MM} and the like." if with_dates else ".")
             )
-
-
-def _check_date_pattern(pattern: str) -> None:
-    for token in _DATE_TOKEN.finditer(pattern):
-        if (letters := token[2]) and letters not in _DATE_FIELDS and letters != "SSS":
-            raise ConfigError(
-                "Invalid configuration: object_storage_config.file_name_format has a date pattern with the unknown letters "
-                f"{letters}. Nothing was written. Use these: {', '.join(_DATE_FIELDS)}, SSS."
-            )
-
-
-def _formatted(moment: datetime, pattern: str) -> str:
-    """A moment in a Java date pattern: yyyy, MM, ...; text in single quotes is literal."""
-
-    def one(token: re.Match[str]) -> str:
-        if not token[2]:
-            return token[1]
-        return (
-            f"{moment.microsecond // 1_000:03d}"
-            if token[2] == "SSS"
-            else moment.strftime(_DATE_FIELDS[token[2]])
-        )
-
-    return _DATE_TOKEN.sub(one, pattern)
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:

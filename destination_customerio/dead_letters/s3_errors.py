@@ -1,6 +1,6 @@
 """What a failure of the bucket means, as the error to end with.
 
-Causes and remedies are in `s3_error_table`, what failed is read by `s3_faults`. No text of an exception or of an answer
+Causes and remedies are in `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No text of an exception or of an answer
 gets into a message, as stores quote keys in it: only codes that are known, and names of our own.
 """
 
@@ -23,7 +23,6 @@ from destination_customerio.dead_letters.s3_error_table import (
     BUCKET_IN_ENDPOINT,
     BUSY,
     BY_CODE,
-    BY_FAULT,
     EXPIRED,
     KMS,
     NOT_S3,
@@ -33,6 +32,7 @@ from destination_customerio.dead_letters.s3_error_table import (
     STS_FAILED,
     UNKNOWN_CODE,
 )
+from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import (
     Fault,
     Step,

@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.parsers import ResponseParserError
 
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_error_table import BY_CODE, BY_FAULT
+from destination_customerio.dead_letters.s3_error_table import BY_CODE
 from destination_customerio.dead_letters.s3_errors import explain
+from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import (
     Fault,
     Step,
