@@ -31,6 +31,7 @@ from destination_customerio.dead_letters.s3_error_table import (
     SHOWN_CODES,
     STS_FAILED,
     UNKNOWN_CODE,
+    Explanation,
 )
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import (
@@ -41,13 +42,14 @@ from destination_customerio.dead_letters.s3_faults import (
     chain_of,
     fault_of,
 )
-from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.dead_letters.s3_route import bucket_route
+from destination_customerio.errors import ConfigError, SyncError, unexpected
+from destination_customerio.network.failures import explain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from destination_customerio.config.storage import S3Storage
-    from destination_customerio.dead_letters.s3_error_table import Explanation
 
 _UPLOADING = "The rejected rows could not be stored in the bucket"
 _SYNC_STOPS = "The sync stops; the next attempt sends the rows again that are not yet acknowledged."
@@ -88,7 +90,7 @@ def explain(
             else _explanation_of_answer(cause, storage)
         )
     elif fault := fault_of(error):
-        explanation = BY_FAULT[fault]
+        explanation = _explanation_of_proxy(cause, storage) or BY_FAULT[fault]
     else:
         bug = unexpected(error)
         return SyncError(
@@ -130,6 +132,18 @@ def explained(
         raise
     except Exception as error:  # noqa: BLE001 - every failure needs an explanation
         raise explain(error, storage, failed, meaning) from None
+
+
+def _explanation_of_proxy(cause: BaseException, storage: S3Storage) -> Explanation | None:
+    """Why no connection came about through the proxy of the environment; None where there is none, or it did its part."""
+    try:
+        route = bucket_route(storage, os.environ)
+    except ConfigError:
+        return None
+    if route.proxy is None:
+        return None
+    failure = explain_failure(cause, route, "the store")
+    return Explanation(failure.kind, failure.cause, failure.remedy) if failure else None
 
 
 def _explanation_of_answer(error: Any, storage: S3Storage) -> Explanation:

@@ -475,7 +475,17 @@ def test_a_file_of_certificates_that_has_none(
     with Server(lambda _: http(200), tls=make_certificate(tmp_path).context) as server:
         error = failure(f"https://{server.address}")
     assert type(error) is ConfigError
-    assert f"AWS_CA_BUNDLE={bundle}" in str(error)
+    assert "AWS_CA_BUNDLE names a file" in str(error)
+    assert_safe(str(error))
+
+
+def test_a_proxy_that_refuses_the_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its variable, and without its password; the store has no part in it."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:s3cret-of-the-proxy@127.0.0.1:1")
+    error = failure("https://store.example.com")
+    assert type(error) is TransientError
+    assert "the proxy in HTTPS_PROXY refused the connection" in str(error)
+    assert "s3cret" not in str(error)
     assert_safe(str(error))
 
 
