@@ -6,7 +6,6 @@ follow, and rows that can't be sent. States go to the ledger, and so do rows tha
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from destination_customerio.airbyte.line_errors import not_a_message, unknown_stream, without_data
@@ -28,6 +27,7 @@ from destination_customerio.exact_json.codec import (
     parse_exactly,
     parse_ordinary,
 )
+from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.identifiers import ExactDigitsNeeded
 from destination_customerio.mapping.limits import nested_too_deeply
@@ -54,7 +54,7 @@ class RejectedRow(NamedTuple):
 class SkippedType(NamedTuple):
     """Messages of a type that the connector does not know are skipped; reported once for each type.
 
-    name  the type, if it is made of letters and underscores; otherwise ""
+    name  the type, if it is made of known words; otherwise ""
     """
 
     name: str
@@ -64,8 +64,6 @@ Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType
 
 # Newer versions of the protocol have a few new types; anything beyond that is not worth a log line.
 _MAX_REPORTED_TYPES = 20
-_TYPE_NAME = re.compile(r"[A-Za-z_]+")
-_MAX_TYPE_CHARACTERS = 40
 
 
 class Intake:
@@ -160,7 +158,8 @@ class Intake:
             return
         if kind.strip().upper() in ("RECORD", "STATE"):  # skipping it would lose a row
             raise not_a_message(self._lines_read, "its type is not spelled RECORD or STATE, in capitals")
-        name = kind[:_MAX_TYPE_CHARACTERS] if _TYPE_NAME.fullmatch(kind) else ""
+        # A line that is no message may have a type all the same, such as a row that the source printed.
+        name = known_code(kind, "")
         if name not in self._skipped_types and len(self._skipped_types) < _MAX_REPORTED_TYPES:
             self._skipped_types.add(name)
             yield SkippedType(name)
