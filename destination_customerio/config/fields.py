@@ -52,7 +52,9 @@ def checked_url(url: str, *, http_allowed: bool) -> str:
         parts = urlsplit(url)
         host = parts.hostname
         _ = parts.port
-    except ValueError:
+        # The form in which a name is resolved, and compared with NO_PROXY; also refuses labels that none can have.
+        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
+    except ValueError:  # also UnicodeError
         raise ValueError("not a URL") from None
     # Checked in the text: urlsplit drops an empty query or user name.
     if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#\\ "):

@@ -167,6 +167,7 @@ def test_invalid_settings_are_refused(settings: dict[str, Any]) -> None:
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost:8080/", "http://localhost:8080"),
         (" http://[::1]:8080 ", "http://[::1]:8080"),
+        ("https://m\u00fcller.example.com:8443/\u00e9", "https://xn--mller-kva.example.com:8443/\u00e9"),
     ],
 )
 def test_the_track_api_url_can_be_overridden(url: str, base: str) -> None:
@@ -193,6 +194,9 @@ def test_the_track_api_url_can_be_overridden(url: str, base: str) -> None:
         "https://track customer.io",
         "https://",
         "https://[::1",
+        "https://track..customer.io",
+        f"https://{'t' * 64}.customer.io",
+        "http://\uff4cocalhost",
         "track.customer.io",
         "ftp://track.customer.io",
         "file:///etc/passwd",

@@ -88,6 +88,8 @@ def test_loopback_is_always_reached_directly(host: str, scheme: str) -> None:
         ("user:pass@proxy:3128", "http://user:pass@proxy:3128"),
         ("http://[fd00::1]:3128", "http://[fd00::1]:3128"),
         ("http://my_proxy:", "http://my_proxy"),
+        ("http://token@proxy.:3128", "http://token:@proxy.:3128"),
+        ("http://domain%5Cuser:pass@proxy:3128", "http://domain%5Cuser:pass@proxy:3128"),
     ],
 )  # fmt: skip
 def test_a_proxy_is_written_in_several_ways(value: str, url: str) -> None:
@@ -116,6 +118,10 @@ def test_a_proxy_is_written_in_several_ways(value: str, url: str) -> None:
         "http://proxy/secret.pac",
         "http://pro xy.secret:3128",
         "http://proxy1:80;http://secret:80",
+        "http://domain\\user:secret@proxy:3128",
+        "http://user:secret@proxy..example:3128",
+        "http://user:secret@.:3128",
+        f"http://user:secret@{'p' * 64}:3128",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
