@@ -27,8 +27,7 @@ def bucket_route(storage: S3Storage, environ: Mapping[str, str]) -> Route:
         storage.s3_endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
     )
     if not endpoint:
-        region = storage.s3_bucket_region or DEFAULT_REGION
-        endpoint = f"https://{storage.s3_bucket_name}.s3.{region}.{_aws_domain(region)}"
+        endpoint = f"https://{storage.s3_bucket_name}.{_s3_host(storage.s3_bucket_region or DEFAULT_REGION)}"
     return route_to(endpoint, "bucket", environ)
 
 
@@ -66,7 +65,12 @@ def verify_of(session: Session, route: Route) -> str | bool:
     """AWS_CA_BUNDLE, the bundle of the AWS profile, or the one that other variables name, in this order."""
     if route.ca_bundle and route.ca_bundle.variable == "AWS_CA_BUNDLE":
         return route.ca_bundle.path
-    return session.get_config_variable("ca_bundle") or route.verify
+    return (session.get_config_variable("ca_bundle") or "").strip() or route.verify
+
+
+def _s3_host(region: str) -> str:
+    # boto3 still uses the old name of the first region.
+    return "s3.amazonaws.com" if region == "us-east-1" else f"s3.{region}.{_aws_domain(region)}"
 
 
 def _aws_domain(region: str) -> str:

@@ -232,6 +232,14 @@ def test_a_path_that_can_not_exist_names_its_variable(path: str) -> None:
         ca_bundle_for(URL, "track_api", {"REQUESTS_CA_BUNDLE": path})
 
 
+def test_a_list_of_folders_is_named_as_such(tmp_path: Path) -> None:
+    """OpenSSL takes one in SSL_CERT_DIR, but the HTTP clients don't."""
+    with pytest.raises(
+        ConfigError, match="SSL_CERT_DIR names several folders, but the connector can use only one"
+    ):
+        ca_bundle_for(URL, "track_api", {"SSL_CERT_DIR": f"{tmp_path}:{tmp_path}"})
+
+
 def test_a_folder_must_be_prepared_and_is_not_for_the_bucket(tmp_path: Path) -> None:
     """OpenSSL finds a certificate in a folder only by the hash in its name."""
     (tmp_path / "ca.pem").write_bytes(make_authority(tmp_path).path.read_bytes())
