@@ -6,7 +6,7 @@ import unicodedata
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -21,11 +21,22 @@ def _without_controls(value: object) -> object:
     return value
 
 
+def _encodable(secret: SecretStr) -> SecretStr:
+    """The secret, if it can be sent; pydantic checks that of plain texts only."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid text") from None
+    return secret
+
+
 # Control characters, and the separators of lines and paragraphs.
 _CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 # Keys are pasted from web pages, often with a trailing space or line break.
 Text = Annotated[str, BeforeValidator(_without_controls), BeforeValidator(_trimmed)]
-Secret = Annotated[SecretStr, BeforeValidator(_without_controls), BeforeValidator(_trimmed)]
+Secret = Annotated[
+    SecretStr, BeforeValidator(_without_controls), BeforeValidator(_trimmed), AfterValidator(_encodable)
+]
 
 SECRET = {"airbyte_secret": True}
 HIDDEN = {"airbyte_hidden": True}

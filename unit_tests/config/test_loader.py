@@ -60,6 +60,10 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     [
         ({}, "credentials is missing"),
         ({"credentials": "x"}, "credentials must be an object"),
+        (
+            {"credentials": {"siteId": "\ud800", "apiKey": "s3cr3t\udfff"}},
+            "credentials.apiKey: must be valid text",
+        ),
         ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.siteId is empty"),
         ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.apiKey must be a string"),
         ({**VALID, "credentials": {"siteId": "x", "apiKey": None}}, "credentials.apiKey is missing"),
