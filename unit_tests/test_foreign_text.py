@@ -30,6 +30,7 @@ from integration_tests.quotations import FORMS
         ("email ada@example.com and Ada Lovelace", "email … and …"),
         ('{"error":"invalid"}', "…"),
         ("<b>invalid</b> email", "… email"),
+        ("gender X of a user: x-amz-acl", "… of a user: x-amz-acl"),
         ("…", "…"),
         (" \n\t", ""),
         ("", ""),
@@ -222,7 +223,7 @@ def test_a_path_is_shown_as_far_as_it_is_known() -> None:
     """Known levels of a server's field stay, so that the reader finds the place."""
     columns = KnownColumns.of(["tier", "address"])
     assert columns.shown_field("attributes.tier") == "attributes.tier"
-    assert columns.shown_field("address.founder.x.7.tier") == "address.….x.….tier"
+    assert columns.shown_field("address.founder.city.7.email.x.tier") == "address.….email.….tier"
     assert columns.shown_field("tier is Founder!") == "…"
     assert columns.shown_field("") == ""
 
