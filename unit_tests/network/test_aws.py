@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from destination_customerio.dead_letters.s3_client import bucket_route
+from destination_customerio.dead_letters.s3_route import bucket_route
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from unit_tests.network.clients import head
