@@ -1,4 +1,4 @@
-"""4. Memory: the connector's peak memory as syncs get longer."""
+"""5. Memory: the connector's peak memory as syncs get longer."""
 
 from __future__ import annotations
 
