@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, encode, is_valid_text
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    compacted,
+    encode,
+    encoded_sizes,
+    is_valid_text,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +30,6 @@ MAX_EVENT_NAME_BYTES = 100
 MAX_ATTRIBUTES = 300
 MAX_NAME_BYTES = 150
 MAX_VALUE_BYTES = 1_000
-
-_LARGEST_CHARACTER_BYTES = 4
 
 
 def nested_too_deeply() -> Rejection:
@@ -63,23 +68,27 @@ def check_names(names: Iterable[str]) -> None:
             raise Rejection("too_large", name, f"A column name is longer than {MAX_NAME_BYTES} bytes.")
 
 
-def check_values(attributes: JsonObject) -> None:
-    """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded.
+def has_long_value(attributes: JsonObject) -> bool:
+    """Whether an attribute may have more than 1,000 bytes: encoded, a value is never shorter than by its own bytes."""
+    return max(encoded_sizes(attributes.values()), default=0) > MAX_VALUE_BYTES
 
-    Numbers count too: those that do not fit a double are sent with all their digits.
-    """
+
+def check_values(attributes: JsonObject) -> None:
+    """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded."""
     for name, value in attributes.items():
-        if type(value) is str:
-            if len(value) * _LARGEST_CHARACTER_BYTES <= MAX_VALUE_BYTES:
-                continue
-            size = len(value.encode("utf-8", "surrogatepass"))
-        elif value is None or type(value) is bool or type(value) is float:
-            continue
-        else:
-            size = len(encode(value))
+        size = _value_bytes(encode(value))
         if size > MAX_VALUE_BYTES:
             raise Rejection(
                 "too_large",
                 name,
                 f"{name} is {size:,} bytes long; Customer.io accepts at most {MAX_VALUE_BYTES:,} for one attribute.",
             )
+
+
+def _value_bytes(encoded: bytes) -> int:
+    if len(encoded) <= MAX_VALUE_BYTES:
+        return len(encoded)
+    if encoded[:1] != b'"':
+        return len(compacted(encoded))
+    quotes = 2
+    return len(encoded) - quotes if b"\\" not in encoded else len(parse(encoded).encode())
