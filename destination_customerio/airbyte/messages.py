@@ -13,7 +13,7 @@ import msgspec
 
 from destination_customerio.exact_json.codec import JsonObject, Raw, is_valid_text, parse
 from destination_customerio.exact_json.repair import repaired
-from destination_customerio.exact_json.spans import members
+from destination_customerio.exact_json.spans import Member, is_object, members
 
 # A stream's namespace ("" if it has none) and name.
 StreamKey = tuple[str, str]
@@ -48,65 +48,59 @@ read_message = msgspec.json.Decoder(Message).decode
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def outer_members(text: bytes) -> dict[str, bytes]:
-    """The members of an object, each as its text; none for another value. They may be nested to any depth.
+def outer_members(text: bytes, start: int = 0) -> dict[str, Member]:
+    """Where the members of the object at `start` are; none for another value. They may be nested to any depth.
 
     Raises:
         ValueError: the object is incomplete.
     """
-    if text.lstrip()[:1] != b"{":
-        return {}
-    return {member.name: text[member.start : member.end] for member in members(text)}
+    return {member.name: member for member in members(text, start)} if is_object(text, start) else {}
 
 
-def value_of(text: bytes | None) -> Any:
+def value_of(text: bytes, member: Member | None) -> Any:
     """The value of a member; None for one that is missing or nested too deeply."""
     try:
-        return None if text is None else parse(text)
+        return None if member is None else parse(text[member.start : member.end])
     except ValueError:
         return None
 
 
-def unusual_row(data: bytes) -> JsonObject:
-    """A row in which JSON may be repaired, as `Record.data` has it.
+def unusual_row(text: bytes, start: int) -> JsonObject:
+    """The row at `start`, in which JSON may have to be repaired, as `Record.data` has it.
 
     A column with a lone surrogate is text, not bytes, so that it is found where one is not allowed.
     """
-    return {
-        member.name: _unusual_column(data[member.start : member.end], is_text=data[member.start] == ord('"'))
-        for member in members(data)
-    }
+    return {member.name: _unusual_column(text[member.start : member.end]) for member in members(text, start)}
 
 
-def _unusual_column(value: bytes, *, is_text: bool) -> Raw | str:
-    if is_text and rb"\u" in value and not is_valid_text(text := json.loads(value)):
-        return text  # type: ignore[no-any-return]
+def _unusual_column(value: bytes) -> Raw | str:
+    if value[:1] == b'"':
+        # In text, only the escapes of surrogates can need repair.
+        return text if rb"\u" in value and not is_valid_text(text := json.loads(value)) else Raw(value)
     return Raw(repaired(value))
 
 
-def stream_of_record(record: Record) -> StreamKey:
-    """Which stream a RECORD's row belongs to."""
-    return record.namespace or "", record.stream
-
-
-def stream_of_state(state: bytes) -> StreamKey | None:
-    """Which stream a STATE belongs to; None if it belongs to all (GLOBAL, LEGACY).
+def stream_of_state(text: bytes, start: int = 0) -> StreamKey | None:
+    """Which stream the STATE at `start` belongs to; None if it belongs to all (GLOBAL, LEGACY).
 
     Raises:
         ValueError: not a state of the protocol.
     """
-    if state[:1] != b"{":
+    if not is_object(text, start):
         raise ValueError("not a state")
-    content = outer_members(state)
+    content = outer_members(text, start)
     # The oldest clients send no type; their states are one blob for all streams.
-    kind = value_of(content.get("type")) or "LEGACY"
+    kind = value_of(text, content.get("type")) or "LEGACY"
     if not isinstance(kind, str) or kind not in _STATE_TYPES:
         raise ValueError("unknown type of state")
     if kind != "STREAM":
         return None
-    stream = outer_members(content.get("stream", b""))
-    descriptor = outer_members(stream.get("stream_descriptor", b""))
-    name, namespace = value_of(descriptor.get("name")), value_of(descriptor.get("namespace")) or ""
+    descriptor: dict[str, Member] = {}
+    if stream := content.get("stream"):
+        found = outer_members(text, stream.start).get("stream_descriptor")
+        descriptor = outer_members(text, found.start) if found else {}
+    name = value_of(text, descriptor.get("name"))
+    namespace = value_of(text, descriptor.get("namespace")) or ""
     if isinstance(name, str) and isinstance(namespace, str):
         return namespace, name
     raise ValueError("a STREAM state without a stream")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from codecs import getincrementaldecoder
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
@@ -30,6 +31,7 @@ Raw: TypeAlias = msgspec.Raw
 
 # A decimal of up to 15 digits is the same after it was a double; with the point it has 16 characters.
 _EXACT_CHARACTERS = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PIECE_BYTES = 1 << 18
 
 
@@ -159,13 +161,27 @@ def encode(value: Any) -> bytes:
         raise NestedTooDeeply("nested too deeply") from None
 
 
-def encoded_sizes(values: Iterable[Any]) -> list[int]:
-    """The size of each value as encoded; the values must contain no line end between theirs."""
+def longest(values: Iterable[Any]) -> int:
+    """The size of the longest value as encoded; 0 for none. The values must contain no line end between theirs."""
+    return max(map(len, encode_lines(values).split(b"\n")))
+
+
+def own_bytes(value: Any) -> int:
+    """The size of a text without its quotes and escapes, and of any other value without the space between its values."""
+    if type(value) is str:
+        return len(value.encode("utf-8", "surrogatepass"))
+    text = value if type(value) is Raw else encode(value)
+    if bytes(memoryview(text)[:1]) == b'"':
+        return len(plain(text).encode()) if b"\\" in bytes(text) else len(memoryview(text)) - len('""')
+    return len(compacted(text))
+
+
+def encode_lines(values: Iterable[Any]) -> bytes:
+    """Encode values as by `encode`, each on a line of its own."""
     try:
-        lines = _ENCODER.encode_lines(list(values))
+        return _ENCODER.encode_lines(list(values))
     except UnicodeEncodeError:
-        return [len(encode(value)) for value in values]
-    return [len(line) for line in lines.split(b"\n")]
+        return _ENCODER.encode_lines([_without_lone_surrogates(value) for value in values])
 
 
 def encode_canonically(value: Any) -> bytes:
@@ -233,7 +249,7 @@ def _parse(parser: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
 
 
 def _without_space(text: bytes | Raw) -> bytes:
-    return msgspec.json.format(bytes(text), indent=-1)
+    return msgspec.json.format(text, indent=-1)
 
 
 def _long_integer(digits: str) -> int | Decimal:
@@ -274,7 +290,7 @@ def _without_lone_surrogates(value: Any) -> Any:
     """The value with U+FFFD for each lone surrogate, as a parser on the receiving side would replace it."""
     match value:
         case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return _SURROGATE.sub("\ufffd", value)
         case dict():
             return {
                 _without_lone_surrogates(name): _without_lone_surrogates(item) for name, item in value.items()

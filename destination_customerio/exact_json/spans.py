@@ -45,6 +45,11 @@ class Member(NamedTuple):
     end: int
 
 
+def is_object(text: bytes, start: int = 0) -> bool:
+    """Whether an object begins at or after `start`."""
+    return _OPENING.match(text, start) is not None
+
+
 def members(text: bytes, start: int = 0) -> Iterator[Member]:
     """The members of the object that begins at or after `start`, in order.
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Tuples, as a broken schema may have a value that is not hashable.
 _DATE_FORMATS = ("date", "date-time")
+_MAX_EVENT_NAMES = 1_000
 _DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 
 
@@ -72,6 +73,8 @@ class Columns:
         self._identifier_column = settings.identifier_kind.column
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
         self.unreadable: Counter[str] = Counter()
+        # A stream has few names of events; each is checked once.
+        self._event_names: dict[str, str] = {}
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS
@@ -118,6 +121,13 @@ class Columns:
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""
         value = plain(data.pop(column, None))
+        if type(value) is not str or (name := self._event_names.get(value)) is None:
+            name = self._checked_event_name(value, column)
+            if len(self._event_names) < _MAX_EVENT_NAMES and len(value) <= MAX_EVENT_NAME_BYTES:
+                self._event_names[value] = name
+        return name
+
+    def _checked_event_name(self, value: Any, column: str) -> str:
         name = trimmed(value) if type(value) is str else ""
         if not name:
             if is_blank(value):
@@ -143,11 +153,13 @@ class Columns:
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
         value = plain(data.pop(column, None))
-        if is_blank(value):
+        if value is None:
             return None
         try:
             seconds = to_unix_seconds(value)
-        except ValueError:
+        except (ValueError, ArithmeticError):
+            if is_blank(value):
+                return None
             seconds = None
         if seconds is None or not EARLIEST_EVENT <= seconds <= self._latest_event:
             raise Rejection(

@@ -9,17 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import (
-    JsonObject,
-    compacted,
-    encode,
-    encoded_sizes,
-    is_valid_text,
-    parse,
-)
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text, longest, own_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sized
 
 # Sizes are in bytes of UTF-8.
 MAX_BODY_BYTES = 500_000  # a request
@@ -47,7 +40,7 @@ def check_entry_size(size: int) -> None:
         )
 
 
-def check_attribute_count(attributes: JsonObject) -> None:
+def check_attribute_count(attributes: Sized) -> None:
     """Reject a person or an object with more than 300 attributes."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise Rejection(
@@ -70,25 +63,16 @@ def check_names(names: Iterable[str]) -> None:
 
 def has_long_value(attributes: JsonObject) -> bool:
     """Whether an attribute may have more than 1,000 bytes: encoded, a value is never shorter than by its own bytes."""
-    return max(encoded_sizes(attributes.values()), default=0) > MAX_VALUE_BYTES
+    return longest(attributes.values()) > MAX_VALUE_BYTES
 
 
 def check_values(attributes: JsonObject) -> None:
     """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded."""
     for name, value in attributes.items():
-        size = _value_bytes(encode(value))
+        size = own_bytes(value)
         if size > MAX_VALUE_BYTES:
             raise Rejection(
                 "too_large",
                 name,
                 f"{name} is {size:,} bytes long; Customer.io accepts at most {MAX_VALUE_BYTES:,} for one attribute.",
             )
-
-
-def _value_bytes(encoded: bytes) -> int:
-    if len(encoded) <= MAX_VALUE_BYTES:
-        return len(encoded)
-    if encoded[:1] != b'"':
-        return len(compacted(encoded))
-    quotes = 2
-    return len(encoded) - quotes if b"\\" not in encoded else len(parse(encoded).encode())

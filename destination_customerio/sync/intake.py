@@ -14,7 +14,6 @@ from destination_customerio.airbyte.messages import (
     UNREADABLE,
     outer_members,
     read_message,
-    stream_of_record,
     stream_of_state,
     unusual_row,
     value_of,
@@ -23,13 +22,14 @@ from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.partitioner import Barrier
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, check, is_utf8
+from destination_customerio.exact_json.spans import Member, is_object
 from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.limits import nested_too_deeply
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from destination_customerio.delivery.partitioner import Partitioner
     from destination_customerio.errors import ProtocolError
@@ -93,16 +93,16 @@ class Intake:
             message = read_message(line)
         except UNREADABLE:
             return self._read_unusual(line, now)
-        kind = message.type
-        if kind == "RECORD" and (record := message.record):
+        kind, record = message.type, message.record
+        if kind == "RECORD" and record is not None:
             try:
-                sync = self._streams[stream_of_record(record)]
+                sync = self._streams[record.namespace or "", record.stream]
             except (KeyError, TypeError):
                 return self._read_unusual(line, now)
             return self._add_row(sync, record.data, line, now)
         if kind == "STATE":
-            return self._add_state(bytes(message.state), line)
-        return self._skip(kind) if kind != "RECORD" else self._read_unusual(line, now)
+            return self._add_state(bytes(message.state), 0, line)
+        return self._read_unusual(line, now) if kind == "RECORD" else self._skip(kind)
 
     def _add_row(self, sync: StreamSync, data: JsonObject, line: bytes, now: float) -> Sequence[Made]:
         epoch = self._ledger.add_record(sync.queue)
@@ -126,9 +126,9 @@ class Intake:
         sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
         return (*(batch for batch in sealed if batch), barrier)
 
-    def _add_state(self, state: bytes, line: bytes) -> Sequence[Made]:
+    def _add_state(self, text: bytes, start: int, line: bytes) -> Sequence[Made]:
         try:
-            key = stream_of_state(state)
+            key = stream_of_state(text, start)
         except ValueError:
             raise not_a_message(self._lines_read, "it is a STATE of unknown form") from None
         if key is None:
@@ -160,27 +160,31 @@ class Intake:
         """Read a line that is blank, nested beyond the parser, in need of repair, or wrong."""
         if not line.strip():
             return ()
+        is_deep = False
         try:
             check(line)
         except NestedTooDeeply:
-            pass
+            is_deep = True
         except ValueError:
             raise self._not_json() from None
         try:
             message = outer_members(line)
-            record = outer_members(message.get("record", b""))
-        except ValueError:
+        except ValueError:  # brackets that are never closed, too many for the parser
             raise self._not_json() from None
-        match value_of(message.get("type")):
+        match value_of(line, message.get("type")):
             case "RECORD":
-                return self._read_unusual_record(record, line, now)
+                return self._read_unusual_record(message.get("record"), line, now, is_deep=is_deep)
             case "STATE":
-                return self._add_state(message.get("state", b""), line)
+                state = message.get("state")
+                return self._add_state(line, state.start if state else len(line), line)
             case kind:
                 return self._skip(kind)
 
-    def _read_unusual_record(self, record: Mapping[str, bytes], line: bytes, now: float) -> Sequence[Made]:
-        name, namespace = value_of(record.get("stream")), value_of(record.get("namespace")) or ""
+    def _read_unusual_record(
+        self, place: Member | None, line: bytes, now: float, *, is_deep: bool
+    ) -> Sequence[Made]:
+        record = outer_members(line, place.start) if place else {}
+        name, namespace = value_of(line, record.get("stream")), value_of(line, record.get("namespace")) or ""
         if not isinstance(name, str) or not isinstance(namespace, str):
             raise not_a_message(self._lines_read, "it is a RECORD that names no stream")
         try:
@@ -188,16 +192,23 @@ class Intake:
         except KeyError:
             candidates = self._streams.candidates(name)
             raise unknown_stream(self._lines_read, "row", namespace, name, candidates) from None
-        data = record.get("data", b"")
-        if data[:1] != b"{":
-            raise without_data(self._lines_read, sync.stream, is_null=data == b"null")
-        try:
-            check(data)
-        except NestedTooDeeply:
+        data = record.get("data")
+        if data is None or not is_object(line, data.start):
+            is_null = data is not None and line[data.start : data.end] == b"null"
+            raise without_data(self._lines_read, sync.stream, is_null=is_null)
+        if is_deep and _is_deep(line[data.start : data.end]):
             sync.counts.read += 1
             epoch = self._ledger.add_record(sync.queue)
             return (RejectedRow(sync, epoch, line, nested_too_deeply()),)
-        return self._add_row(sync, unusual_row(data), line, now)
+        return self._add_row(sync, unusual_row(line, data.start), line, now)
 
     def _not_json(self) -> ProtocolError:
         return not_a_message(self._lines_read, "it is not valid JSON")
+
+
+def _is_deep(text: bytes) -> bool:
+    try:
+        check(text)
+    except NestedTooDeeply:
+        return True
+    return False

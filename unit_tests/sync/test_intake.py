@@ -97,6 +97,13 @@ def test_rows_are_counted_by_stream(harness: IntakeHarness) -> None:
     assert (sync, line, rejection.reason) == (harness.streams[0], row("{}", namespace=None), "required")
 
 
+@pytest.mark.parametrize("namespace", [None, ""])
+def test_an_empty_namespace_is_none(harness: IntakeHarness, namespace: str | None) -> None:
+    """Absent, null or empty; any other is a different stream."""
+    harness.read(row('{"person_id":"a"}', namespace=namespace), row('{"person_id":"a"}', namespace="eu"))
+    assert [sync.counts.read for sync in harness.streams] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("written", "sent"),
     [
