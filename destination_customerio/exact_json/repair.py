@@ -10,6 +10,7 @@ that work on bytes: a step for each string or number would take seconds for a ro
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,10 @@ def repaired(text: bytes) -> bytes:
     if _BACKSLASH in text or _QUOTE in text:  # not JSON at all
         return text
     masked = text.replace(rb"\\", _BACKSLASH).replace(rb"\"", _QUOTE)
-    pieces = b"".join(_repaired_pieces(masked))
-    return pieces.replace(_QUOTE, rb"\"").replace(_BACKSLASH, rb"\\")
+    fixed = io.BytesIO()
+    fixed.writelines(_repaired_pieces(masked))
+    # Not the pieces joined, which would take the memory of both.
+    return fixed.getvalue().replace(_QUOTE, rb"\"").replace(_BACKSLASH, rb"\\")
 
 
 def _repaired_pieces(text: bytes) -> Iterator[bytes]:
