@@ -9,6 +9,7 @@ PYAIRBYTE := $(VENV)/.pyairbyte-installed
 BENCH := $(VENV)/.bench-installed
 QA := $(VENV)/.qa-installed
 RELEASE := $(VENV)/.release-installed
+SECOND_STORE := $(VENV)/.second-store-installed
 
 # Owns the repository and the image; [project.urls] in pyproject.toml is the one place that says so.
 OWNED_BY := $(shell sed -n 's|^Repository = "https://github.com/\(.*\)/.*|\1|p' pyproject.toml)
@@ -30,7 +31,7 @@ SEED := $(shell date +%s)
 PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name test-live
+.PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name test-live second-store
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +62,8 @@ test-live: $(STAMP) ## Test a real workspace (secrets/config.json), and record w
 		$(BIN)/python -m tools.live_recording.replay live-recording.jsonl || \
 		echo "That is news: please attach live-recording.jsonl to an issue."; \
 	fi
+
+second-store: $(SECOND_STORE) ## Install s3rver from npm, so that the bucket's process tests run against it too
 
 demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 	@$(BIN)/python -m tools.demo
@@ -165,6 +168,20 @@ $(PYAIRBYTE): $(STAMP) locks/pyairbyte.lock locks/source-faker.lock
 			-r locks/$$name.lock || exit 1; \
 	done; \
 	touch $@
+
+# Its scripts are not run; it needs none. Without it, its tests are skipped.
+$(SECOND_STORE): $(STAMP) locks/s3rver/package.json locks/s3rver/package-lock.json
+	@if ! npm --version >/dev/null 2>&1; then \
+		echo "npm is not installed: the bucket's tests run against moto alone."; \
+	else \
+		mkdir -p $(VENV)/s3rver && cp locks/s3rver/*.json $(VENV)/s3rver/ && \
+		if npm ci --prefix $(VENV)/s3rver --ignore-scripts --no-audit --no-fund --silent; then \
+			touch $@; \
+		else \
+			rm -rf $(VENV)/s3rver; \
+			echo "s3rver could not be installed from npm: the bucket's tests run against moto alone."; \
+		fi; \
+	fi
 
 # As above; the checks need other versions than the connector.
 $(QA): $(STAMP) locks/qa.lock

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cpu_bound",
+    "real_rows",
     "latency",
     "skew",
     "memory",
+    "long_lines",
     "checkpoints",
     "startup",
     "alternatives",

@@ -1,5 +1,8 @@
 """Generates reproducible Airbyte lines for the benchmarks.
 
+Plain rows have short values and integer timestamps. Real rows are as warehouses have them: times as ISO text with and
+without fractions and zones, 19-digit integers, decimals with all their digits, nested objects, nulls, any language.
+
 A pool of rows is drawn once from a seeded generator. A line then combines its number with a row of the pool, in a few
 hundred nanoseconds, so that a generator at the other end of a pipe is never the bottleneck.
 
@@ -12,6 +15,9 @@ import json
 import random
 import sys
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +26,23 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-OBJECT_OF_KIND = {"people": "person_identify", "events": "person_event", "large": "person_event"}
+OBJECT_OF_KIND = {
+    "people": "person_identify",
+    "events": "person_event",
+    "large": "person_event",
+    "real_people": "person_identify",
+    "real_events": "person_event",
+    "integer_times": "person_event",
+    "long_digits": "person_event",
+    "long_decimals": "person_event",
+    "30_columns": "person_event",
+    "300_columns": "person_event",
+}
 
 _SEED = 20_261_124
 # Primes, so that the pool's cycle does not align with that of streams or people.
-_POOL_ROWS = {"people": 997, "events": 997, "large": 61}
+_POOL_ROWS = 997
+_POOL_ROWS_OF_LONG_KINDS = {"large": 61, "300_columns": 61}
 _PEOPLE_WITH_EVENTS = 50_000
 # Coprime to the number of people, so that they come in a scattered order.
 _SCATTER = 7_368_787
@@ -37,7 +55,9 @@ _WORDS = ("alpha", "bravo", "delta", "foxtrot", "india", "kilo", "oscar", "romeo
 class Rows:
     """What to generate.
 
-    kind          people (lines of about 400 bytes), events (about 600) or large (events of about 30 KB)
+    kind          plain rows: people (lines of about 400 bytes), events (about 600), large (events of about 30 KB); real
+                  rows: real_people, real_events, and events that differ from these in one thing: integer_times (no
+                  times as text), long_digits (a text of 24 digits), long_decimals (a number of 19), 30_columns and 300_columns
     rows          number of rows, over all streams
     state_every   rows between states; each stream also gets one at the end
     streams       number of streams, filled round-robin
@@ -66,7 +86,7 @@ class Rows:
 def lines(wanted: Rows) -> Iterator[bytes]:
     """The lines, states included, each with its newline."""
     pool = _pool(wanted.kind)
-    heads = [_head(name) for name in wanted.stream_names]
+    heads = [record_start(name) for name in wanted.stream_names]
     for number in range(wanted.rows):
         stream = number % wanted.streams
         yield b'%s%s,"row_number":%d,%s}}}\n' % (
@@ -76,9 +96,9 @@ def lines(wanted: Rows) -> Iterator[bytes]:
             pool[number % len(pool)],
         )
         if (number + 1) % wanted.state_every == 0:
-            yield _state(wanted.stream_names[stream], number)
+            yield state(wanted.stream_names[stream], number)
     for name in wanted.stream_names:
-        yield _state(name, wanted.rows - 1)
+        yield state(name, wanted.rows - 1)
 
 
 def command(*parts: Rows) -> list[str]:
@@ -95,23 +115,37 @@ def _person(wanted: Rows, number: int) -> bytes:
     return b'"user%07d@example.com"' % person
 
 
-def _head(stream: str) -> bytes:
+def record_start(stream: str) -> bytes:
+    """The beginning of a RECORD message, up to the value of `person_email`."""
     return b'{"type":"RECORD","record":{"stream":"%s","emitted_at":%d,"data":{"person_email":' % (
         stream.encode(),
         _EMITTED_AT,
     )
 
 
-def _state(stream: str, number: int) -> bytes:
-    state = {"stream_descriptor": {"name": stream}, "stream_state": {"cursor": number}}
-    return orjson.dumps({"type": "STATE", "state": {"type": "STREAM", "stream": state}}) + b"\n"
+def state(stream: str, number: int) -> bytes:
+    """A STATE message of a stream, with the number of the last row as its cursor."""
+    content = {"stream_descriptor": {"name": stream}, "stream_state": {"cursor": number}}
+    return orjson.dumps({"type": "STATE", "state": {"type": "STREAM", "stream": content}}) + b"\n"
 
 
 def _pool(kind: str) -> list[bytes]:
     """Rows without braces and without the per-row columns."""
-    rng = random.Random(f"{_SEED} {kind}")  # noqa: S311 - must be reproducible
-    make = {"people": _person_columns, "events": _event_columns, "large": _large_columns}[kind]
-    return [orjson.dumps(make(rng))[1:-1] for _ in range(_POOL_ROWS[kind])]
+    make = _COLUMNS_OF_KIND[kind]
+    # Kinds that differ in one thing have the same rows otherwise.
+    seed = "real_events" if make.func is _real_event_columns else kind
+    rng = random.Random(f"{_SEED} {seed}")  # noqa: S311 - must be reproducible
+    rows = (make(rng) for _ in range(_POOL_ROWS_OF_LONG_KINDS.get(kind, _POOL_ROWS)))
+    return [_json(row)[1:-1] for row in rows]
+
+
+def _json(row: dict[str, Any]) -> bytes:
+    """A row as sources write it: compact, decimals with their digits."""
+    return orjson.dumps({name: _fragment(value) for name, value in row.items()})
+
+
+def _fragment(value: Any) -> Any:
+    return orjson.Fragment(str(value)) if isinstance(value, Decimal) else value
 
 
 def _person_columns(rng: random.Random) -> dict[str, Any]:
@@ -152,8 +186,128 @@ def _large_columns(rng: random.Random) -> dict[str, Any]:
     return {"event_name": "document_saved", "timestamp": 1_764_000_000, **texts}
 
 
+def _real_person_columns(rng: random.Random) -> dict[str, Any]:
+    return {
+        "account_id": _long_integer(rng),
+        "first_name": _words(rng, 1),
+        "last_name": rng.choice(["Müller", "Nguyễn", "Østergård", "田中", "O'Neill"]),
+        "created_at": _iso_time(rng),
+        "updated_at": _iso_time(rng),
+        "last_order_at": None if rng.random() < 0.4 else _iso_time(rng),
+        "phone_country": rng.choice(["GB", "DK", None]),
+        "lifetime_value": _decimal(rng, 7, 4),
+        "churn_score": rng.random(),
+        "orders": rng.randrange(400),
+        "is_active": rng.random() < 0.8,
+        "segment": rng.choice(["trial", "self-serve", "enterprise", None]),
+        "external_ref": f"{rng.getrandbits(128):032x}",
+        "address": _address(rng),
+        "tags": _words(rng, 3).split(),
+        "bio": _words(rng, 10),
+        "deleted_reason": None,
+    }
+
+
+def _real_event_columns(
+    rng: random.Random,
+    *,
+    has_text_times: bool = True,
+    has_long_digits: bool = False,
+    rate_digits: int = 12,
+    further: int = 0,
+) -> dict[str, Any]:
+    times = [_iso_time(rng) for _ in range(3)]
+    occurred, created, paid = times if has_text_times else [_unix_seconds(time) for time in times]
+    columns: dict[str, Any] = {
+        "event_name": rng.choice(["order_placed", "order_shipped", "page_viewed", "trial_ended"]),
+        "timestamp": occurred,
+        "order_id": _long_integer(rng),
+        "created_at": created,
+        "paid_at": paid,
+        "total": _decimal(rng, 5, 2),
+        "exchange_rate": round(_decimal(rng, 1, 18), rate_digits),
+        "reference": _reference(rng, "0123456789" if has_long_digits else "bcdfghjkmn"),
+        "note": _words(rng, 8),
+        "coupon": None,
+        "referrer": None if rng.random() < 0.5 else "https://www.example.com/kampagne?utm_source=nyhedsbrev",
+        "items": [
+            {
+                "sku": f"{rng.getrandbits(40):010x}",
+                "name": _words(rng, 3),
+                "price": round(rng.random() * 90, 2),
+            }
+            for _ in range(3)
+        ],
+        "shipping": _address(rng),
+    }
+    more = {f"column_{number:03d}": _further_column(rng, number) for number in range(further)}
+    return columns | more
+
+
+def _further_column(rng: random.Random, number: int) -> Any:
+    makers = (
+        _iso_time,
+        _long_integer,
+        lambda rng: _words(rng, 2),
+        lambda _: None,
+        lambda rng: _decimal(rng, 4, 3),
+    )
+    return makers[number % len(makers)](rng)
+
+
+def _address(rng: random.Random) -> dict[str, Any]:
+    position = {"lat": round(rng.uniform(-90, 90), 6), "lon": round(rng.uniform(-180, 180), 6)}
+    return {
+        "street": _words(rng, 2),
+        "zip": str(rng.randrange(10_000, 99_999)),
+        "geo": position,
+        "unit": None,
+    }
+
+
+def _iso_time(rng: random.Random) -> str:
+    """A moment within the last years, in one of the forms that databases and sources write."""
+    moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randrange(60_000_000))
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{rng.randrange(1_000_000):06d}"
+    return rng.choice(
+        (f"{text}Z", f"{text}.{fraction}Z", f"{text}.{fraction}", f"{text}+02:00", text.replace("T", " "))
+    )
+
+
+def _unix_seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text[:19]).replace(tzinfo=UTC).timestamp())
+
+
+def _long_integer(rng: random.Random) -> int:
+    return rng.randrange(10**18, 2**63)
+
+
+def _decimal(rng: random.Random, whole_digits: int, fraction_digits: int) -> Decimal:
+    return Decimal(rng.randrange(10 ** (whole_digits + fraction_digits))).scaleb(-fraction_digits)
+
+
+def _reference(rng: random.Random, characters: str) -> str:
+    return "".join(rng.choices(characters, k=24))
+
+
 def _words(rng: random.Random, count: int) -> str:
     return " ".join(rng.choices(_WORDS, k=count))
+
+
+_COLUMNS_OF_KIND = {
+    "people": partial(_person_columns),
+    "events": partial(_event_columns),
+    "large": partial(_large_columns),
+    "real_people": partial(_real_person_columns),
+    "real_events": partial(_real_event_columns),
+    "integer_times": partial(_real_event_columns, has_text_times=False),
+    "long_digits": partial(_real_event_columns, has_long_digits=True),
+    "long_decimals": partial(_real_event_columns, rate_digits=18),
+    # With the person and the row's number.
+    "30_columns": partial(_real_event_columns, further=30 - 15),
+    "300_columns": partial(_real_event_columns, further=300 - 15),
+}
 
 
 def main(parts: Sequence[Rows]) -> None:

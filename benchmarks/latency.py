@@ -1,4 +1,4 @@
-"""2. Latency bound: how far concurrency hides a slow network."""
+"""3. Latency bound: how far concurrency hides a slow network."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_LIBRARIES = ("airbyte-cdk", "orjson", "requests", "pydantic", "boto3")
+_LIBRARIES = ("airbyte-cdk", "msgspec", "orjson", "requests", "pydantic", "boto3")
 _BYTES_PER_GIB = 1 << 30
 
 

@@ -14,6 +14,7 @@ import re
 import signal
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _ROW_NUMBER = re.compile(rb'"row_number":(\d+)')
 _UPLOAD_BEGUN = b"<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
-_UPLOAD_ENDED = b"<CompleteMultipartUploadResult/>"
+_UPLOAD_ENDED = b'<CompleteMultipartUploadResult><ETag>"0"</ETag></CompleteMultipartUploadResult>'
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -50,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    """Records the response time of each batch until asked for it."""
+    """Records the response time of each batch until asked for it, and the sizes of files."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -59,6 +60,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.latency_seconds = latency_seconds
         self.answered: list[tuple[float, bytes]] = []
+        self.stored_bytes: Counter[str] = Counter()
 
 
 class _YesHandler(_Handler):
@@ -90,12 +92,19 @@ class _YesHandler(_Handler):
 
 
 class _BucketHandler(_Handler):
-    """Accepts files, whole or in parts."""
+    """Accepts files, whole or in parts, and keeps their sizes."""
+
+    server: _Server
 
     def do_PUT(self) -> None:
         """A file, or a part of one."""
-        self.read()
+        self.server.stored_bytes[urlsplit(self.path).path] += len(self.read())
         self.answer(b"", {"ETag": '"0"'})
+
+    def do_HEAD(self) -> None:
+        """The size of a file."""
+        size = self.server.stored_bytes[urlsplit(self.path).path]
+        self.answer(b"", {"ETag": '"0"', "Content-Length": str(size)})
 
     def do_POST(self) -> None:
         """The start or the end of a multipart upload."""

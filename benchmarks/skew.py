@@ -1,4 +1,4 @@
-"""3. Skew: the cost of ordering when half of all rows belong to one person."""
+"""4. Skew: the cost of ordering when half of all rows belong to one person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""6. Startup: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
+"""8. Startup: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Bench:
 
     def input_file(self, *parts: Rows) -> Path:
         """A new file with these lines; the caller should unlink a large one."""
-        path = self._new_path("input.jsonl")
+        path = self.new_path("input.jsonl")
         with path.open("wb") as file:
             subprocess.run(command(*parts), stdout=file, env=environment(), check=True)
         return path
@@ -59,12 +59,13 @@ class Bench:
         streams = [stream(name, OBJECT_OF_KIND[part.kind]) for part in parts for name in part.stream_names]
         paths = []
         for name, content in (("config", config_for(url, **config)), ("catalog", catalog_of(*streams))):
-            path = self._new_path(f"{name}.json")
+            path = self.new_path(f"{name}.json")
             path.write_text(json.dumps(content))
             paths += [f"--{name}", str(path)]
         return Sync([str(SCRIPT), "write", *paths], parts)
 
-    def _new_path(self, name: str) -> Path:
+    def new_path(self, name: str) -> Path:
+        """A path that no other file has."""
         self._files += 1
         return self._folder / f"{self._files}-{name}"
 

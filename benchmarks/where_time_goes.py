@@ -1,7 +1,7 @@
 """Where the time per row goes: `make profile` samples a CPU-bound write and prints two tables.
 
 py-spy samples the thread that all rows pass through from outside, so that no function is slowed more than another. A
-function's own time includes the C functions it calls: that of `parse_ordinary` is mostly `orjson.loads`.
+function's own time includes the C functions it calls: that of `Intake._read_line` is mostly the parser of msgspec.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
         parts = Rows("people", _ROWS_OF_EACH), Rows("events", _ROWS_OF_EACH)
         samples = Path(folder) / "samples"
         sampler = [str(options.py_spy), "record", "--format", "raw", "--threads", "--full-filenames"]
-        sampler += ["--rate", str(_SAMPLES_PER_SECOND), "--output", str(samples), "--"]
+        sampler += ["--subprocesses", "--rate", str(_SAMPLES_PER_SECOND), "--output", str(samples), "--"]
         with bench.input_file(*parts).open("rb") as stdin:
             command = [*sampler, *bench.sync(api.url, *parts).command]
             done = subprocess.run(command, stdin=stdin, capture_output=True, env=environment(), check=False)

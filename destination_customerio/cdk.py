@@ -2,7 +2,7 @@
 
 The CDK's own command loop is not used: it has no `discover`, drops unknown state fields, logs undecodable lines with
 their content, and does not flush. `cli.py` is the command line; `write` here runs the same sync for programs that pass
-message objects.
+message objects. The CDK prints log records of other libraries, so those that may quote a row or a key are silenced.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from destination_customerio.airbyte.stdin import EndOfInput, Lines
 from destination_customerio.check import check_connection
 from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import specification
+from destination_customerio.crash_reports import silence_client_libraries
 from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import destination_catalog
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 
 class DestinationCustomerIO(Destination):
     """Sends the rows of Airbyte streams to Customer.io's Track API."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        silence_client_libraries()
 
     def spec(self, logger: logging.Logger) -> ConnectorSpecification:  # noqa: ARG002 - the CDK's signature
         """The configuration schema."""

@@ -1,6 +1,7 @@
-"""The console script: commands, exit codes and signals; stdout carries protocol messages only.
+"""The console script: arguments, processes, exit codes and signals.
 
-The CDK is not imported here, because that alone takes over a second at the start of every sync. `cdk.py` is the same
+This module imports little, so that signals are handled soon after the start; the commands are loaded in the child process.
+The CDK is not imported at all, because that alone takes over a second at the start of every sync. `cdk.py` is the same
 connector as a CDK `Destination`.
 """
 
@@ -8,109 +9,84 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from destination_customerio import __version__
-from destination_customerio.airbyte.catalog import read_catalog
-from destination_customerio.airbyte.output import Output, OutputClosed
-from destination_customerio.airbyte.stdin import start_reading
-from destination_customerio.check import check_connection
-from destination_customerio.config.loader import read_config
-from destination_customerio.config.spec import specification
 from destination_customerio.crash_reports import without_foreign_text
-from destination_customerio.errors import SyncError, unexpected
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.mapping.objects import destination_catalog
-from destination_customerio.replay.filters import parse_since
-from destination_customerio.sync.events import Inbox, Stop
-from destination_customerio.sync.wiring import prepare_sync
+from destination_customerio.descriptors import STDOUT, DescriptorWriter, say_on_stderr
+from destination_customerio.supervisor import supervise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-_STDIN = 0
-_STDOUT = 1
-_STDERR = 2
+    from destination_customerio.errors import SyncError
+
+_TEXT_COMMANDS = ("rejected", "replay")
 
 
 def run() -> NoReturn:
     """The entry point of the console script `destination-customerio`."""
     without_foreign_text()
-    sys.exit(main(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    is_text = any(argument in _TEXT_COMMANDS for argument in arguments[:1])
+    supervise(lambda: main(arguments), _say if is_text else _trace)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; returns the exit code: 0, 1 after a TRACE ERROR, or 128 + signal number."""
-    parsed = _parse(arguments)
+    """Run one command; returns the exit code: 0, 1 after an error message, or 128 + signal number."""
+    parsed = _parse_or_show(arguments)
+    if parsed is None:
+        return 0
     _on_signal(_exit)
-    if parsed.command in ("rejected", "replay"):
+    if parsed.command in _TEXT_COMMANDS:
         from destination_customerio.replay.commands import run_rejected_command
 
+        _write_by_descriptor()
         return run_rejected_command(parsed, _on_signal)
-    if parsed.dry_run and (parsed.json or os.isatty(_STDOUT)):
+    if parsed.dry_run and (parsed.json or os.isatty(STDOUT)):
         from destination_customerio.dry_run.command import run_dry_run_command
 
+        _write_by_descriptor()
         return run_dry_run_command(parsed, _on_signal)
-    with _claimed_stdout() as file:
-        output = Output(file)
-        try:
-            return _run_command(parsed, output)
-        except OutputClosed:
-            # A trace would have no reader either. Acknowledged states remain valid; later rows will be sent again.
-            return 1
-        except SyncError as error:
-            return _fail(output, error)
-        except Exception as error:  # noqa: BLE001 - even after a bug, the platform gets exactly one trace
-            return _fail(output, unexpected(error))
+    from destination_customerio.commands import run_airbyte_command
+
+    return run_airbyte_command(parsed, _on_signal)
 
 
-def _run_command(parsed: argparse.Namespace, output: Output) -> int:
-    match parsed.command:
-        case "spec":
-            output.write({"type": "SPEC", "spec": specification()})
-        case "check":
-            output.write({"type": "CONNECTION_STATUS", "connectionStatus": _check(parsed.config)})
-        case "discover":
-            config = read_config(parsed.config, os.environ)
-            catalog = destination_catalog(IDENTIFIER_KINDS[config.identifier_type])
-            output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
-        case "write" if parsed.dry_run:
-            from destination_customerio.dry_run.command import dry_run
-            from destination_customerio.dry_run.console import ProtocolView
-
-            return dry_run(parsed, ProtocolView(output), _on_signal)
-        case "write":
-            return _write(parsed, output)
-    return 0
+def _write_by_descriptor() -> None:
+    """Let prints go to stdout as messages do: whole, also where it is non-blocking."""
+    encoding = sys.stdout.encoding if sys.stdout else None
+    sys.stdout = io.TextIOWrapper(DescriptorWriter(STDOUT), encoding)
 
 
-def _write(parsed: argparse.Namespace, output: Output) -> int:
-    inbox = Inbox()
-    config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
-    sync = prepare_sync(config, streams, inbox, output)
-    # From here on rows are in flight, so a signal starts a graceful shutdown.
-    _on_signal(lambda number: inbox.post(Stop(number)))
-    start_reading(_STDIN, inbox)
-    signal_number = sync.run()
-    return _exit_code(signal_number) if signal_number else 0
-
-
-def _check(config_path: Path) -> dict[str, str]:
+def _parse_or_show(arguments: Sequence[str]) -> argparse.Namespace | None:
+    """Parse the arguments; None if they only asked for a text, such as the version, which is printed."""
+    shown = io.StringIO()
     try:
-        check_connection(read_config(config_path, os.environ))
-    except SyncError as error:
-        return {"status": "FAILED", "message": str(error)}
-    return {"status": "SUCCEEDED"}
+        with contextlib.redirect_stdout(shown):
+            return _parse(arguments)
+    except SystemExit as error:
+        if error.code:
+            raise
+    DescriptorWriter(STDOUT).write(shown.getvalue().encode())
+    return None
 
 
-def _fail(output: Output, error: SyncError) -> int:
-    with contextlib.suppress(OutputClosed):
-        output.trace_error(error)
-    return 1
+def _say(error: SyncError) -> None:
+    say_on_stderr(str(error))
+
+
+def _trace(error: SyncError) -> None:
+    """Report that the command could not be started, or died, in its place."""
+    from destination_customerio.airbyte.output import Output
+
+    with contextlib.suppress(Exception):
+        Output(DescriptorWriter(STDOUT)).trace_error(error)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -189,6 +165,8 @@ def _positive(text: str) -> int:
 
 
 def _since(text: str) -> int:
+    from destination_customerio.replay.filters import parse_since
+
     try:
         return parse_since(text)
     except ValueError:
@@ -208,20 +186,4 @@ def _on_signal(act: Callable[[int], object]) -> None:
 
 
 def _exit(signal_number: int) -> NoReturn:
-    raise SystemExit(_exit_code(signal_number))
-
-
-def _exit_code(signal_number: int) -> int:
-    return 128 + signal_number
-
-
-@contextlib.contextmanager
-def _claimed_stdout() -> Iterator[BinaryIO]:
-    """Reserve stdout for protocol messages: anything else that is printed goes to stderr."""
-    file = os.fdopen(os.dup(_STDOUT), "wb")
-    os.dup2(_STDERR, _STDOUT)
-    try:
-        yield file
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            file.close()
+    raise SystemExit(128 + signal_number)

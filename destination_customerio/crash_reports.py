@@ -1,6 +1,7 @@
 """What Python and libraries print on their own, without the text of exceptions, which may quote a row or a key.
 
-Loggers of libraries and warnings are silenced; an exception that nothing caught is reported by its type and place.
+Loggers of libraries and warnings are silenced; an exception that nothing caught is reported by its type and place. In a
+program that uses the connector as a class, only the loggers of the connector's own libraries are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,16 @@ from destination_customerio.errors import unexpected
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+# They log headers, requests and answers: some of it as warnings, which most programs print.
+_CLIENT_LIBRARIES = ("boto3", "botocore", "requests", "s3transfer", "urllib3")
+
+
+def silence_client_libraries() -> None:
+    """Log nothing of the libraries that talk to Customer.io and the bucket; a program can set their levels again."""
+    for name in _CLIENT_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def without_foreign_text() -> None:

@@ -16,6 +16,8 @@ import traceback
 from pathlib import Path
 from typing import ClassVar
 
+from destination_customerio.machine_limits import exceeded_limit
+
 
 class SyncError(Exception):
     """Ends the command with one TRACE ERROR of `failure_type`, whose text is `str(error)`.
@@ -70,14 +72,21 @@ _SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later ro
 
 
 def unexpected(error: BaseException, meaning: str = _SYNC_RESUMES) -> SyncError:
-    """The error for an unexpected exception: its type and where it was raised, never its text.
+    """The error for an unexpected exception: the machine's limit behind it, or its type and where it was raised.
+
+    Never its text.
 
     Args:
         error: the exception
         meaning: a sentence about the consequences for the rows
     """
     places = traceback.extract_tb(error.__traceback__)
+    where = " <- ".join(
+        f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in reversed(places)
+    )
+    if limit := exceeded_limit(error):
+        return SyncError(limit.sentences(meaning), where)
     return SyncError(
         f"Unexpected error ({type(error).__name__}). {meaning} Please report this with the connector's version.",
-        " <- ".join(f"{Path(place.filename).name}:{place.lineno} {place.name}" for place in reversed(places)),
+        where,
     )

@@ -27,6 +27,7 @@ _MAX_WORDS = 40
 _MAX_WORD_CHARACTERS = 64
 _MAX_LEVELS = 5
 
+_ARTICLES = ("a", "A")
 _PUNCTUATION = ".,:;!?'\"`()[]{}<>"
 _KEPT_MARKS = ".,:;"
 _SEPARATORS = re.compile(r"[._/-]")
@@ -108,6 +109,8 @@ def _known_word(chunk: str) -> str:
 
 def _is_known(word: str) -> bool:
     """Whether a word is in the vocabulary, or made of such words: `batch_index`, `AccessDenied`, `id/email`."""
+    if len(word) == 1:  # the x of x-amz-acl is a value where it is alone
+        return word in _ARTICLES
     if word in WORDS:
         return True
     if not word.isascii() or len(word) > _MAX_WORD_CHARACTERS:

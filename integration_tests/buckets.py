@@ -1,4 +1,4 @@
-"""A bucket of the local S3, as tests and the connector's configuration see it."""
+"""A bucket of a local S3, as tests and the connector's configuration see it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ SECRET_ACCESS_KEY = "integration-test-secret/never+shown"
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of the local S3."""
+    """A bucket of a local S3."""
 
     name: str
     endpoint: str
     client: S3Client
+    access_key_id: str = ACCESS_KEY_ID
+    secret_access_key: str = SECRET_ACCESS_KEY
 
     def config(self, **values: Any) -> dict[str, Any]:
         """The `object_storage_config` for it; values may replace its own."""
@@ -32,8 +34,8 @@ class Bucket:
             "s3_bucket_name": self.name,
             "s3_bucket_region": "us-east-1",
             "bucket_path": "customerio/rejected",
-            "access_key_id": ACCESS_KEY_ID,
-            "secret_access_key": SECRET_ACCESS_KEY,
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key,
             "s3_endpoint": self.endpoint,
             **values,
         }
@@ -52,13 +54,18 @@ class Bucket:
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
 
 
-def client_of(endpoint: str) -> S3Client:
-    """A client of the local S3."""
+def client_of(endpoint: str, access_key_id: str, secret_access_key: str) -> S3Client:
+    """A client of a local S3."""
     return boto3.client(
         "s3",
         region_name="us-east-1",
         endpoint_url=endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=ClientConfig(s3={"addressing_style": "path"}),
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=ClientConfig(
+            s3={"addressing_style": "path"},
+            # s3rver stores the newer checksums as a part of the content.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
     )

@@ -57,7 +57,10 @@ def fill(
 def reject(settings: dict[str, Any], catalog: dict[str, Any], lines: list[bytes]) -> None:
     """Sync rows that are rejected; a sync that an earlier test has made only stores the files of that one again."""
     storage = settings["object_storage_config"]
-    bucket = Bucket(storage["s3_bucket_name"], storage["s3_endpoint"], client_of(storage["s3_endpoint"]))
+    key = storage["access_key_id"], storage["secret_access_key"]
+    bucket = Bucket(
+        storage["s3_bucket_name"], storage["s3_endpoint"], client_of(storage["s3_endpoint"], *key), *key
+    )
     with closing(bucket.client):
         ours = {"s3_bucket_name": "", "s3_endpoint": ""}
         same = repr(

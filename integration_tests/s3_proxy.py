@@ -51,6 +51,8 @@ class Proxy:
 
     refuse        names the S3 error that answers a request, or `RESET`
     change        rewrites the body of an answer
+    upload        rewrites the body of a request
+    headers       rewrites the headers of an answer
     header_name   rewrites the names of an answer's headers
     """
 
@@ -58,6 +60,8 @@ class Proxy:
     requests: list[Request] = field(default_factory=list)
     refuse: Callable[[Request], str | None] = lambda _: None
     change: Callable[[Request, bytes], bytes] = lambda _, body: body
+    upload: Callable[[Request], bytes] = lambda request: request.body
+    headers: Callable[[Request, dict[str, str]], dict[str, str]] = lambda _, headers: headers
     header_name: Callable[[str], str] = lambda name: name
 
 
@@ -116,18 +120,22 @@ class _Handler(BaseHTTPRequestHandler):
             return
         passed = {name: value for name, value in headers.items() if name not in _NOT_FORWARDED}
         with contextlib.closing(HTTPConnection(self.server.target, timeout=30)) as connection:
-            connection.request(self.command, self.path, body, passed)
+            connection.request(self.command, self.path, proxy.upload(request), passed)
             answer = connection.getresponse()
             content = proxy.change(request, answer.read())
             headers = {proxy.header_name(name): value for name, value in answer.getheaders()}
-            self._answer(answer.status, headers, content)
+            if self.command == "HEAD":
+                headers["Content-Length"] = answer.getheader("Content-Length", "0")
+            self._answer(answer.status, proxy.headers(request, headers), content)
 
     def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _NOT_FORWARDED | {"server", "date"}:
                 self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header(
+            "Content-Length", headers.get("Content-Length", str(len(body))) if not body else str(len(body))
+        )
         # One request a connection: nothing is left open when the proxy ends.
         self.send_header("Connection", "close")
         self.end_headers()

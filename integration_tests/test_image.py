@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -60,6 +61,15 @@ def docker(*arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def kill(name: str) -> bool:
+    """Send SIGTERM to a container; False while it is not running."""
+    try:
+        docker("kill", "--signal", "TERM", name)
+    except AssertionError:
+        return False
+    return True
 
 
 def engine_answers() -> bool:
@@ -138,6 +148,11 @@ class Container:
                 state: dict[str, Any] = message["state"]
                 return state
         raise AssertionError("the container ended without another state")
+
+    def finish_without_input_end(self) -> Finished:
+        """Wait for the end while stdin stays open."""
+        self._process.wait(PATIENCE_SECONDS)
+        return self.finish()
 
     def finish(self) -> Finished:
         """Close stdin, and wait for the end; the exit code is what the engine says of the program."""
@@ -258,6 +273,34 @@ def test_docker_stop_leaves_the_states_that_are_true(tmp_path: Path, api: LocalT
     assert cursors(done.states) == [1, 2]
     assert done.errors == []
     assert [sent.attributes["n"] for sent in api.world.events] == [1, 2]
+
+
+@pytest.mark.parametrize("options", [[], ["--cpus", "0.05"]])
+def test_a_signal_is_kept_while_process_1_is_still_loading(
+    tmp_path: Path, api: LocalTrackApi, options: list[str]
+) -> None:
+    """Linux drops a signal for process 1 that has no handler yet."""
+    with Container(tmp_path, "write", config_for(api.url), CATALOG, options) as container:
+        # As soon as it exists; the engine refuses before that.
+        wait_until(lambda: kill(container.name))
+        done = container.finish_without_input_end()
+    assert (done.exit_code, done.messages, done.stderr) == (143, [], "")
+
+
+def test_a_signal_ends_a_sync_that_has_hardly_any_processor(tmp_path: Path, api: LocalTrackApi) -> None:
+    """At a twentieth of one, and within an enormous line."""
+    pieces = b'{"a":[1,{"b":null}],"c":"d"},' * 300_000
+    line = record("users", {"person_email": "a@b.c"}).replace(b'"a@b.c"', b'"a@b.c","x":[' + pieces + b"0]")
+    with Container(tmp_path, "write", config_for(api.url), CATALOG, ["--cpus", "0.05"]) as container:
+        container.send([stream_state("users", 0)])
+        container.next_state()
+        container.send([line])
+        began = time.monotonic()
+        docker("kill", "--signal", "TERM", container.name)
+        done = container.finish_without_input_end()
+        # Twice the time, as the engine and this test take some of it.
+        assert time.monotonic() - began < 20.0
+    assert done.exit_code == 143
 
 
 def test_the_image_says_what_it_is_and_starts_as_the_platform_starts_it() -> None:

@@ -195,6 +195,7 @@ def test_the_rows_before_the_end_of_a_truncated_file_are_counted(api: LocalTrack
     assert found["skipped"] == [{"key": key, "cause": cause}]
 
 
+@pytest.mark.parametrize("bucket", ["moto"], indirect=True)  # the size of a page can be set there
 def test_files_are_listed_page_by_page(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """So a bucket of any size needs the memory for one page of keys."""
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")

@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import queue
+import re
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -34,7 +36,7 @@ USERS = Stream("users", "shop", properties={"n": {}, "email": {}}, sync_id=42, g
 ORDERS = Stream("orders", sync_id=42)
 REJECTION = Rejection("required", "person_email", "The column person_email is empty.")
 ROLE = "arn:aws:iam::123456789012:role/airbyte-rejected"
-TEST_KEY = "customerio/rejected/_check_test"
+TEST_KEY = re.compile(r"customerio/rejected/_check_test_[0-9a-f]{32}")
 
 
 def line(number: int, padding: str = "", stream: Stream = USERS) -> bytes:
@@ -117,6 +119,13 @@ def test_the_check_writes_lists_reads_and_deletes(bucket: Bucket, proxy: Proxy) 
     assert bucket.keys() == []
 
 
+def test_checks_at_the_same_time_do_not_disturb_each_other(bucket: Bucket) -> None:
+    """Several connections may have one bucket path."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: check_storage(bucket.storage()), range(24)))
+    assert bucket.keys() == []
+
+
 STEPS: dict[str, Callable[[Request], bool]] = {
     "write": lambda request: request.method == "PUT",
     "list": lambda request: request.method == "GET" and "list-type" in request.path,
@@ -136,7 +145,9 @@ def test_the_check_says_which_step_failed(bucket: Bucket, proxy: Proxy, step: st
     assert bucket.name in message
     assert "s3:PutObject" in message
     assert_keeps_secrets(message)
-    assert bucket.keys() == ([TEST_KEY] if step == "delete" else [])
+    left = bucket.keys()
+    assert len(left) == (step == "delete")
+    assert all(TEST_KEY.fullmatch(key) for key in left)
 
 
 @pytest.mark.parametrize("step", ["list", "read back"])
@@ -242,7 +253,7 @@ def test_files_roll_and_streams_have_their_own(bucket: Bucket) -> None:
     sync.reject(*range(3), stream=ORDERS)
     keys = sync.finish()
     assert bucket.keys() == sorted(keys)
-    users = [key for key in keys if "/shop/users/" in key]
+    users = sorted(key for key in keys if "/shop/users/" in key)
     orders = [key for key in keys if "/42/orders/" in key]
     assert (len(users), len(orders)) == (4, 1)
     contents = [bucket.read(key) for key in users]
@@ -257,9 +268,48 @@ def test_a_large_file_is_uploaded_in_parts(bucket: Bucket, proxy: Proxy) -> None
     sync = Sync(bucket.storage(s3_endpoint=proxy.url, format={"format_type": "JSONL"}))
     sync.reject(*range(20), padding="x" * 1_000_000)
     (key,) = sync.finish()
-    assert len([request for request in proxy.requests if "partNumber=" in request.path]) == 2
+    parts = [request for request in proxy.requests if "partNumber=" in request.path]
+    assert [len(part.body) for part in parts] == [16 << 20, len(bucket.read(key)) - (16 << 20)]
+    assert all("content-md5" in part.headers for part in parts)
     rows = [json.loads(row)["_airbyte_data"] for row in bucket.read(key).splitlines()]
     assert [(row["n"], len(row["padding"])) for row in rows] == [(number, 1_000_000) for number in range(20)]
+
+
+def test_parts_have_checksums_where_the_machine_says_so(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they have for AWS."""
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
+    sync = Sync(bucket.storage(format={"format_type": "JSONL"}))
+    sync.reject(*range(20), padding="x" * 1_000_000)
+    (key,) = sync.finish()
+    assert len(bucket.read(key).splitlines()) == 20
+
+
+def test_a_part_stored_in_half_fails_the_upload(bucket: Bucket, proxy: Proxy) -> None:
+    """And leaves neither an object nor parts of one."""
+    proxy.upload = lambda request: request.body[: len(request.body) // 2]
+    sync = Sync(bucket.storage(s3_endpoint=proxy.url))
+    sync.reject(*range(20), padding="x" * 1_000_000)
+    with pytest.raises(TransientError):
+        sync.finish()
+    assert not sync.settled
+    assert bucket.keys() == []
+    assert not bucket.client.list_multipart_uploads(Bucket=bucket.name).get("Uploads")
+
+
+def test_parts_that_are_put_together_wrongly_fail_the_upload(bucket: Bucket, proxy: Proxy) -> None:
+    """Every part was confirmed; the object is not the one of the answer."""
+
+    def change(request: Request, headers: dict[str, str]) -> dict[str, str]:
+        return {**headers, "ETag": '"another-2"'} if request.method == "HEAD" else headers
+
+    proxy.headers = change
+    sync = Sync(bucket.storage(s3_endpoint=proxy.url))
+    sync.reject(*range(20), padding="x" * 1_000_000)
+    with pytest.raises(TransientError, match="other content"):
+        sync.finish()
+    assert not sync.settled
 
 
 def test_a_second_attempt_overwrites_nothing(bucket: Bucket) -> None:
@@ -307,7 +357,7 @@ def test_a_request_to_a_busy_store_is_retried(bucket: Bucket, proxy: Proxy) -> N
     sync.reject(1)
     keys = sync.finish()
     assert bucket.keys() == keys
-    assert len(proxy.requests) == 2
+    assert [request.method for request in proxy.requests] == ["PUT", "PUT", "HEAD"]
 
 
 # Credentials
@@ -357,7 +407,7 @@ def test_an_assumed_role_signs_the_requests(bucket: Bucket, proxy: Proxy, role: 
         "workspace-17",
     )
     assert first.signed_by == "AKIAOFTHEMACHINE0001"
-    assert [request.method for request in rest] == ["PUT", "PUT"]
+    assert Counter(request.method for request in rest) == {"PUT": 2, "HEAD": 2}
     (assumed,) = {request.signed_by for request in rest}
     assert assumed.startswith("ASIA")
     assert all("x-amz-security-token" in request.headers for request in rest)

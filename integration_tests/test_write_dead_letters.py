@@ -240,6 +240,7 @@ def test_a_bucket_that_cannot_work_fails_the_sync(
     assert bucket.keys() == []
 
 
+@pytest.mark.parametrize("bucket", ["moto"], indirect=True)  # s3rver has no STS
 def test_the_machines_own_credentials_and_an_assumed_role_sign_the_files(
     api: LocalTrackApi, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from destination_customerio.config.spec import specification
 from destination_customerio.errors import ConfigError, TransientError
 from integration_tests.connector import catalog_of, config_for, record, stream, stream_state
 from tools.local_track_api import LocalTrackApi
+from unit_tests.track_api.loopback import Reply, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,3 +144,13 @@ def test_a_failed_sync_takes_no_further_message(api: LocalTrackApi) -> None:
     with pytest.raises(ConfigError, match="site"):
         list(write(config_for(api.url), rows))
     assert rows.released.wait(PATIENCE_SECONDS)
+
+
+def test_no_library_logs_what_a_server_quotes(caplog: pytest.LogCaptureFixture) -> None:
+    """Such as a header that can't be read, which urllib3 logs as a warning."""
+    quoting = Reply(b"HTTP/1.1 401 No\r\nc4nary was refused\r\nContent-Length: 0\r\n\r\n")
+    destination = DestinationCustomerIO()
+    with Server(lambda _: quoting) as server, caplog.at_level(logging.DEBUG):
+        status = destination.check(LOGGER, config_for(server.url))
+    assert status.status is Status.FAILED
+    assert "c4nary" not in caplog.text + str(status.message)

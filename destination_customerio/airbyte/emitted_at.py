@@ -34,5 +34,6 @@ def json_in_milliseconds(value: bytes) -> bytes:
         return value
     if value[:1] not in _NUMBER_STARTS:
         return value
-    found = in_milliseconds(parse_exactly(value))
+    number = parse_exactly(value)
+    found = None if number is None else in_milliseconds(number)  # None: -Infinity
     return value if found is None else b"%d" % found

@@ -6,13 +6,14 @@ again, which could change a float, drop an unknown key, or round a big integer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import Any
 
-from destination_customerio.exact_json.codec import JsonObject, as_object, parse_ordinary
-from destination_customerio.exact_json.spans import members
+import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from destination_customerio.exact_json.codec import JsonObject, Raw, is_valid_text, parse
+from destination_customerio.exact_json.repair import repaired
+from destination_customerio.exact_json.spans import Member, is_object, members
 
 # A stream's namespace ("" if it has none) and name.
 StreamKey = tuple[str, str]
@@ -23,59 +24,83 @@ IGNORED_TYPES = frozenset(
 )
 
 _STATE_TYPES = frozenset({"STREAM", "GLOBAL", "LEGACY"})
-# Down to a state's `stream.stream_descriptor.name`, the deepest that routing needs to read.
-_ENVELOPE_DEPTH = 4
+_NULL = Raw(b"null")
 
 
-def read_envelope(line: bytes) -> JsonObject:
-    """Read the outer levels of a message that is nested too deeply for any parser; deeper values are left out.
+class Record(msgspec.Struct, gc=False):
+    """The content of a RECORD; `data` is the row, whose columns are kept as the bytes they came in."""
 
-    Raises:
-        ValueError: not a JSON object.
-    """
-    return _read_levels(line, 0, _ENVELOPE_DEPTH)
-
-
-def _read_levels(text: bytes, start: int, levels: int) -> JsonObject:
-    found: JsonObject = {}
-    for member in members(text, start):
-        match text[member.start : member.start + 1]:
-            case b"{" if levels > 1:
-                found[member.name] = _read_levels(text, member.start, levels - 1)
-            case b"{" | b"[":
-                continue
-            case _:
-                found[member.name] = parse_ordinary(text[member.start : member.end])
-    return found
+    stream: Any
+    data: dict[str, Raw]
+    namespace: Any = None
 
 
-def stream_of_record(record: Mapping[str, Any]) -> StreamKey:
-    """Which stream a RECORD's row belongs to.
+class Message(msgspec.Struct, gc=False):
+    """One message of the protocol, as far as a destination reads it."""
+
+    type: Any = None
+    record: Record | None = None
+    state: Raw = _NULL
+
+
+read_message = msgspec.json.Decoder(Message).decode
+# What it raises for a line that is not such a message, or not JSON, or nested too deeply.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def outer_members(text: bytes, start: int = 0) -> dict[str, Member]:
+    """Where the members of the object at `start` are; none for another value. They may be nested to any depth.
 
     Raises:
-        KeyError, TypeError: it names no stream.
+        ValueError: the object is incomplete.
     """
-    return record.get("namespace") or "", record["stream"]
+    return {member.name: member for member in members(text, start)} if is_object(text, start) else {}
 
 
-def stream_of_state(state: Any) -> StreamKey | None:
-    """Which stream a STATE belongs to; None if it belongs to all (GLOBAL, LEGACY).
+def value_of(text: bytes, member: Member | None) -> Any:
+    """The value of a member; None for one that is missing or nested too deeply."""
+    try:
+        return None if member is None else parse(text[member.start : member.end])
+    except ValueError:
+        return None
+
+
+def unusual_row(text: bytes, start: int) -> JsonObject:
+    """The row at `start`, in which JSON may have to be repaired, as `Record.data` has it.
+
+    A column with a lone surrogate is text, not bytes, so that it is found where one is not allowed.
+    """
+    return {member.name: _unusual_column(text[member.start : member.end]) for member in members(text, start)}
+
+
+def _unusual_column(value: bytes) -> Raw | str:
+    if value[:1] == b'"':
+        # In text, only the escapes of surrogates can need repair.
+        return text if rb"\u" in value and not is_valid_text(text := json.loads(value)) else Raw(value)
+    return Raw(repaired(value))
+
+
+def stream_of_state(text: bytes, start: int = 0) -> StreamKey | None:
+    """Which stream the STATE at `start` belongs to; None if it belongs to all (GLOBAL, LEGACY).
 
     Raises:
         ValueError: not a state of the protocol.
     """
-    state = as_object(state)
-    if state is None:
+    if not is_object(text, start):
         raise ValueError("not a state")
+    content = outer_members(text, start)
     # The oldest clients send no type; their states are one blob for all streams.
-    kind = state.get("type") or "LEGACY"
-    if kind not in _STATE_TYPES:
+    kind = value_of(text, content.get("type")) or "LEGACY"
+    if not isinstance(kind, str) or kind not in _STATE_TYPES:
         raise ValueError("unknown type of state")
     if kind != "STREAM":
         return None
-    stream = as_object(state.get("stream")) or {}
-    descriptor = as_object(stream.get("stream_descriptor")) or {}
-    name, namespace = descriptor.get("name"), descriptor.get("namespace") or ""
+    descriptor: dict[str, Member] = {}
+    if stream := content.get("stream"):
+        found = outer_members(text, stream.start).get("stream_descriptor")
+        descriptor = outer_members(text, found.start) if found else {}
+    name = value_of(text, descriptor.get("name"))
+    namespace = value_of(text, descriptor.get("namespace")) or ""
     if isinstance(name, str) and isinstance(namespace, str):
         return namespace, name
     raise ValueError("a STREAM state without a stream")

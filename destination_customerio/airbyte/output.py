@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.airbyte.messages import acknowledgement
 from destination_customerio.exact_json.codec import encode
@@ -18,10 +18,22 @@ class OutputClosed(Exception):  # noqa: N818 - an event, not an error
     """Stdout has no reader any more, so states can't be acknowledged."""
 
 
+class ByteSink(Protocol):
+    """Where messages go: a binary file, or a descriptor."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all bytes."""
+        ...
+
+    def flush(self) -> None:
+        """Let the reader have them now."""
+        ...
+
+
 class Output:
     """Writes Airbyte messages, one per line. Not thread-safe; owned by the coordinator thread."""
 
-    def __init__(self, file: BinaryIO, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, file: ByteSink, wall_clock: Callable[[], float] = time.time) -> None:
         self._file = file
         self._wall_clock = wall_clock
 
@@ -30,6 +42,7 @@ class Output:
 
         Raises:
             OutputClosed: the reader has closed stdout.
+            StdoutError: writing failed; a state that was not written whole is not acknowledged.
         """
         try:
             self._file.write(line + b"\n")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -14,9 +15,28 @@ def _trimmed(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+def _without_controls(value: object) -> object:
+    if isinstance(value, str) and any(unicodedata.category(character) in _CONTROLS for character in value):
+        raise ValueError("contains a line end or another control character; enter it again without")
+    return value
+
+
+def _encodable(secret: SecretStr) -> SecretStr:
+    """The secret, if it can be sent; pydantic checks that of plain texts only."""
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid text") from None
+    return secret
+
+
+# Control characters, and the separators of lines and paragraphs.
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 # Keys are pasted from web pages, often with a trailing space or line break.
-Text = Annotated[str, BeforeValidator(_trimmed)]
-Secret = Annotated[SecretStr, BeforeValidator(_trimmed)]
+Text = Annotated[str, BeforeValidator(_without_controls), BeforeValidator(_trimmed)]
+Secret = Annotated[
+    SecretStr, BeforeValidator(_without_controls), BeforeValidator(_trimmed), AfterValidator(_encodable)
+]
 
 SECRET = {"airbyte_secret": True}
 HIDDEN = {"airbyte_hidden": True}
@@ -43,7 +63,9 @@ def checked_url(url: str, *, http_allowed: bool) -> str:
         parts = urlsplit(url)
         host = parts.hostname
         _ = parts.port
-    except ValueError:
+        # The form in which a name is resolved, and compared with NO_PROXY; also refuses labels that none can have.
+        parts = parts._replace(netloc=parts.netloc.encode("idna").decode())
+    except ValueError:  # also UnicodeError
         raise ValueError("not a URL") from None
     # Checked in the text: urlsplit drops an empty query or user name.
     if parts.scheme not in ("http", "https") or not host or any(mark in url for mark in "@?#\\ "):

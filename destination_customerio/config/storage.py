@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from destination_customerio.config.fields import SECRET, Model, Secret, Text, checked_url
 
+_ARN = re.compile(r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+")
 Flattening = Literal["No flattening", "Root level flattening"]
 
 
@@ -105,7 +107,9 @@ class S3Storage(Model):
     bucket_path: Text = Field(
         min_length=1,
         title="Bucket path",
-        description="The prefix in the bucket under which rejected rows are stored.",
+        description=(
+            "The prefix in the bucket under which rejected rows are stored. It may have the variables of the path format."
+        ),
         json_schema_extra={"order": 3, "examples": ["customerio/rejected"]},
     )
     access_key_id: Secret = Field(
@@ -135,27 +139,36 @@ class S3Storage(Model):
         description="The URL of an S3-compatible store, such as MinIO or Cloudflare R2. Leave empty for AWS.",
         json_schema_extra={"order": 7, "examples": ["https://minio.example.com:9000"]},
     )
+    s3_addressing_style: Literal["auto", "path", "virtual"] = Field(
+        default="auto",
+        title="Addressing style",
+        description=(
+            "How requests to the endpoint name the bucket: path (https://host/bucket) or virtual (https://bucket.host). auto "
+            "begins with path, and changes to virtual if the store demands it. Without an endpoint, auto suits AWS."
+        ),
+        json_schema_extra={"order": 8},
+    )
     format: Annotated[CsvFormat | JsonlFormat, Field(discriminator="format_type")] = Field(
         default=CsvFormat(format_type="CSV"),
         title="Output format",
         description="The format of the files of rejected rows.",
-        json_schema_extra={"order": 8},
+        json_schema_extra={"order": 9},
     )
     compression: Annotated[NoCompression | GzipCompression, Field(discriminator="compression_type")] = Field(
         default=NoCompression(compression_type="No Compression"),
         title="Compression",
         description="Whether to compress the files.",
-        json_schema_extra={"order": 9},
+        json_schema_extra={"order": 10},
     )
     path_format: Text = Field(
         default="{sync_id}/{namespace}/{stream_name}/",
         title="Path format",
         description=(
             "Folders below the bucket path. Variables: {namespace}, {stream_name}, {sync_id}, {year}, {month}, {day}, "
-            "{hour}, {minute}, {second}, {millisecond}, {epoch}, {uuid}. Airbyte's link to a sync's rejected rows only "
-            "works if this starts with {sync_id}/."
+            "{hour}, {minute}, {second}, {millisecond}, {epoch}, {uuid}, in any case, also as ${NAME}. Airbyte's link to a "
+            "sync's rejected rows only works if this starts with {sync_id}/."
         ),
-        json_schema_extra={"order": 10, "examples": ["{sync_id}/{namespace}/{stream_name}/"]},
+        json_schema_extra={"order": 11, "examples": ["{sync_id}/{namespace}/{stream_name}/"]},
     )
     file_name_format: Text = Field(
         default="{date}_{timestamp}_{part_number}{format_extension}",
@@ -164,7 +177,7 @@ class S3Storage(Model):
             "The name of each file. Variables: {date}, {date:yyyy_MM} (or another pattern), {timestamp}, {part_number}, "
             "{sync_id}, {format_extension}."
         ),
-        json_schema_extra={"order": 11, "examples": ["{date}_{timestamp}_{part_number}{format_extension}"]},
+        json_schema_extra={"order": 12, "examples": ["{date}_{timestamp}_{part_number}{format_extension}"]},
     )
 
     @field_validator("path_format", mode="after")
@@ -183,6 +196,23 @@ class S3Storage(Model):
         # Other connectors accept a bare host here; people copy that.
         url = value if not value or "://" in value else f"https://{value}"
         return checked_url(url, http_allowed=True) if url else ""
+
+    @field_validator("access_key_id", mode="after")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().isascii():
+            raise ValueError("contains a character that no access key has; copy it again")
+        return value
+
+    @model_validator(mode="after")
+    def _role_is_an_arn(self) -> S3Storage:
+        # Ignored beside an access key. Other stores have ARNs of their own.
+        is_used = self.role_arn and not self.access_key_id.get_secret_value()
+        if is_used and not _ARN.fullmatch(self.role_arn):
+            raise ValueError(
+                "role_arn is not the ARN of a role, such as arn:aws:iam::123456789012:role/airbyte-rejected"
+            )
+        return self
 
     @model_validator(mode="after")
     def _whole_key(self) -> S3Storage:

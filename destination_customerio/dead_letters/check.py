@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from destination_customerio.dead_letters.keys import DeadLetterKeys, bucket_root
+from destination_customerio.dead_letters.keys import TEST_NAME, DeadLetterKeys, bucket_root
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import explained
+from destination_customerio.dead_letters.s3_upload import put
 from destination_customerio.errors import ConfigError, SyncError
 
 if TYPE_CHECKING:
@@ -19,18 +21,19 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.storage import S3Storage
 
-TEST_NAME = "_check_test"
 _CONTENT = b"Written by the connection check of destination-customerio; safe to delete.\n"
 
 
 def check_storage(storage: S3Storage) -> None:
-    """Write, list, read back and delete `<bucket path>/_check_test`, and validate the formats of paths and names.
+    """Write, list, read back and delete an object below the bucket path, and validate the formats of paths and names.
+
+    Its name has a random part, so that checks of several connections do not disturb each other.
 
     Raises:
         SyncError: a step failed; the message says which, why, and what to do.
     """
     DeadLetterKeys(storage, datetime.now(UTC), uuid4())
-    key = bucket_root(storage) + TEST_NAME
+    key = f"{bucket_root(storage)}{TEST_NAME}_{uuid4().hex}"
     with _step("connect", storage):
         client = make_client(storage)
     with _step("write", storage):
@@ -52,7 +55,9 @@ def _step(name: str, storage: S3Storage) -> AbstractContextManager[None]:
 
 
 def _write(client: S3Client, storage: S3Storage, key: str) -> None:
-    client.put_object(Bucket=storage.s3_bucket_name, Key=key, Body=_CONTENT, ContentType="text/plain")
+    put(
+        client, {"Bucket": storage.s3_bucket_name, "Key": key}, io.BytesIO(_CONTENT), ContentType="text/plain"
+    )
 
 
 def _list(client: S3Client, storage: S3Storage, key: str) -> None:

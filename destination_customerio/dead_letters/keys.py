@@ -1,4 +1,7 @@
-"""The keys of the files of rejected rows: `<bucket_path>/<path_format><file_name_format>`.
+"""The keys of the files of rejected rows: `<bucket_path>/<path_format>/<file_name_format>`.
+
+Variables may be in all three, in any case and with a `$` before them (`{namespace}`, `${NAMESPACE}`). The bucket path up
+to its first level with a variable is the root, below which everything is looked for; the other levels are folders.
 
 All times are those of the start of the sync, in UTC, so that the files of a sync are together. Whatever the formats and
 the names of streams are:
@@ -6,7 +9,8 @@ the names of streams are:
 - No key leaves the bucket path. Characters that S3 does not consider safe become `_` (accents are removed first, as
   letters without them are safe), `//` collapses, and a level that consists of dots only (`..`) becomes underscores.
 - No key is in `<bucket_path>/replayed/`, where replayed rows are kept (`replay/replay.py`).
-- No key is longer than S3's 1,024 bytes: the end of the folders, or of the name, is replaced by a hash of the whole.
+- No key is longer than S3's 1,024 bytes, and no level longer than 255, which stores that keep objects as files can't
+  hold: the end of the folders, of a level, or of the name is replaced by a hash.
 - No file overwrites another. Within a sync, a key that was used before gets `_1`, `_2`, ... before its extension.
   Across attempts of a sync, the start time makes the keys different; when neither format holds it ({timestamp}, {epoch}
   or {uuid}), it is added to the file's name. So nothing depends on how a store handles conditional writes.
@@ -23,6 +27,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from destination_customerio.config.storage import GzipCompression, JsonlFormat
+from destination_customerio.dead_letters.date_patterns import check_date_pattern, formatted_date
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,13 +40,15 @@ if TYPE_CHECKING:
 
 # The level below the bucket path for replayed rows.
 REPLAYED = "replayed"
+# The beginning of the name of the check's object; a random part follows. Earlier versions had no more than this.
+TEST_NAME = "_check_test"
 # Beside the files while a replay runs. The value keeps its first name: older versions look for it.
 LEASE_NAME = "_replay_claim"
 
 MAX_KEY_BYTES = 1_024
 # The longest bucket path leaves enough room for a shortened folder and a shortened name.
 _MAX_PREFIX_BYTES = 512
-_MAX_NAME_BYTES = 255
+_MAX_LEVEL_BYTES = 255
 
 _PATH_VARIABLES = (
     "namespace",
@@ -59,25 +66,56 @@ _PATH_VARIABLES = (
 )
 _FILE_VARIABLES = ("date", "timestamp", "part_number", "sync_id", "format_extension")
 _TIME_UNIQUE = re.compile(r"\{(?:timestamp|epoch|uuid)\}")
-VARIABLE = re.compile(r"\{([^{}]*)\}")
+_VARIABLE = re.compile(r"\$?\{([^{}]*)\}")
+_TEST_OBJECT = re.compile(TEST_NAME + "(_[0-9a-f]{32})?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9/!_.*')(&$@=;:+,?-]")
-_DATE_TOKEN = re.compile(r"'([^']*)'|(([A-Za-z])\3*)")
-_DATE_FIELDS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 
 
 def bucket_prefix(storage: S3Storage) -> str:
-    """The bucket path as a prefix of keys, without slashes at its ends; may be empty.
+    """The bucket path up to its first level with a variable, without slashes at its ends; may be empty.
 
     Raises:
         ConfigError: it leaves no room for names.
     """
-    prefix = clean_levels(storage.bucket_path)
+    prefix, _ = _bucket_levels(storage)
     if len(prefix.encode()) > _MAX_PREFIX_BYTES:
         raise ConfigError(
             f"Invalid configuration: the bucket path is longer than {_MAX_PREFIX_BYTES} bytes, which leaves too little "
             "of S3's limit for the names of files. Nothing was written. Choose a shorter bucket path."
         )
+    if any(len(level.encode()) > _MAX_LEVEL_BYTES for level in prefix.split("/")):
+        raise ConfigError(
+            f"Invalid configuration: a folder of the bucket path is longer than {_MAX_LEVEL_BYTES} bytes, which not every "
+            "store can hold. Nothing was written. Choose a shorter bucket path."
+        )
     return prefix
+
+
+def folders_format(storage: S3Storage) -> str:
+    """The format of the folders below the root: the rest of the bucket path and the path format, with plain variables."""
+    _, rest = _bucket_levels(storage)
+    return clean_levels(f"{rest}/{_plain(storage.path_format)}")
+
+
+def is_test_object(rest: str) -> bool:
+    """Whether a key without the root is that of an object of the check."""
+    return _TEST_OBJECT.fullmatch(rest) is not None
+
+
+def _bucket_levels(storage: S3Storage) -> tuple[str, str]:
+    levels = clean_levels(storage.bucket_path).split("/")
+    fixed = next((number for number, level in enumerate(levels) if _VARIABLE.search(level)), len(levels))
+    return "/".join(levels[:fixed]), _plain("/".join(levels[fixed:]))
+
+
+def _plain(template: str) -> str:
+    """A format with its variables in lower case and without `$`; the pattern of a date keeps its letters."""
+
+    def one(variable: re.Match[str]) -> str:
+        name, colon, pattern = variable[1].partition(":")
+        return f"{{{name.lower()}{colon}{pattern}}}"
+
+    return _VARIABLE.sub(one, template)
 
 
 def bucket_root(storage: S3Storage) -> str:
@@ -111,22 +149,23 @@ class DeadLetterKeys:
         self._started_at = started_at
         self._uuid = str(sync_uuid)
         self._epoch = str(epoch_milliseconds(started_at))
-        self._path_format = storage.path_format
-        self._file_format = storage.file_name_format
+        self._path_format = folders_format(storage)
+        self._file_format = _plain(storage.file_name_format)
         self._extension = file_extension(storage)
         formats = self._path_format + self._file_format
         self._mark = "" if _TIME_UNIQUE.search(formats) else f"_{self._epoch}"
         self._parts: Counter[Stream] = Counter()
         self._uses: Counter[str] = Counter()
-        _check_variables("path_format", self._path_format, _PATH_VARIABLES)
-        _check_variables("file_name_format", self._file_format, _FILE_VARIABLES)
+        _check_variables("bucket_path", storage.bucket_path, _PATH_VARIABLES)
+        _check_variables("path_format", storage.path_format, _PATH_VARIABLES)
+        _check_variables("file_name_format", storage.file_name_format, _FILE_VARIABLES)
 
     def next_key(self, stream: Stream) -> str:
         """The key of the stream's next file, unique within the sync."""
         path = _fill(self._path_format, self._path_values(stream))
         name = _fill(self._file_format, self._file_values(stream))
         self._parts[stream] += 1
-        whole = safe_text(path + name)
+        whole = safe_text(f"{path}/{name}")
         stem = whole.removesuffix(self._extension)
         extension = whole[len(stem) :]
         stem += self._mark
@@ -164,8 +203,8 @@ class DeadLetterKeys:
 
     def _file_values(self, stream: Stream) -> Mapping[str, str]:
         patterns = {
-            name: _formatted(self._started_at, name.removeprefix("date:"))
-            for name in VARIABLE.findall(self._file_format)
+            name: formatted_date(self._started_at, name.removeprefix("date:"))
+            for name in _VARIABLE.findall(self._file_format)
             if name.startswith("date:")
         }
         return {
@@ -180,44 +219,21 @@ class DeadLetterKeys:
 
 def _check_variables(field: str, template: str, valid: tuple[str, ...]) -> None:
     with_dates = "date" in valid
-    for name in VARIABLE.findall(template):
+    for spelled in _VARIABLE.findall(template):
+        name = _plain(f"{{{spelled}}}")[1:-1]
         if with_dates and name.startswith("date:"):
-            _check_date_pattern(name.removeprefix("date:"))
+            check_date_pattern(name.removeprefix("date:"))
         elif name not in valid:
             choices = ", ".join(f"{{{choice}}}" for choice in valid)
             raise ConfigError(
-                f"Invalid configuration: object_storage_config.{field} has an unknown variable {{{name}}}. Nothing was written. "
+                f"Invalid configuration: object_storage_config.{field} has an unknown variable {{{spelled}}}. Nothing was written. "
                 f"Use these: {choices}" + (", {date:yyyy_MM} and the like." if with_dates else ".")
             )
 
 
-def _check_date_pattern(pattern: str) -> None:
-    for token in _DATE_TOKEN.finditer(pattern):
-        if (letters := token[2]) and letters not in _DATE_FIELDS and letters != "SSS":
-            raise ConfigError(
-                "Invalid configuration: object_storage_config.file_name_format has a date pattern with the unknown letters "
-                f"{letters}. Nothing was written. Use these: {', '.join(_DATE_FIELDS)}, SSS."
-            )
-
-
-def _formatted(moment: datetime, pattern: str) -> str:
-    """A moment in a Java date pattern: yyyy, MM, ...; text in single quotes is literal."""
-
-    def one(token: re.Match[str]) -> str:
-        if not token[2]:
-            return token[1]
-        return (
-            f"{moment.microsecond // 1_000:03d}"
-            if token[2] == "SSS"
-            else moment.strftime(_DATE_FIELDS[token[2]])
-        )
-
-    return _DATE_TOKEN.sub(one, pattern)
-
-
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """Replace the variables once: a stream whose name looks like a variable is a name like any other."""
-    return VARIABLE.sub(lambda variable: values[variable[1]], template)
+    return _VARIABLE.sub(lambda variable: values[variable[1]], template)
 
 
 def safe_text(text: str) -> str:
@@ -241,17 +257,29 @@ def clean_levels(path: str) -> str:
 
 
 def shortened(path: str, max_bytes: int, extension: str) -> str:
-    """A path of safe characters that fits; a hash replaces what is cut off."""
-    if len(path) <= max_bytes:
-        return path
-    folder, _, name = path.rpartition("/")
-    mark = "_" + hashlib.sha256(path.encode()).hexdigest()[:16]
-    if len(name) > _MAX_NAME_BYTES:
-        name = name[: _MAX_NAME_BYTES - len(mark) - len(extension)] + mark + extension
+    """A path of safe characters that fits, as do its levels; a hash replaces what is cut off."""
+    *folders, name = path.split("/")
+    folder = "/".join(map(short_level, folders))
+    mark = _hash_of(path)
+    if len(name) > _MAX_LEVEL_BYTES:
+        name = name[: _MAX_LEVEL_BYTES - len(mark) - len(extension)] + mark + extension
     room = max_bytes - len(name) - 1
     if len(folder) > room:
-        folder = folder[: room - len(mark)].rstrip("/") + mark
+        parent, slash, last = folder[: room - len(mark)].rstrip("/").rpartition("/")
+        folder = f"{parent}{slash}{last[: _MAX_LEVEL_BYTES - len(mark)]}{mark}"
     return f"{folder}/{name}" if folder else name
+
+
+def short_level(level: str) -> str:
+    """A folder's name of safe characters that fits; a hash replaces what is cut off."""
+    if len(level) <= _MAX_LEVEL_BYTES:
+        return level
+    mark = _hash_of(level)
+    return level[: _MAX_LEVEL_BYTES - len(mark)] + mark
+
+
+def _hash_of(text: str) -> str:
+    return "_" + hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def epoch_milliseconds(moment: datetime) -> int:

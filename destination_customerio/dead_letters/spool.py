@@ -1,17 +1,17 @@
 """Dead letters: what happens to rejected rows.
 
 With a bucket, each stream's rows are spooled into an open file, which is sealed when it is full, old, or the largest of
-too many, and uploaded by one thread. A row is settled (`on_durable`) only when the bucket has accepted its file, which is
-what lets states go. Without a bucket a row is settled as soon as it is counted.
+too many, and uploaded, several at a time. A row is settled (`on_durable`) only when the bucket has its file, which is what
+lets states go. Without a bucket a row is settled as soon as it is counted.
 
 The coordinator's thread owns everything here except the queue of sealed files. The uploader posts into the coordinator's
-inbox: `FileUploaded` for each file, or one `UploadFailed`, after which it uploads nothing more. So a failure settles
-nothing, whatever was spooled.
+inbox: `FileUploaded` for each file, in any order, or one `UploadFailed`, after which no further upload begins. So a
+failure settles nothing of what was spooled.
 
 Bounds, whatever the number of streams and the rate of rejection:
 
 - memory: a file starts in memory and moves to an unnamed temporary file beyond 64 KiB. Compression, which needs a quarter
-  of a megabyte for each open stream, is left to the uploader, one file at a time, off the coordinator's thread; so
+  of a megabyte for each open stream, is left to the uploader, a few files at a time, off the coordinator's thread; so
   files roll by their uncompressed size.
 - disk: when the open files together are too large, or too many, the largest is sealed; when too much waits for the
   uploader, the backlog is full, and the coordinator takes no further input.
@@ -20,7 +20,7 @@ Bounds, whatever the number of streams and the rate of rejection:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
@@ -28,14 +28,15 @@ from uuid import uuid4
 from destination_customerio.dead_letters.keys import DeadLetterKeys, epoch_milliseconds
 from destination_customerio.dead_letters.labels import Label
 from destination_customerio.dead_letters.row_format import RowEncoder, row_encoder
-from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.dead_letters.uploader import (
-    MEMORY_BYTES_PER_FILE,
+    UPLOADS_AT_ONCE,
     SpooledFile,
     Uploader,
     discard,
-    open_temporary,
 )
+from destination_customerio.errors import SyncError
+from destination_customerio.machine_limits import spare_descriptors
+from destination_customerio.temporary_files import MEMORY_BYTES_PER_FILE, no_room, open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ class DeadLetters(Protocol):
         """Take over one rejected row: `line` is its RECORD message as it came, `epoch` its epoch in the ledger.
 
         Raises:
-            TransientError: this machine has no room for it.
+            SyncError: this machine has no room for it.
         """
         ...
 
@@ -115,17 +116,19 @@ class SpoolLimits:
     max_file_bytes          where files roll, uncompressed; only a single row can be longer
     max_open_bytes          what the open files may hold together
     max_open_files          how many files may be open
-    max_open_files_on_disk  how many of them may be on disk: each costs a descriptor, of which a process often has 1,024
+    max_open_files_on_disk  how many of them may be on disk: each costs a descriptor, of which there may be few
     max_waiting_bytes       what may wait for the uploader before the backlog is full
     max_waiting_files       how many files may
+    uploads_at_once         how many of them are uploaded at the same time
     """
 
     max_file_bytes: int = 200 << 20
     max_open_bytes: int = 400 << 20
     max_open_files: int = 2_000
-    max_open_files_on_disk: int = 128
+    max_open_files_on_disk: int = field(default_factory=lambda: min(128, spare_descriptors() // 2))
     max_waiting_bytes: int = 400 << 20
-    max_waiting_files: int = 128
+    max_waiting_files: int = field(default_factory=lambda: min(128, spare_descriptors() // 2))
+    uploads_at_once: int = UPLOADS_AT_ONCE
 
 
 class BucketDeadLetters:
@@ -163,7 +166,7 @@ class BucketDeadLetters:
         self._keys = DeadLetterKeys(storage, started_at, uuid4())
         self._started_at = epoch_milliseconds(started_at)
         self._files_sealed = 0
-        self._uploader = Uploader(storage, post)
+        self._uploader = Uploader(storage, post, self._limits.uploads_at_once)
         self._encoders: dict[Stream, RowEncoder] = {}
         self._open: dict[Stream, SpooledFile] = {}  # in the order of opening
         self._open_bytes = 0
@@ -196,12 +199,12 @@ class BucketDeadLetters:
             if file is None:
                 file = self._new_file(stream, encoder.header)
             self._append(file, row)
-        except OSError as error:
+        except (OSError, SyncError) as error:
             # The file may hold half of the row, so it must never be uploaded.
             if broken := self._open.pop(stream, None):
                 self._forget_open(broken)
                 discard(broken)
-            raise explain(error, self._storage) from None
+            raise (error if isinstance(error, SyncError) else no_room(error)) from None
         file.rows += 1
         file.epochs[epoch] = file.epochs.get(epoch, 0) + 1
         if self._holds_too_much():
@@ -228,7 +231,7 @@ class BucketDeadLetters:
         return None
 
     def close(self) -> None:
-        """Stop the uploader and drop what is not uploaded. An upload in progress gets one second."""
+        """Stop the uploader and drop what is not uploaded. Uploads in progress get one second."""
         self._uploader.stop()
         for file in self._open.values():
             discard(file)

@@ -1,4 +1,4 @@
-"""Files of rejected rows on their way into the bucket: spooled by the coordinator, uploaded by one thread.
+"""Files of rejected rows on their way into the bucket: spooled by the coordinator, uploaded by a few threads.
 
 A file is owned by the coordinator until it is handed to the uploader, and by the uploader from then on; what the
 coordinator still reads of it no longer changes.
@@ -10,14 +10,17 @@ import contextlib
 import gzip
 import queue
 import shutil
-import tempfile
 import threading
+import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 from destination_customerio.config.storage import GzipCompression, JsonlFormat
-from destination_customerio.dead_letters.s3_client import make_client, upload
+from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import explain, explained
+from destination_customerio.dead_letters.s3_upload import upload
+from destination_customerio.errors import TransientError
+from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +30,16 @@ if TYPE_CHECKING:
     from destination_customerio.errors import SyncError
     from destination_customerio.ledger import Epoch
 
-MEMORY_BYTES_PER_FILE = 64 * 1024
 CLOSE_SECONDS = 1.0
+# Each costs a thread, a connection and half a megabyte. botocore keeps ten connections.
+UPLOADS_AT_ONCE = 8
 _OPENING = "The bucket for rejected rows can't be used"
 _NOTHING_SENT = "The sync did not start, and nothing was sent."
+_NO_THREAD = (
+    "The rejected rows could not be stored in the bucket: this machine does not allow another thread. The sync stops; the "
+    "next attempt sends the rows again that are not yet acknowledged. Raise the limit on processes and threads (ulimit -u, "
+    "or the container's pids limit)."
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,53 +68,77 @@ class FileUploaded:
 
 @dataclass(frozen=True, slots=True)
 class UploadFailed:
-    """Posted to the coordinator's inbox: no further file can be uploaded."""
+    """Posted to the coordinator's inbox, once: no further upload begins. Those in progress may still succeed."""
 
     error: SyncError
 
 
 class Uploader:
-    """Uploads sealed files in its own thread, one at a time, until the first failure.
+    """Uploads sealed files, several at a time, in any order, until the first failure.
 
     Raises:
         SyncError: no client can be made for the bucket.
     """
 
-    def __init__(self, storage: S3Storage, post: Callable[[FileUploaded | UploadFailed], None]) -> None:
+    def __init__(
+        self,
+        storage: S3Storage,
+        post: Callable[[FileUploaded | UploadFailed], None],
+        uploads_at_once: int = UPLOADS_AT_ONCE,
+    ) -> None:
         self._storage = storage
-        # Before the first row: while the coordinator is busy, loading boto3 takes seconds instead of a quarter of one,
+        # Before the first row: while the coordinator is busy, loading botocore takes seconds instead of a quarter of one,
         # states wait for it, and its memory comes on top of that of all rows in flight.
         with explained(storage, _OPENING, _NOTHING_SENT):
             self._client = make_client(storage)
         self._post = post
         self._files: queue.SimpleQueue[SpooledFile | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        # A daemon, as an upload that hangs must not keep the process alive.
-        self._thread = threading.Thread(target=self._run, name="dead-letter-uploader", daemon=True)
+        self._failure = threading.Lock()  # taken by the first failure, and never released
+        self._uploads_at_once = uploads_at_once
+        self._threads: list[threading.Thread] = []
         self._compressed = isinstance(storage.compression, GzipCompression)
         self._content_type = _content_type(storage)
 
     def take(self, file: SpooledFile) -> None:
         """Queue a file."""
         self._files.put(file)
-        if self._thread.ident is None:
-            self._thread.start()
+        if len(self._threads) < self._uploads_at_once:
+            self._start_thread()
 
     def stop(self) -> None:
-        """Stop after the upload in progress, waiting one second for it at most."""
+        """Stop after the uploads in progress, waiting one second for them at most."""
         self._stopping.set()
-        self._files.put(None)
-        if self._thread.ident is not None:
-            self._thread.join(CLOSE_SECONDS)
-        if not self._thread.is_alive():
+        for _ in self._threads:
+            self._files.put(None)
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        if not any(thread.is_alive() for thread in self._threads):
             self._discard_rest()
             self._client.close()
+
+    def _start_thread(self) -> None:
+        # A daemon, as an upload that hangs must not keep the process alive.
+        thread = threading.Thread(target=self._run, name="dead-letter-uploader", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:  # otherwise the others upload the file
+                self._fail(TransientError(_NO_THREAD))
+        else:
+            self._threads.append(thread)
 
     def _run(self) -> None:
         try:
             self._upload_all()
         except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator must not wait for it
-            self._post(UploadFailed(explain(error, self._storage)))
+            self._fail(explain(error, self._storage))
+
+    def _fail(self, error: SyncError) -> None:
+        self._stopping.set()
+        if self._failure.acquire(blocking=False):
+            self._post(UploadFailed(error))
 
     def _upload_all(self) -> None:
         while file := self._files.get():
@@ -122,12 +155,6 @@ class Uploader:
             while True:
                 if file := self._files.get_nowait():
                     discard(file)
-
-
-def open_temporary() -> IO[bytes]:
-    """A file that starts in memory and moves to an unnamed temporary file."""
-    spool = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES_PER_FILE)  # noqa: SIM115 - closed when uploaded
-    return cast("IO[bytes]", spool)
 
 
 def _compress(content: IO[bytes]) -> IO[bytes]:

@@ -3,28 +3,38 @@
 Every attempt of a part sends the same bytes. Rows that a refusal names are rejected, and the others are sent again,
 together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
 stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
+
+A firewall or proxy may forbid a request because of one row in it, or every request. A request without rows separates the two
+apart: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before a row is
+rejected, which is then tried once more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
-from destination_customerio.errors import ConfigError, ProtocolError, Rejection, TransientError
-from destination_customerio.foreign_text import known_words
-from destination_customerio.track_api.credentials import bad_credentials
+from destination_customerio.delivery.failures import (
+    account_refused,
+    answered_wrongly,
+    blocked_by_proxy,
+    retries_exhausted,
+)
+from destination_customerio.track_api.failures import FEW_ATTEMPTS
 from destination_customerio.track_api.verdict import (
     Accepted,
     Answer,
+    Blocked,
+    Doubtful,
     NoAnswer,
+    PaymentRequired,
     Refused,
     Retry,
     Unauthorized,
-    Unexpected,
+    Verdict,
     judge,
 )
-from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
     import random
@@ -32,11 +42,14 @@ if TYPE_CHECKING:
 
     from destination_customerio.delivery.batch import Batch
     from destination_customerio.delivery.breaker import CircuitBreaker
+    from destination_customerio.delivery.concurrency import ConcurrencyLimit
     from destination_customerio.delivery.throttle import Throttle
+    from destination_customerio.errors import Rejection
 
 
 # How soon a lane that waits for another notices what that one has found.
-_BREAKER_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.05
+_WITHOUT_ROWS = b'{"batch":[]}'
 
 
 class Transport(Protocol):
@@ -82,12 +95,20 @@ class DeliveryContext:
 
     throttle: Throttle
     breaker: CircuitBreaker
+    concurrency: ConcurrencyLimit
     retry_timeout_seconds: float
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     wait: Callable[[float], bool]
     rng: random.Random
     report: Callable[[Retrying], None]
+
+
+class _Request(NamedTuple):
+    """A body, and how many rows it sends."""
+
+    body: bytes
+    rows: int
 
 
 @dataclass(slots=True, eq=False)
@@ -102,9 +123,9 @@ class Delivery:
         """Send a batch until the verdict on each of its rows is known.
 
         Raises:
-            ConfigError: the credentials are refused, or all rows are.
+            ConfigError: the credentials are refused, all rows are, or something in between blocks every request.
             TransientError: the retry budget is exhausted.
-            ProtocolError: an answer that the Track API is not known to give.
+            ProtocolError: answers that the Track API is not known to give.
             Aborted: the sync is ending.
         """
         breaker = self.context.breaker
@@ -112,7 +133,7 @@ class Delivery:
         try:
             rejected, is_judged = self._split(batch)
             if not is_judged and breaker.batch_refused(len(batch)):
-                raise _account_refused(breaker, next(iter(rejected.values())))
+                raise account_refused(breaker, next(iter(rejected.values())))
         finally:
             breaker.end(self)
         if not is_judged:
@@ -128,7 +149,7 @@ class Delivery:
         parts: list[Sequence[int]] = [range(len(batch))]
         while parts:
             part = parts.pop()
-            verdict = self._send(batch.body_of(part), len(part))
+            verdict = self._send_part(batch, part)
             rejected |= {part[index]: rejection for index, rejection in verdict.rejected.items()}
             is_single_verdict = (
                 isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
@@ -149,40 +170,97 @@ class Delivery:
                 parts += [part[middle:], part[:middle]]
         return rejected, is_judged
 
+    def _send_part(self, batch: Batch, part: Sequence[int]) -> Accepted | Refused:
+        """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
+        request = _Request(batch.body_of(part), len(part))
+        verdict = self._send(request)
+        if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
+            was_closed = self._wait_for_way()
+            if was_closed or len(part) == 1:
+                verdict = self._send(request)
+        return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
+
+    def _wait_for_way(self) -> bool:
+        """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
+        request = _Request(_WITHOUT_ROWS, 0)
+        deadline = self.context.clock() + self.context.retry_timeout_seconds
+        attempt = 0
+        while isinstance(verdict := self._send(request), Blocked):
+            attempt += 1
+            if not self._back_off(Retry("blocked by a proxy or firewall"), attempt, deadline, FEW_ATTEMPTS):
+                raise answered_wrongly(verdict)
+        return attempt > 0
+
     def _wait_to_split(self) -> None:
         breaker = self.context.breaker
         breaker.request_refused()
         while not breaker.may_split(self):
-            if self.context.wait(_BREAKER_POLL_SECONDS):
+            if self.context.wait(_POLL_SECONDS):
                 raise Aborted
 
     def _hold_back(self, batch: Batch) -> None:
         """Every row of the batch was refused in words that name neither a row nor a field: wait for what others find."""
         while not self.context.breaker.may_settle(len(batch)):
-            if self.context.wait(_BREAKER_POLL_SECONDS):
+            if self.context.wait(_POLL_SECONDS):
                 raise Aborted
 
-    def _send(self, body: bytes, entries: int) -> Accepted | Refused:
-        """Attempt one request until the answer is a verdict on its rows."""
+    def _send(self, request: _Request) -> Accepted | Refused | Blocked:
+        """Attempt one request until its rows are judged, or until a proxy forbids it."""
         context = self.context
         deadline = context.clock() + context.retry_timeout_seconds
-        attempt = 0
+        attempt = doubts = 0
         while True:
-            self._wait_for_throttle()
-            attempt += 1
-            self.unreported_requests += 1
-            verdict = judge(self.transport.post_batch(body), entries, context.wall_clock)
+            deadline += self._wait_for_turn()
+            try:
+                self._wait_for_throttle()
+                attempt += 1
+                self.unreported_requests += 1
+                verdict = self._attempt(request)
+            finally:
+                context.concurrency.end(self)
             match verdict:
-                case Accepted() | Refused():
+                case Accepted() | Refused() | Blocked():
                     return verdict
                 case Retry():
-                    self._back_off(verdict, attempt, deadline)
-                case Unauthorized():
-                    raise bad_credentials()
-                case Unexpected(status):
-                    raise _unexpected_status(status)
+                    if not self._back_off(verdict, attempt, deadline, MAX_ATTEMPTS):
+                        raise retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
+                case Doubtful(_, status):
+                    doubts += 1
+                    if not self._back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
+                        raise answered_wrongly(verdict)
+                case Unauthorized() | PaymentRequired():
+                    raise answered_wrongly(verdict)
                 case _:
                     assert_never(verdict)
+
+    def _attempt(self, request: _Request) -> Verdict:
+        answer = self.transport.post_batch(request.body)
+        release = answer.release
+        try:
+            verdict = judge(answer, request.rows, self.context.wall_clock)
+            self.context.concurrency.observe(
+                self,
+                succeeded=not isinstance(verdict, Retry),
+                timed_out=isinstance(answer, NoAnswer) and answer.timed_out,
+                sending_seconds=answer.sending_seconds,
+            )
+            return verdict
+        finally:
+            del answer  # before its memory counts as free
+            release()
+
+    def _wait_for_turn(self) -> float:
+        """Wait until the line has room for a request; returns the seconds that the retry budget does not count.
+
+        While others succeed, waiting for them is no failure; while nobody does, the budget runs.
+        """
+        context = self.context
+        began_at, successes = context.clock(), context.concurrency.successes
+        while not context.concurrency.may_begin(self):
+            if context.wait(_POLL_SECONDS):
+                context.concurrency.end(self)
+                raise Aborted
+        return context.clock() - began_at if context.concurrency.successes > successes else 0.0
 
     def _wait_for_throttle(self) -> None:
         context = self.context
@@ -191,45 +269,15 @@ class Delivery:
             if context.wait(seconds + backoff_seconds(1, context.rng)):
                 raise Aborted
 
-    def _back_off(self, verdict: Retry, attempt: int, deadline: float) -> None:
+    def _back_off(self, verdict: Retry, attempt: int, deadline: float, max_attempts: int) -> bool:
+        """Wait before the next attempt; returns False at once if there is none."""
         context = self.context
         seconds = max(verdict.at_least_seconds, backoff_seconds(attempt, context.rng))
-        if attempt >= MAX_ATTEMPTS or context.clock() + seconds > deadline:
-            raise _retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
+        if attempt >= max_attempts or context.clock() + seconds > deadline:
+            return False
         if verdict.everyone:
             context.throttle.hold(seconds)
         context.report(Retrying(verdict.reason, seconds))
         if context.wait(seconds):
             raise Aborted
-
-
-def _retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
-    return TransientError(
-        f"Customer.io did not accept a request after {counted(attempts, 'attempt')} (retry budget: {budget_seconds:.0f} "
-        f"s; last failure: {verdict.reason}). Delivered rows are kept; the next attempt resumes from the last checkpoint. "
-        "Check Customer.io's status page, and that nothing between Airbyte and Customer.io breaks connections."
-    )
-
-
-def _unexpected_status(status: int) -> ProtocolError:
-    return ProtocolError(
-        f"Unexpected answer from the Track API (HTTP {status}). The rows of this request count as not delivered and will "
-        "be sent again. Check the proxy between Airbyte and Customer.io, and the Track API URL (track_api_url) if one is "
-        "set."
-    )
-
-
-def _account_refused(breaker: CircuitBreaker, rejection: Rejection) -> ConfigError:
-    if breaker.rejected_rows:
-        outcome = (
-            f"{counted(breaker.rejected_rows, 'row')} of the first of these batches had been rejected before this was clear; "
-            "the other rows were neither delivered nor rejected, and will be sent again by the next attempt."
-        )
-    else:
-        outcome = "The rows of these batches were neither delivered nor rejected, and will be sent again by the next attempt."
-    return ConfigError(
-        f"Customer.io refuses every request and accepts no row at all: {counted(breaker.refused_batches, 'whole batch', 'whole batches')} "
-        f"with {counted(breaker.refused_rows, 'row')} were split down to single rows, and each was refused without naming a "
-        f"row or a field. So the problem is the account or the configuration, not the rows. {outcome} Check the workspace in "
-        f"Customer.io, and the configuration. Customer.io's answer: {known_words(rejection.message)}"
-    )
+        return True

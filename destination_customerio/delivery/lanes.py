@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, assert_never
 from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import SyncError, unexpected
 
@@ -99,6 +100,7 @@ class ThreadedLanes:
         context = DeliveryContext(
             throttle=Throttle(time.monotonic),
             breaker=CircuitBreaker(breaker_limits),
+            concurrency=ConcurrencyLimit(lanes),
             retry_timeout_seconds=retry_timeout_seconds,
             clock=time.monotonic,
             wall_clock=time.time,

@@ -1,13 +1,10 @@
 """Parses and encodes JSON without changing any value.
 
-orjson is fast, but rejects some of the values in warehouses and silently changes others: it rejects NaN, Infinity, lone
-surrogates and numbers outside the range of a double, turns integers over 64 bits into floats, and rounds decimals to the
-nearest double. Lines with such values are rare, so only they take the slow path through the standard library, where
+The columns of a row are kept as the bytes they came in (`Raw`): a named column is parsed, all others are copied into the
+entry. So numbers keep their digits, whatever their size, and texts their escapes.
 
-- integers keep their digits, whatever their size;
-- decimals are `Decimal`s, so that they are written as they were read;
-- NaN and the infinities become null, as JSON has no notation for them;
-- a lone surrogate becomes U+FFFD when it is sent, as a JSON parser on the receiving side would replace it.
+What is parsed keeps its value too: integers are exact, and a decimal that a float would round is a `Decimal`. NaN, the
+infinities and lone surrogates, which JSON can't hold and many programs write, are repaired first (see `repair`).
 """
 
 from __future__ import annotations
@@ -15,45 +12,73 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import getincrementaldecoder
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+import msgspec
 import orjson
 
-JsonObject = dict[str, Any]
+from destination_customerio.exact_json.repair import repaired
 
-# A decimal of up to 15 digits is the same after it was a double; with 16 and the point it has 17 characters. An integer
-# of up to 18 digits always fits in 64 bits; a negative one of 19 may not, nor may any of 20.
-_LONG_NUMBER = b"0" * 17
-_DIGITS_AND_POINT_TO_ZERO = bytes.maketrans(b"123456789.", b"0" * 10)
-_LONG_INTEGER_CHARACTERS = 20
-_NUMBER = re.compile(rb"-?[0-9]++(\.[0-9]++|)(?:[eE][+-]?+[0-9]++)?+")
-# What may precede a number. Digits that come after anything else are part of a text.
-_BEFORE_NUMBER = b":,[ \t\r\n"
-# int() does not convert more digits than about this; Decimal is exact for such a number.
-_MAX_INT_DIGITS = 4_000
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+JsonObject = dict[str, Any]
+# A JSON value as the bytes it came in. It is valid UTF-8, and JSON that any parser accepts.
+Raw: TypeAlias = msgspec.Raw
+
+# A decimal of up to 15 digits is the same after it was a double; with the point it has 16 characters.
+_EXACT_CHARACTERS = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_PIECE_BYTES = 1 << 18
 
 
 class NestedTooDeeply(ValueError):  # noqa: N818 - it describes the text
-    """Objects or arrays are nested deeper than the parsers support; the text may be valid JSON."""
+    """Objects or arrays are nested deeper than the parser supports; the text may be valid JSON."""
 
 
-def may_hold_long_numbers(text: bytes) -> bool:
-    """Whether `text`, of any length, has a run of 17 digits and points: a cheap test for many lines at once."""
-    return _LONG_NUMBER in text.translate(_DIGITS_AND_POINT_TO_ZERO)
-
-
-def parse(text: bytes) -> Any:
-    """Parse JSON, exactly where orjson would refuse or round.
+def parse(text: bytes | Raw) -> Any:
+    """Parse JSON; a decimal is a float if that is the same number, otherwise a `Decimal`.
 
     Raises:
         ValueError: not JSON. The message does not contain any of the text.
         NestedTooDeeply: nested too deeply to be parsed.
     """
-    return parse_exactly(text) if _holds_long_number(text) else parse_ordinary(text)
+    return _parse(_PARSER, text)
 
 
-def parse_object(text: bytes) -> JsonObject | None:
+def parse_exactly(text: bytes | Raw) -> Any:
+    """Parse JSON with all decimals as `Decimal`, which keeps their digits as written.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    return _parse(_EXACT_PARSER, text)
+
+
+def plain(value: Any) -> Any:
+    """The value of a column: parsed exactly if it is kept as bytes; anything else is a value already."""
+    if type(value) is not Raw:
+        return value
+    try:
+        return _decode_exactly(value)
+    except (msgspec.DecodeError, RecursionError):
+        return parse_exactly(value)
+
+
+def is_raw_text(value: Any) -> bool:
+    """Whether a value is text, kept as bytes."""
+    return type(value) is Raw and bytes(value)[:1] == b'"'
+
+
+def is_raw_object(value: Any) -> bool:
+    """Whether a value is an object, kept as bytes."""
+    return type(value) is Raw and bytes(value)[:1] == b"{"
+
+
+def parse_object(text: bytes | Raw) -> JsonObject | None:
     """The JSON object in a text, parsed as by `parse`; None if the text is anything else."""
     try:
         return as_object(parse(text))
@@ -61,46 +86,117 @@ def parse_object(text: bytes) -> JsonObject | None:
         return None
 
 
-def parse_ordinary(text: bytes) -> Any:
-    """Parse JSON that has no long numbers (see `may_hold_long_numbers`); otherwise as `parse`."""
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return parse_exactly(text)
-
-
-def parse_exactly(text: bytes) -> Any:
-    """Parse JSON with decimals as `Decimal` and all integers exact.
+def check(text: bytes | Raw) -> None:
+    """Check that a text is JSON, perhaps after repair.
 
     Raises:
         ValueError: as for `parse`.
     """
+    _read(_RAW.decode, text)
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether bytes are UTF-8: values are copied, so nothing else would notice."""
+    if text.isascii():
+        return True
+    # In pieces, as one long text would take several times its size.
+    decoder = getincrementaldecoder("utf-8")()
+    whole = memoryview(text)
     try:
-        return json.loads(text.decode(), parse_float=_exact_decimal, parse_int=_exact_integer)
-    except ValueError:
-        raise ValueError("not a JSON text") from None
-    except RecursionError:
-        raise NestedTooDeeply("nested too deeply") from None
+        for start in range(0, len(text), _PIECE_BYTES):
+            decoder.decode(whole[start : start + _PIECE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def raw_members(text: bytes | Raw) -> dict[str, Raw] | None:
+    """The members of a JSON object, each as its bytes; None if the text is another JSON value.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    return _members_or_items(_MEMBERS, text)
+
+
+def raw_items(text: bytes | Raw) -> list[Raw] | None:
+    """The items of a JSON array, each as its bytes; None if the text is another JSON value.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    return _members_or_items(_ITEMS, text)
+
+
+def as_raw(text: bytes) -> Raw:
+    """A JSON text as a value that is copied, without the space between its values.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    return Raw(compacted(text))
+
+
+def compacted(text: bytes | Raw) -> bytes:
+    """A JSON text without the space between its values; nothing else changes.
+
+    Raises:
+        ValueError: as for `parse`.
+    """
+    return _read(_without_space, text)
 
 
 def encode(value: Any) -> bytes:
-    """Encode as compact UTF-8 JSON; NaN and the infinities as null, big integers and decimals with their digits.
+    """Encode as compact UTF-8 JSON: raw values as they are, NaN and the infinities as null, numbers with their digits.
 
     Raises:
         NestedTooDeeply: nested deeper than is supported.
     """
     try:
-        return orjson.dumps(value)
-    except TypeError:
-        return _encode_slowly(value, sort_keys=False)
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _encode(_without_lone_surrogates(value))
+    except RecursionError:
+        raise NestedTooDeeply("nested too deeply") from None
+
+
+def longest(values: Iterable[Any]) -> int:
+    """The size of the longest value as encoded; 0 for none. The values must contain no line end between theirs."""
+    return max(map(len, encode_lines(values).split(b"\n")))
+
+
+def own_bytes(value: Any) -> int:
+    """The size of a text without its quotes and escapes, and of any other value without the space between its values."""
+    if type(value) is str:
+        return len(value.encode("utf-8", "surrogatepass"))
+    text = value if type(value) is Raw else encode(value)
+    if bytes(memoryview(text)[:1]) == b'"':
+        return len(plain(text).encode()) if b"\\" in bytes(text) else len(memoryview(text)) - len('""')
+    return len(compacted(text))
+
+
+def encode_lines(values: Iterable[Any]) -> bytes:
+    """Encode values as by `encode`, each on a line of its own."""
+    try:
+        return _ENCODER.encode_lines(list(values))
+    except UnicodeEncodeError:
+        return _ENCODER.encode_lines([_without_lone_surrogates(value) for value in values])
 
 
 def encode_canonically(value: Any) -> bytes:
-    """Encode equal values to equal bytes, whatever the order of their keys."""
+    """Encode equal values to equal bytes, whatever the order of their keys. Raw values have to be parsed before.
+
+    Ids are made of these bytes, so they must never change: orjson writes a float otherwise than others do.
+    """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return _encode_slowly(value, sort_keys=True)
+        pass
+    try:
+        return _encode_canonically(value)
+    except RecursionError:
+        raise NestedTooDeeply("nested too deeply") from None
 
 
 def is_valid_text(text: str) -> bool:
@@ -114,33 +210,17 @@ def is_valid_text(text: str) -> bool:
     return True
 
 
-def _holds_long_number(text: bytes) -> bool:
-    """Whether a JSON text has a number that orjson would change."""
-    runs = text.translate(_DIGITS_AND_POINT_TO_ZERO)
-    at = runs.find(_LONG_NUMBER)
-    while at >= 0:
-        start = at - 1 if text[at - 1 : at] == b"-" else at
-        if (start == 0 or text[start - 1] in _BEFORE_NUMBER) and (number := _NUMBER.match(text, start)):
-            if _is_changed(number):
-                return True
-            at = number.end()
-        else:
-            at += len(_LONG_NUMBER)
-        at = runs.find(_LONG_NUMBER, at)
-    return False
+def as_object(value: Any) -> JsonObject | None:
+    """`value` if it is a JSON object, otherwise None."""
+    return cast("JsonObject", value) if type(value) is dict else None
 
 
-def _is_changed(number: re.Match[bytes]) -> bool:
-    text = number[0].decode()
-    if number.end(1) == number.end() and not number[1]:
-        return len(text) >= _LONG_INTEGER_CHARACTERS
-    # As a double, most decimals are written as before: they have been doubles in the source.
-    written = repr(float(text))
-    return written != text and Decimal(written) != _exact_decimal(text)
-
-
-def _exact_integer(digits: str) -> int | Decimal:
-    return int(digits) if len(digits) <= _MAX_INT_DIGITS else Decimal(digits)
+def _number(text: str) -> float | Decimal:
+    number = float(text)
+    if len(text) <= _EXACT_CHARACTERS or not math.isfinite(number):
+        return number
+    exact = _exact_decimal(text)
+    return number if Decimal(repr(number)) == exact else exact
 
 
 def _exact_decimal(text: str) -> Decimal:
@@ -150,49 +230,100 @@ def _exact_decimal(text: str) -> Decimal:
         return Decimal(float(text))
 
 
-def _encode_slowly(value: Any, *, sort_keys: bool) -> bytes:
+_PARSER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_number)
+_EXACT_PARSER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(float_hook=_exact_decimal)
+_MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_RAW = msgspec.json.Decoder(Raw)
+_ITEMS = msgspec.json.Decoder(list[Raw])
+_decode_exactly = _EXACT_PARSER.decode
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_encode = _ENCODER.encode
+
+
+def _parse(parser: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
     try:
-        return _encode_exactly(value, sort_keys=sort_keys)
+        return _read(parser.decode, text)
+    except msgspec.ValidationError:  # an integer of more digits than int() converts
+        hook = _number if parser is _PARSER else _exact_decimal
+        return json.loads(repaired(bytes(text)), parse_float=hook, parse_int=_long_integer)
+
+
+def _without_space(text: bytes | Raw) -> bytes:
+    return msgspec.json.format(text, indent=-1)
+
+
+def _long_integer(digits: str) -> int | Decimal:
+    try:
+        return int(digits)
+    except ValueError:
+        return Decimal(digits)
+
+
+def _members_or_items(decoder: msgspec.json.Decoder[T], text: bytes | Raw) -> T | None:
+    try:
+        return _read(decoder.decode, text)
+    except msgspec.ValidationError:  # another value
+        return None
+
+
+def _read(read: Callable[[bytes | Raw], T], text: bytes | Raw) -> T:
+    """What a function of msgspec reads in a text, which is repaired if it has to be.
+
+    Raises:
+        ValueError, NestedTooDeeply: as for `parse`.
+        msgspec.ValidationError: a value of another type than the function expects.
+    """
+    try:
+        return read(text)
+    except msgspec.ValidationError:
+        raise
     except RecursionError:
         raise NestedTooDeeply("nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        fixed = repaired(bytes(text))
+        if fixed == text:
+            raise ValueError("not a JSON text") from None
+    return _read(read, fixed)
 
 
-def _encode_exactly(value: Any, *, sort_keys: bool) -> bytes:
+def _without_lone_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for each lone surrogate, as a parser on the receiving side would replace it."""
     match value:
         case str():
-            return orjson.dumps(value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+            return _SURROGATE.sub("\ufffd", value)
         case dict():
-            keys = sorted(value) if sort_keys else value
+            return {
+                _without_lone_surrogates(name): _without_lone_surrogates(item) for name, item in value.items()
+            }
+        case list():
+            return [_without_lone_surrogates(item) for item in value]
+    return value
+
+
+def _encode_canonically(value: Any) -> bytes:
+    match value:
+        case str():
+            return orjson.dumps(_without_lone_surrogates(value))
+        case dict():
             members = (
-                _encode_exactly(key, sort_keys=sort_keys)
-                + b":"
-                + _encode_exactly(value[key], sort_keys=sort_keys)
-                for key in keys
+                _encode_canonically(key) + b":" + _encode_canonically(value[key]) for key in sorted(value)
             )
             return b"{" + b",".join(members) + b"}"
         case list():
-            return b"[" + b",".join([_encode_exactly(item, sort_keys=sort_keys) for item in value]) + b"]"
-        case bool() | None:
+            return b"[" + b",".join([_encode_canonically(item) for item in value]) + b"]"
+        case bool() | None | float():
             return orjson.dumps(value)
         case int():
             return str(value).encode()
         case Decimal() if _is_infinite_as_double(value):
             return b"null"
-        case Decimal() if sort_keys and Decimal(repr(float(value))) == value:
-            # The fast parser would have made the same number this float.
+        case Decimal() if Decimal(repr(float(value))) == value:
             return orjson.dumps(float(value))
         case Decimal():
             return str(value).encode()
-        case float():
-            return orjson.dumps(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")  # a bug of the caller: input is parsed JSON
 
 
 def _is_infinite_as_double(value: Decimal) -> bool:
     """Whether a number with an exponent, such as 1e400, overflows a double; a long integer is no such number."""
     return not value.is_finite() or ("E" in str(value) and math.isinf(float(value)))
-
-
-def as_object(value: Any) -> JsonObject | None:
-    """`value` if it is a JSON object, otherwise None."""
-    return cast("JsonObject", value) if type(value) is dict else None

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, as_object, parse_object
+from destination_customerio.exact_json.codec import JsonObject, Raw, as_raw, is_raw_object, plain, raw_members
 from destination_customerio.mapping.notices import ColumnNames
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
@@ -24,6 +24,8 @@ _WORDS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0"), False),
 }
+
+_UNCLEAR = object()
 
 
 def acts(name: str) -> bool:
@@ -56,7 +58,7 @@ class ActingAttributes:
 
     def _preferences(self, value: Any) -> Any:
         preferences = _object_in(value)
-        if preferences is None and type(value) is str and not is_blank(value):
+        if preferences is None and type(text := plain(value)) is str and not is_blank(text):
             raise Rejection(
                 "invalid", _PREFERENCES, f"{_PREFERENCES} must be an object, or an object as JSON text."
             )
@@ -73,25 +75,32 @@ class ActingAttributes:
         return {topic: self._boolean(choice, _TOPIC_PREFIX + topic) for topic, choice in topics.items()}
 
     def _boolean(self, value: Any, name: str) -> Any:
-        if value is None or type(value) is bool:
-            return value
-        found = _read(value)
-        if found is None:
+        found = _read(plain(value))
+        if found is _UNCLEAR:
             self.unclear.add((name,))
             return value
         return found
 
 
-def _object_in(value: Any) -> JsonObject | None:
-    """The object that a value is, or is the JSON text of: many warehouses store objects as JSON text."""
-    # Text with a lone surrogate is then no JSON, as any other that isn't.
-    return parse_object(value.encode(errors="surrogatepass")) if type(value) is str else as_object(value)
+def _object_in(value: Any) -> dict[str, Raw] | None:
+    """The members of the object that a value is, or is the JSON text of: many warehouses store objects as JSON text."""
+    try:
+        if is_raw_object(value):
+            return raw_members(value)
+        text = plain(value)
+        # Text with a lone surrogate is no JSON, as any other that isn't.
+        return raw_members(as_raw(text.encode())) if type(text) is str else None
+    except ValueError:
+        return None
 
 
-def _read(value: Any) -> bool | None:
+def _read(value: Any) -> Any:
+    """The boolean that a value is meant as; null stays."""
     match value:
+        case None | bool():
+            return value
         case str():
-            return _WORDS.get(trimmed(value).lower())
+            return _WORDS.get(trimmed(value).lower(), _UNCLEAR)
         case int() | float() | Decimal() if value in (0, 1):
             return bool(value)
-    return None
+    return _UNCLEAR

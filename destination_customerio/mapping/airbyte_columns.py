@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from destination_customerio.exact_json.codec import plain
 from destination_customerio.mapping.identifiers import is_nobody
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
@@ -40,7 +41,7 @@ def is_airbytes(name: str) -> bool:
 
 def is_deleted(row: JsonObject) -> bool:
     """Whether a row was deleted in its source."""
-    return _is_mark(row.get(DELETED_AT)) or _is_mark(row.get(DELETED_AT_FOLDED))
+    return _is_mark(plain(row.get(DELETED_AT))) or _is_mark(plain(row.get(DELETED_AT_FOLDED)))
 
 
 def _is_mark(value: Any) -> bool:

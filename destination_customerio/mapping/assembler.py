@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, encode
+from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, compacted, encode
 from destination_customerio.mapping.airbyte_columns import (
     DELETED,
     DELETED_AT,
@@ -21,10 +21,12 @@ from destination_customerio.mapping.columns import AssemblySettings, Columns
 from destination_customerio.mapping.event_ids import RowIds
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import (
+    MAX_ENTRY_BYTES,
     MAX_VALUE_BYTES,
     check_attribute_count,
     check_entry_size,
     check_values,
+    has_long_value,
     nested_too_deeply,
 )
 from destination_customerio.mapping.notices import UnreadableTimes
@@ -96,12 +98,11 @@ class Assembler:
         """The keys that the row must stay in order with, and its encoded entry; or why the row is skipped.
 
         Args:
-            data: the row; it is consumed
+            data: the row, whose columns are values, or the bytes of values; it is consumed
             line: the line of its RECORD message
 
         Raises:
             Rejection: the row can't be sent. It names the column at fault as the row spells it.
-            ExactDigitsNeeded: the row must be parsed exactly and assembled again.
         """
         try:
             # In the original row, as renaming may drop the column.
@@ -125,10 +126,7 @@ class Assembler:
             self._rules.apply(attributes)
             encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
-                if self._attributes_are_limited:
-                    check_attribute_count(attributes)
-                    check_values(attributes)
-                check_entry_size(len(encoded))
+                encoded = self._within_limits(attributes, encoded)
         except NestedTooDeeply:
             raise nested_too_deeply() from None
         except Rejection as rejection:
@@ -154,6 +152,18 @@ class Assembler:
         )
         unreadable.clear()
         return [notice]
+
+    def _within_limits(self, attributes: JsonObject, encoded: bytes) -> bytes:
+        """The encoded entry, without the space between its values if that makes it too long."""
+        is_limited = self._attributes_are_limited
+        if is_limited:
+            check_attribute_count(attributes)
+        if len(encoded) > MAX_ENTRY_BYTES or (is_limited and has_long_value(attributes)):
+            if is_limited:
+                check_values(attributes)
+            encoded = compacted(encoded)
+            check_entry_size(len(encoded))
+        return encoded
 
     def _marked(self, data: JsonObject) -> Assembled | Skipped | None:
         """The outcome of a row that says whether it was deleted in its source; None if it is assembled as any other."""

@@ -1,7 +1,7 @@
 """What happens to the attributes of a stream's rows because of their names.
 
-The rows of a stream nearly always have the same columns, so each name is judged once. A row without new names costs one
-comparison, and a conversion or removal only where a name asks for it.
+The rows of a stream nearly always have the same columns in the same order, so what happens to them is decided once. A row
+with the columns of the last one costs one comparison, and a conversion or removal only where a name asks for it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,10 @@ class AttributeRules:
         self._sort = target.attributes
         self._acts = target.attributes_act
         self._mapped = mapped
+        # What is known of the last row: its columns, and which of them are left out and converted.
+        self._columns: list[str] = []
+        self._left_out_here: list[str] = []
+        self._converted_here: list[str] = []
         self._known: set[str] = set()
         self._left_out: set[str] = set()
         self._converted: set[str] = set()
@@ -58,13 +62,12 @@ class AttributeRules:
         Raises:
             Rejection: too many attributes, or a name that Customer.io does not accept.
         """
-        if not self._known.issuperset(attributes):
-            self._learn(attributes)
-        if self._left_out:
-            _remove(attributes, self._left_out)
-        if self._converted:
-            for name in self._converted & attributes.keys():
-                self._acting.convert(attributes, name)
+        if list(attributes) != self._columns:
+            self._look_at(list(attributes))
+        for name in self._left_out_here:
+            del attributes[name]
+        for name in self._converted_here:
+            self._acting.convert(attributes, name)
 
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""
@@ -79,19 +82,25 @@ class AttributeRules:
             notices.append(IgnoredColumns(names, is_last=self._ignored_columns.is_full))
         return notices
 
-    def _learn(self, attributes: JsonObject) -> None:
-        new = [name for name in attributes if name not in self._known]
+    def _look_at(self, columns: list[str]) -> None:
+        if not self._known.issuperset(columns):
+            self._learn(columns)
+        self._left_out_here = [name for name in columns if name in self._left_out]
+        self._converted_here = [name for name in columns if name in self._converted]
+        self._columns = columns
+
+    def _learn(self, columns: list[str]) -> None:
+        new = [name for name in columns if name not in self._known]
         if len(self._known) + len(new) > _MAX_KNOWN_NAMES:
             for names in (self._known, self._left_out, self._converted):
                 names.clear()
-            new = list(attributes)
+            new = columns
         airbytes = {name for name in new if is_airbytes(name) and name not in self._mapped}
         self._left_out |= airbytes
-        _remove(attributes, self._left_out)
         own = [name for name in new if name not in airbytes]
         match self._sort:
             case "limited":
-                check_attribute_count(attributes)
+                check_attribute_count([name for name in columns if name not in self._left_out])
                 check_names(own)
             case "of_event":
                 self._mail_attributes.add([name for name in own if name in _MAIL_ATTRIBUTES])
@@ -104,8 +113,3 @@ class AttributeRules:
         if self._acts:
             self._converted.update(name for name in own if acts(name))
         self._known.update(new)
-
-
-def _remove(attributes: JsonObject, names: set[str]) -> None:
-    for name in names & attributes.keys():
-        del attributes[name]

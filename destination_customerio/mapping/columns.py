@@ -1,7 +1,7 @@
 """Reads the named columns of a row; all other columns are attributes.
 
-Each method removes its columns from the row, so that the attributes are left, in the row's order. The row is a freshly
-parsed dict that belongs to the connector; the original is the line that it was parsed from.
+Each method removes its columns from the row, so that the attributes are left, in the row's order. Only these columns are
+parsed; the others stay the bytes they came in. The row is a dict that belongs to the connector; the original is its line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_valid_text
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text, plain
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Tuples, as a broken schema may have a value that is not hashable.
 _DATE_FORMATS = ("date", "date-time")
+_MAX_EVENT_NAMES = 1_000
 _DATE_TYPES = ("date", "timestamp_with_timezone", "timestamp_without_timezone")
 
 
@@ -72,6 +73,8 @@ class Columns:
         self._identifier_column = settings.identifier_kind.column
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
         self.unreadable: Counter[str] = Counter()
+        # A stream has few names of events; each is checked once.
+        self._event_names: dict[str, str] = {}
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS
@@ -79,13 +82,13 @@ class Columns:
     def person(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
         """The order key and the `identifiers` of the person a row is about."""
         column = self._identifier_column
-        text = identifier(data.pop(column, None), self._kind, column)
+        text = identifier(plain(data.pop(column, None)), self._kind, column)
         return order_key(text, self._kind), {self._kind: text}
 
     def merged_person(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
         """The order key and identifiers of a merge's `primary` or `secondary`, from one of three columns."""
         columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
-        given = {column: value for column in columns if not is_blank(value := data.pop(column, None))}
+        given = {column: value for column in columns if not is_blank(value := plain(data.pop(column, None)))}
         if len(given) != 1:
             reason, names = ("invalid", list(given)) if given else ("required", list(columns))
             raise Rejection(
@@ -99,14 +102,14 @@ class Columns:
     def object(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
         """The order key and the `identifiers` of the object a row is about."""
         identifiers = {
-            column: identifier(data.pop(column, None), "id", column)
+            column: identifier(plain(data.pop(column, None)), "id", column)
             for column in ("object_type_id", "object_id")
         }
         return object_order_key(**identifiers), identifiers
 
     def text(self, data: JsonObject, column: str) -> str:
         """Required text, trimmed; a number as its exact digits."""
-        return required_text(data.pop(column, None), column)
+        return required_text(plain(data.pop(column, None)), column)
 
     def choice(self, data: JsonObject, column: str, choices: tuple[str, ...]) -> str:
         """Required text that is one of the choices, in any case."""
@@ -117,7 +120,14 @@ class Columns:
 
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""
-        value = data.pop(column, None)
+        value = plain(data.pop(column, None))
+        if type(value) is not str or (name := self._event_names.get(value)) is None:
+            name = self._checked_event_name(value, column)
+            if len(self._event_names) < _MAX_EVENT_NAMES and len(value) <= MAX_EVENT_NAME_BYTES:
+                self._event_names[value] = name
+        return name
+
+    def _checked_event_name(self, value: Any, column: str) -> str:
         name = trimmed(value) if type(value) is str else ""
         if not name:
             if is_blank(value):
@@ -131,7 +141,7 @@ class Columns:
 
     def event_id(self, data: JsonObject, event_name: str) -> str | None:
         """The ULID of the row's own event id, if it has one."""
-        value = data.pop("event_id", None)
+        value = plain(data.pop("event_id", None))
         if value is None:
             return None
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
@@ -142,12 +152,14 @@ class Columns:
         Customer.io would silently replace a time that it can't read with "now", so those are rejected; so is a time when
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
-        value = data.pop(column, None)
-        if is_blank(value):
+        value = plain(data.pop(column, None))
+        if value is None:
             return None
         try:
             seconds = to_unix_seconds(value)
-        except ValueError:
+        except (ValueError, ArithmeticError):
+            if is_blank(value):
+                return None
             seconds = None
         if seconds is None or not EARLIEST_EVENT <= seconds <= self._latest_event:
             raise Rejection(
@@ -171,7 +183,7 @@ class Columns:
         What can't be read is left as it is, and counted. A time before 1970 is ISO text, as Customer.io knows no negative
         times.
         """
-        value = data.get(column)
+        value = plain(data.get(column))
         if value is None:
             return
         try:

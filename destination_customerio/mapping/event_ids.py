@@ -12,9 +12,9 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.exact_json.codec import JsonObject, encode_canonically
+from destination_customerio.exact_json.codec import JsonObject, encode, encode_canonically, parse
 from destination_customerio.mapping.airbyte_columns import is_airbytes
-from destination_customerio.mapping.identifiers import MAX_DIGITS, ExactDigitsNeeded, is_nobody
+from destination_customerio.mapping.identifiers import MAX_DIGITS, is_nobody
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def from_column(value: Any, event_name: str) -> str:
     are unique only among events of one name.
 
     Raises:
-        ExactDigitsNeeded: a float has lost digits; two ids that differ only in those would become one.
         NestedTooDeeply: an object or array is nested too deeply to be encoded.
     """
     text = trimmed(value) if type(value) is str else _digits_or_json(value)
@@ -123,13 +122,12 @@ def _without_airbytes(data: JsonObject) -> JsonObject:
 
 
 def _of_content(stream: Stream, data: JsonObject) -> str:
-    return _hashed(stream.namespace or "", stream.name, encode_canonically(data).decode())
+    content = encode_canonically(parse(encode(data)))
+    return _hashed(stream.namespace or "", stream.name, content.decode())
 
 
 def _digits_or_json(value: Any) -> str:
     """One text for each value, however it was written: 1.50 and 1.5 are one number."""
-    if type(value) is float:
-        raise ExactDigitsNeeded
     if type(value) is Decimal and abs(value.adjusted()) <= MAX_DIGITS:
         digits = f"{value:f}"
         return digits.rstrip("0").rstrip(".") if "." in digits else digits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -40,10 +39,6 @@ _NOBODYS_INITIALS = frozenset({text[0] for text in _NOBODY} | {text[0].upper() f
 _E164 = re.compile(r"\+[1-9][0-9]{0,14}")
 
 
-class ExactDigitsNeeded(Exception):  # noqa: N818 - a request to read the row again, not a failure
-    """A float where exact digits are needed; the row must be parsed again with `parse_exactly`."""
-
-
 @dataclass(frozen=True, slots=True)
 class IdentifierKind:
     """A way to identify a person: `name` in the Track API, `column` in the destination catalog."""
@@ -72,7 +67,6 @@ def identifier(value: Any, kind: str, column: str) -> str:
 
     Raises:
         Rejection: missing, blank, of another type, or not a valid `kind`.
-        ExactDigitsNeeded: a float, whose digits are lost.
     """
     text = required_text(value, column)
     if kind == "email":
@@ -107,7 +101,7 @@ def required_text(value: Any, column: str) -> str:
     """A required value that is text or a number, as trimmed text.
 
     Raises:
-        Rejection, ExactDigitsNeeded: as for `identifier`.
+        Rejection: as for `identifier`.
     """
     if type(value) is str:
         text = value.strip()
@@ -145,8 +139,6 @@ def _digits(value: Any, column: str) -> str:
         case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:
             # A column of whole numbers with a null among them is often a column of floats.
             return str(int(value)) if value == int(value) else f"{value:f}"
-        case float() if math.isfinite(value):
-            raise ExactDigitsNeeded
         case Decimal():
             raise Rejection("invalid", column, f"{column} is a number outside the supported range.")
-    return ""  # null; NaN and the infinities, which become null everywhere
+    return ""  # null

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.exact_json.codec import JsonObject, as_object, parse
+from destination_customerio.exact_json.codec import JsonObject, as_object, as_raw, is_raw_text, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,10 +20,11 @@ def parse_json_text(attributes: JsonObject, columns: Iterable[str]) -> None:
     """Replace JSON text by the object or array that it holds, in place; any other value stays."""
     for column in columns:
         value = attributes.get(column)
-        if type(value) is not str or not value.lstrip().startswith(("{", "[")):
+        text = plain(value) if is_raw_text(value) else value
+        if type(text) is not str or not text.lstrip().startswith(("{", "[")):
             continue
         try:
-            attributes[column] = parse(value.encode(errors="surrogatepass"))
+            attributes[column] = as_raw(text.encode())
         except ValueError:
             continue
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, encode, is_valid_text
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text, longest, own_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sized
 
 # Sizes are in bytes of UTF-8.
 MAX_BODY_BYTES = 500_000  # a request
@@ -23,8 +23,6 @@ MAX_EVENT_NAME_BYTES = 100
 MAX_ATTRIBUTES = 300
 MAX_NAME_BYTES = 150
 MAX_VALUE_BYTES = 1_000
-
-_LARGEST_CHARACTER_BYTES = 4
 
 
 def nested_too_deeply() -> Rejection:
@@ -42,7 +40,7 @@ def check_entry_size(size: int) -> None:
         )
 
 
-def check_attribute_count(attributes: JsonObject) -> None:
+def check_attribute_count(attributes: Sized) -> None:
     """Reject a person or an object with more than 300 attributes."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise Rejection(
@@ -63,20 +61,15 @@ def check_names(names: Iterable[str]) -> None:
             raise Rejection("too_large", name, f"A column name is longer than {MAX_NAME_BYTES} bytes.")
 
 
-def check_values(attributes: JsonObject) -> None:
-    """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded.
+def has_long_value(attributes: JsonObject) -> bool:
+    """Whether an attribute may have more than 1,000 bytes: encoded, a value is never shorter than by its own bytes."""
+    return longest(attributes.values()) > MAX_VALUE_BYTES
 
-    Numbers count too: those that do not fit a double are sent with all their digits.
-    """
+
+def check_values(attributes: JsonObject) -> None:
+    """Reject attribute values of more than 1,000 bytes: text by its own bytes, anything else as encoded."""
     for name, value in attributes.items():
-        if type(value) is str:
-            if len(value) * _LARGEST_CHARACTER_BYTES <= MAX_VALUE_BYTES:
-                continue
-            size = len(value.encode("utf-8", "surrogatepass"))
-        elif value is None or type(value) is bool or type(value) is float:
-            continue
-        else:
-            size = len(encode(value))
+        size = own_bytes(value)
         if size > MAX_VALUE_BYTES:
             raise Rejection(
                 "too_large",

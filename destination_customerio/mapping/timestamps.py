@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 # No event is older than this: 1980-01-01.
@@ -51,7 +52,9 @@ _DATE_SHAPE = "--"
 _DATE_LENGTH = 10
 _FRACTION = r"(?:[.,][0-9]+)?"
 _ZONE = r"(?: ?(?:(?:Z|(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?))(?:\[[A-Z0-9_+/-]+\])?|UTC|GMT|UT|[+-]00:?00 UTC))?"
-_FRACTION_AND_ZONE = re.compile(_FRACTION + _ZONE, re.IGNORECASE | re.ASCII)
+_ZONE_ONLY = re.compile(_ZONE, re.IGNORECASE | re.ASCII)
+_DIGITS = "0123456789"
+_MAX_ZONE_CHARACTERS = 100
 _YEAR, _MONTH, _DAY = r"(?P<year>[0-9]{4})", r"(?P<month>[0-9]{2})", r"(?P<day>[0-9]{2})"
 _HOUR, _MINUTE, _SECOND = r"(?P<hour>[0-9]{2})", r"(?P<minute>[0-9]{2})", r"(?P<second>[0-9]{2})"
 _ISO_EXTENDED = re.compile(
@@ -155,11 +158,25 @@ def _from_common_text(text: str) -> int:
     The parser sees nothing else: of what may follow a time, it accepts more than is valid.
     """
     seconds = _since_epoch(datetime.fromisoformat(text[:_COMMON_LENGTH]))
-    if text[_COMMON_LENGTH:] in _IN_UTC:
+    rest = text[_COMMON_LENGTH:]
+    if rest in _IN_UTC:
         return seconds
-    if rest := _FRACTION_AND_ZONE.fullmatch(text, _COMMON_LENGTH):
-        return seconds - _offset_seconds(rest["offset"]) if rest["offset"] else seconds
-    raise ValueError("not a known timestamp format")
+    if rest[0] in ".," and (zone := rest[1:].lstrip(_DIGITS)) != rest[1:]:
+        rest = zone
+    if rest in _IN_UTC:
+        return seconds
+    if len(rest) > _MAX_ZONE_CHARACTERS:
+        raise ValueError("not a known timestamp format")
+    return seconds - _zone_seconds(rest)
+
+
+@lru_cache(maxsize=1_000)
+def _zone_seconds(zone: str) -> int:
+    """The offset of what may follow a time; a source writes few of them."""
+    found = _ZONE_ONLY.fullmatch(zone)
+    if found is None:
+        raise ValueError("not a known timestamp format")
+    return _offset_seconds(found["offset"]) if found["offset"] else 0
 
 
 def _seconds(match: re.Match[str], month: int) -> int:

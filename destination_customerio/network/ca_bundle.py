@@ -39,6 +39,8 @@ def checked_bundle(bundle: CaBundle, *, folder_allowed: bool) -> CaBundle:
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         problem = f"names a file that could not be read ({os.strerror(getattr(error, 'errno', None) or 2)})"
+    if problem and os.pathsep in bundle.path:  # OpenSSL takes a list in SSL_CERT_DIR
+        problem = "names several folders, but the connector can use only one"
     if problem:
         raise ConfigError(
             f"The environment variable {bundle.variable} {problem}, so no secure connection can be made. Nothing was sent. Set it "

@@ -12,6 +12,7 @@ Networks apply to URLs that contain an address: names are not resolved, as a mac
 
 from __future__ import annotations
 
+import contextlib
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -19,7 +20,7 @@ _Address = IPv4Address | IPv6Address
 
 _SEPARATORS = re.compile(r"[\s,]+")
 # [IPv6] or anything without a colon, and a port.
-_WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*):(?P<port>\d+)")
+_WITH_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 
 
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
@@ -51,7 +52,7 @@ def _matches(name: str, port: int, entry: str) -> bool:
         return True
     if address := _address(name):
         return _contains(_plain(entry), address)
-    domain = _plain(entry).removeprefix("*").lstrip(".")
+    domain = _plain(entry.removeprefix("*").lstrip("."))
     return bool(domain) and (name == domain or name.endswith(f".{domain}"))
 
 
@@ -74,8 +75,11 @@ def _address(text: str) -> _Address | None:
 
 
 def _plain(host: str) -> str:
-    """A host in the one spelling that is compared: lower case, no brackets, no final dot."""
+    """A host in the one spelling that is compared: lower case, no brackets, no final dot, as it is resolved (IDNA)."""
     lower = host.lower()
+    if not lower.isascii():
+        with contextlib.suppress(UnicodeError):
+            lower = lower.encode("idna").decode()
     if lower.startswith("[") and lower.endswith("]"):
         lower = lower[1:-1]
     return lower.removesuffix(".")

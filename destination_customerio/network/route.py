@@ -28,7 +28,9 @@ _CA_VARIABLES: Mapping[Client, tuple[str, ...]] = {
     "bucket": ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
 }
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%\w+)?")
+# Names as the resolver takes them: labels of at most 63 characters; else an IPv6 address.
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,18 @@ def _checked_proxy_url(variable: str, value: str) -> str:
     # A path is the rest of a password with a slash in it, or the URL of a file with proxy settings (PAC).
     if parts.path not in ("", "/") or parts.query or parts.fragment or not _is_sendable(userinfo):
         raise _invalid(variable)
-    return f"{parts.scheme}://{parts.netloc if userinfo else address}".removesuffix(":")
+    if userinfo and ":" not in userinfo:  # requests would not send the user name alone
+        userinfo += ":"
+    return f"{parts.scheme}://{userinfo}{'@' if userinfo else ''}{address}".removesuffix(":")
 
 
 def _is_sendable(userinfo: str) -> bool:
-    """Whether a user name and password can be sent: boto3 can't send other characters than ASCII."""
+    """Whether a user name and password can be sent.
+
+    boto3 can't send other characters than ASCII, and a backslash, as before a Windows user, ends the host for urllib3.
+    """
     decoded = unquote(userinfo)
-    return "@" not in userinfo and decoded.isascii() and (not decoded or decoded.isprintable())
+    return not {"@", "\\"} & set(userinfo) and decoded.isascii() and (not decoded or decoded.isprintable())
 
 
 def _invalid(variable: str) -> ConfigError:

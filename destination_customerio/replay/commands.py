@@ -20,6 +20,7 @@ from destination_customerio.config.storage import S3Storage
 from destination_customerio.config.stream_mappings import mapped_columns
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.delivery.breaker import BreakerLimits
+from destination_customerio.descriptors import say_on_stderr
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.masking import printable
 from destination_customerio.replay.console import open_view, show_summary
@@ -35,7 +36,7 @@ from destination_customerio.reports.file import opened_report
 from destination_customerio.reports.page import rejected_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
-from destination_customerio.sync.wiring import start_lanes, stream_syncs
+from destination_customerio.sync.wiring import check_limits, start_lanes, stream_syncs
 from destination_customerio.track_api.region import resolve_track_url
 
 if TYPE_CHECKING:
@@ -65,9 +66,8 @@ def run_rejected_command(
         on_signal: sets the handler of SIGTERM and SIGINT
     """
     filters = Filters(parsed.sync_id, parsed.stream, parsed.since)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal may not be able to encode every name
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not be able to encode every name
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
@@ -76,8 +76,7 @@ def run_rejected_command(
             return _rejected(config, filters, parsed)
         return _replay(config, parsed, filters, on_signal)
     except BrokenPipeError:
-        # Stdout has no reader any more. Otherwise Python would report that once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Stdout has no reader any more.
         return 1
     except SyncError as error:
         return _fail(error)
@@ -132,6 +131,7 @@ def _replay(
 def _start_lanes(config: Config, inbox: Inbox, *, dry_run: bool) -> Lanes:
     if dry_run:
         return DryLanes(config.max_concurrent_requests, inbox.post)
+    check_limits(config)
     track_url = resolve_track_url(config, time.sleep, time.time)
     # Rows that were rejected before may all be rejected again; that does not mean that the account is at fault.
     return start_lanes(config, track_url, inbox, BreakerLimits(rows=math.inf))
@@ -152,5 +152,5 @@ def _leave(signal_number: int) -> NoReturn:
 
 
 def _fail(error: SyncError) -> int:
-    print(printable(str(error)), file=sys.stderr)
+    say_on_stderr(printable(str(error)))
     return 1

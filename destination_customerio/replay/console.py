@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.dead_letters.kinds import written_time
+from destination_customerio.descriptors import STDOUT, say_on_stderr
 from destination_customerio.masking import printable
 from destination_customerio.wording import counted
 
@@ -155,11 +156,11 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
 
 def say_last(text: str) -> None:
     """Clear what a bar left on the terminal, and say a last sentence on stderr, in a process that closes no view."""
-    # Not sys.stdout and sys.stderr: while there is a bar, they are rich's own.
-    if sys.__stdout__ and sys.__stdout__.isatty():
-        os.write(sys.__stdout__.fileno(), b"\r\x1b[2K\x1b[?25h")
+    # Not sys.stdout: while there is a bar, it is rich's own.
+    if os.isatty(STDOUT):
+        os.write(STDOUT, b"\r\x1b[2K\x1b[?25h")
     if text:
-        print(printable(text), file=sys.__stderr__, flush=True)
+        say_on_stderr(printable(text))
 
 
 def show_summary(summary: Summary) -> None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import threading
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained
 from destination_customerio.errors import TransientError
 from destination_customerio.exact_json.codec import parse_object
+from destination_customerio.supervisor import command_process_id
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,7 +104,7 @@ class Lease:
         return holder is not None and holder.token != self._token
 
     def _write(self) -> None:
-        content = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
+        content = {"host": socket.gethostname(), "process": command_process_id(), "token": self._token}
         self._client.put_object(
             Bucket=self._bucket,
             Key=self._key,

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import IO, TYPE_CHECKING
 
 from destination_customerio.dead_letters.spool import Backlog
-from destination_customerio.errors import Rejection, TransientError
+from destination_customerio.errors import Rejection
 from destination_customerio.replay.record_message import origin_of
 from destination_customerio.sync.stream_sync import count_kind
 
@@ -46,16 +46,8 @@ class NewReasons:
         number = origin_of(line).row
         while len(self._starts) <= number:
             self._starts.append(0)
-        try:
-            self._starts[number] = self._spool.seek(0, 2)
-            self._spool.write(
-                json.dumps([rejection.reason, rejection.field, rejection.message]).encode() + b"\n"
-            )
-        except OSError:
-            raise TransientError(
-                "Not enough disk space for the reasons of rows that were rejected again. The replay stops, and the file is "
-                "unchanged. Provide more disk space for temporary files, and run the replay again."
-            ) from None
+        self._starts[number] = self._spool.seek(0, 2)
+        self._spool.write(json.dumps([rejection.reason, rejection.field, rejection.message]).encode() + b"\n")
         count_kind(self.kinds, *self._columns.countable(rejection))
         self._settle(epoch, 1)
 

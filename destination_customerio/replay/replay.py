@@ -34,15 +34,15 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import tempfile
 from functools import partial
 from typing import IO, TYPE_CHECKING, cast
 
 from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter, UnusableFile
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
 from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
-from destination_customerio.errors import SyncError, TransientError
+from destination_customerio.errors import SyncError
 from destination_customerio.replay.report import Outcome, file_words
+from destination_customerio.temporary_files import open_temporary
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Replay:
         if stream is None:
             raise UnusableFile(self._unknown_stream(file))
         take = partial(filters.take, file=file)
-        with self._bucket.fetched(file) as content, tempfile.TemporaryFile() as spool:
+        with self._bucket.fetched(file) as content, open_temporary() as spool:
             # A truncated file is detected before any of its rows is sent.
             for _ in layout_of(content, stream.properties).texts():
                 pass
@@ -178,14 +178,8 @@ class Replay:
         content.seek(0)
         is_compressed = content.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with contextlib.ExitStack() as stack:
-            try:
-                accepted, remaining = (_Part(stack, is_compressed=is_compressed) for _ in range(2))
-                has_new_reasons = _sort_out(opened(), take, result.new_reasons, accepted, remaining)
-            except OSError:
-                raise TransientError(
-                    f"Not enough disk space to sort the rows of {file.key}. They were sent, and the file is unchanged. "
-                    "Provide more disk space for temporary files, and run the replay again."
-                ) from None
+            accepted, remaining = (_Part(stack, is_compressed=is_compressed) for _ in range(2))
+            has_new_reasons = _sort_out(opened(), take, result.new_reasons, accepted, remaining)
             if not accepted.rows and not has_new_reasons:
                 self._say(file, _again(result))
                 return
@@ -237,7 +231,7 @@ class _Part:
 
     def __init__(self, stack: contextlib.ExitStack, *, is_compressed: bool) -> None:
         self.rows = 0
-        self._file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        self._file = stack.enter_context(open_temporary())
         self._gzip = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_compressed else None
         self._target = cast("IO[bytes]", self._gzip or self._file)
 
@@ -255,7 +249,7 @@ class _Part:
 
     @property
     def content(self) -> IO[bytes]:
-        return cast("IO[bytes]", self._file)
+        return self._file
 
 
 def _sort_out(

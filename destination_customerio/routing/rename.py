@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio.config.stream_mappings import ColumnMapping, ConstantMapping
 from destination_customerio.errors import ConfigError
-from destination_customerio.exact_json.codec import JsonObject, as_object, parse_exactly
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    Raw,
+    as_object,
+    as_raw,
+    is_raw_object,
+    is_raw_text,
+    plain,
+    raw_items,
+    raw_members,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -159,30 +169,27 @@ def _constant(value: Any, *, is_named: bool) -> Any:
 
 
 def _reach(row: JsonObject, path: list[str]) -> Any:
-    value: Any = row
-    for name in path:
-        if type(value) is str:
-            value = _parsed(value)
-        value = _item(value, name) if type(value) is list else (as_object(value) or {}).get(name, _NOTHING)
+    value = row.get(path[0], _NOTHING)
+    for name in path[1:]:
+        value = _inner(value, name)
         if value is _NOTHING:
-            return value
+            break
     return value
 
 
-def _item(items: list[Any], position: str) -> Any:
-    if _POSITION.fullmatch(position) and int(position) < len(items):
-        return items[int(position)]
-    return _NOTHING
-
-
-def _parsed(text: str) -> Any:
-    """The JSON of a text that may be an object or array: many warehouses store these as JSON text."""
-    if not text.lstrip().startswith(("{", "[")):
-        return None
+def _inner(value: Any, name: str) -> Any:
+    """What an object or array, or the JSON text of one, has under a name or position."""
     try:
-        return parse_exactly(text.encode())
-    except ValueError:
-        return None
+        # Many warehouses store objects and arrays as JSON text.
+        content = as_raw(plain(value).encode()) if is_raw_text(value) else value
+        if type(content) is not Raw:
+            return _NOTHING
+        if is_raw_object(content):
+            return (raw_members(content) or {}).get(name, _NOTHING)
+        items = raw_items(content) if _POSITION.fullmatch(name) else None
+    except ValueError:  # text that is no JSON
+        return _NOTHING
+    return items[int(name)] if items and int(name) < len(items) else _NOTHING
 
 
 def _schema_at(properties: Mapping[str, Any], path: list[str]) -> JsonObject | None:

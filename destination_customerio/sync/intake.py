@@ -6,37 +6,32 @@ follow, and rows that can't be sent. States go to the ledger, and so do rows tha
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from destination_customerio.airbyte.line_errors import not_a_message, unknown_stream, without_data
 from destination_customerio.airbyte.messages import (
     IGNORED_TYPES,
-    read_envelope,
-    stream_of_record,
+    UNREADABLE,
+    outer_members,
+    read_message,
     stream_of_state,
+    unusual_row,
+    value_of,
 )
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.partitioner import Barrier
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import (
-    JsonObject,
-    NestedTooDeeply,
-    as_object,
-    may_hold_long_numbers,
-    parse,
-    parse_exactly,
-    parse_ordinary,
-)
+from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, check, is_utf8
+from destination_customerio.exact_json.spans import Member, is_object
+from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
-from destination_customerio.mapping.identifiers import ExactDigitsNeeded
 from destination_customerio.mapping.limits import nested_too_deeply
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from destination_customerio.delivery.partitioner import Order, Partitioner
+    from destination_customerio.delivery.partitioner import Partitioner
     from destination_customerio.errors import ProtocolError
     from destination_customerio.ledger import Epoch, Ledger
     from destination_customerio.sync.stream_sync import StreamSync
@@ -54,7 +49,7 @@ class RejectedRow(NamedTuple):
 class SkippedType(NamedTuple):
     """Messages of a type that the connector does not know are skipped; reported once for each type.
 
-    name  the type, if it is made of letters and underscores; otherwise ""
+    name  the type, if it is made of known words; otherwise ""
     """
 
     name: str
@@ -64,8 +59,6 @@ Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType
 
 # Newer versions of the protocol have a few new types; anything beyond that is not worth a log line.
 _MAX_REPORTED_TYPES = 20
-_TYPE_NAME = re.compile(r"[A-Za-z_]+")
-_MAX_TYPE_CHARACTERS = 40
 
 
 class Intake:
@@ -87,34 +80,35 @@ class Intake:
         Raises:
             ProtocolError: a line is not a message of a configured stream; the lines before it have been read.
         """
-        read = parse if may_hold_long_numbers(block) else parse_ordinary
+        is_valid = is_utf8(block)
         for line in block.split(b"\n"):
             self._lines_read += 1
-            try:
-                message = read(line)
-                kind = message["type"]
-                if kind == "RECORD":
-                    record = message["record"]
-                    sync = self._streams[stream_of_record(record)]
-                    data = record["data"]
-            except (ValueError, KeyError, TypeError, AttributeError):
-                yield from self._read_unusual(line)
-                continue
-            if kind == "RECORD":
-                if made := self._add_row(sync, data, line, now):
-                    yield from made
-            elif kind == "STATE":
-                self._add_state(message, line)
-            elif type(kind) is not str or kind not in IGNORED_TYPES:
-                yield from self._skip(kind)
+            if not (is_valid or is_utf8(line)):
+                raise self._not_json()
+            if made := self._read_line(line, now):
+                yield from made
 
-    def _add_row(self, sync: StreamSync, data: Any, line: bytes, now: float) -> Sequence[Made]:
-        if type(data) is not dict:
-            raise without_data(self._lines_read, sync.stream, is_null=data is None)
+    def _read_line(self, line: bytes, now: float) -> Sequence[Made]:
+        try:
+            message = read_message(line)
+        except UNREADABLE:
+            return self._read_unusual(line, now)
+        kind, record = message.type, message.record
+        if kind == "RECORD" and record is not None:
+            try:
+                sync = self._streams[record.namespace or "", record.stream]
+            except (KeyError, TypeError):
+                return self._read_unusual(line, now)
+            return self._add_row(sync, record.data, line, now)
+        if kind == "STATE":
+            return self._add_state(bytes(message.state), 0, line)
+        return self._read_unusual(line, now) if kind == "RECORD" else self._skip(kind)
+
+    def _add_row(self, sync: StreamSync, data: JsonObject, line: bytes, now: float) -> Sequence[Made]:
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
         try:
-            outcome = self._assemble(sync, data, line)
+            outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:
             return (RejectedRow(sync, epoch, line, rejection),)
         if isinstance(outcome, Skipped):
@@ -132,99 +126,89 @@ class Intake:
         sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
         return (*(batch for batch in sealed if batch), barrier)
 
-    def _assemble(self, sync: StreamSync, data: JsonObject, line: bytes) -> tuple[Order, bytes] | Skipped:
+    def _add_state(self, text: bytes, start: int, line: bytes) -> Sequence[Made]:
         try:
-            return sync.assembler.assemble(data, line)
-        except ExactDigitsNeeded:
-            return sync.assembler.assemble(_exact_data(line), line)
-
-    def _add_state(self, message: JsonObject, line: bytes) -> None:
-        try:
-            key = stream_of_state(message.get("state"))
-        except (ValueError, TypeError):
+            key = stream_of_state(text, start)
+        except ValueError:
             raise not_a_message(self._lines_read, "it is a STATE of unknown form") from None
         if key is None:
             self._ledger.add_global_state(line)
-            return
+            return ()
         try:
             sync = self._streams[key]
         except KeyError:
             raise unknown_stream(self._lines_read, "state", *key, self._streams.candidates(key[1])) from None
         self._ledger.add_stream_state(sync.queue, line)
+        return ()
 
-    def _skip(self, kind: Any) -> Iterator[SkippedType]:
+    def _skip(self, kind: Any) -> Sequence[SkippedType]:
         """Skip a message that is neither a RECORD nor a STATE."""
         if type(kind) is not str or not kind:
             raise not_a_message(self._lines_read, "it has no type")
         if kind in IGNORED_TYPES:
-            return
+            return ()
         if kind.strip().upper() in ("RECORD", "STATE"):  # skipping it would lose a row
             raise not_a_message(self._lines_read, "its type is not spelled RECORD or STATE, in capitals")
-        name = kind[:_MAX_TYPE_CHARACTERS] if _TYPE_NAME.fullmatch(kind) else ""
-        if name not in self._skipped_types and len(self._skipped_types) < _MAX_REPORTED_TYPES:
-            self._skipped_types.add(name)
-            yield SkippedType(name)
+        # A line that is no message may have a type all the same, such as a row that the source printed.
+        name = known_code(kind, "")
+        if name in self._skipped_types or len(self._skipped_types) >= _MAX_REPORTED_TYPES:
+            return ()
+        self._skipped_types.add(name)
+        return (SkippedType(name),)
 
-    def _read_unusual(self, line: bytes) -> Iterator[Made]:
-        """Read a line that is blank, nested beyond the parsers, or wrong."""
+    def _read_unusual(self, line: bytes, now: float) -> Sequence[Made]:
+        """Read a line that is blank, nested beyond the parser, in need of repair, or wrong."""
         if not line.strip():
-            return
+            return ()
+        is_deep = False
         try:
-            message = parse(line)
+            check(line)
         except NestedTooDeeply:
-            yield from self._read_deep(line)
+            is_deep = True
         except ValueError:
             raise self._not_json() from None
-        else:
-            raise self._unusable(message)
-
-    def _read_deep(self, line: bytes) -> Iterator[Made]:
         try:
-            message = read_envelope(line)
-        except ValueError:
+            message = outer_members(line)
+        except ValueError:  # brackets that are never closed, too many for the parser
             raise self._not_json() from None
-        match message.get("type"):
+        match value_of(line, message.get("type")):
             case "RECORD":
-                yield self._deep_row(message, line)
+                return self._read_unusual_record(message.get("record"), line, now, is_deep=is_deep)
             case "STATE":
-                self._add_state(message, line)
+                state = message.get("state")
+                return self._add_state(line, state.start if state else len(line), line)
             case kind:
-                yield from self._skip(kind)
+                return self._skip(kind)
 
-    def _deep_row(self, message: JsonObject, line: bytes) -> RejectedRow:
-        try:
-            record = message["record"]
-            sync, data = self._streams[stream_of_record(record)], record["data"]
-        except (KeyError, TypeError, AttributeError):
-            raise self._unusable(message) from None
-        if type(data) is not dict:
-            raise without_data(self._lines_read, sync.stream, is_null=data is None)
-        sync.counts.read += 1
-        return RejectedRow(sync, self._ledger.add_record(sync.queue), line, nested_too_deeply())
-
-    def _unusable(self, message: Any) -> ProtocolError:
-        """Why a message that is JSON is neither a RECORD of a configured stream nor of another type."""
-        envelope = as_object(message) or {}
-        if "type" not in envelope:
-            return not_a_message(self._lines_read, "it has no type")
-        record = as_object(envelope.get("record")) or {}
-        name, namespace = record.get("stream"), record.get("namespace") or ""
+    def _read_unusual_record(
+        self, place: Member | None, line: bytes, now: float, *, is_deep: bool
+    ) -> Sequence[Made]:
+        record = outer_members(line, place.start) if place else {}
+        name, namespace = value_of(line, record.get("stream")), value_of(line, record.get("namespace")) or ""
         if not isinstance(name, str) or not isinstance(namespace, str):
-            return not_a_message(self._lines_read, "it is a RECORD that names no stream")
+            raise not_a_message(self._lines_read, "it is a RECORD that names no stream")
         try:
             sync = self._streams[namespace, name]
         except KeyError:
-            return unknown_stream(self._lines_read, "row", namespace, name, self._streams.candidates(name))
-        return without_data(self._lines_read, sync.stream, is_null=False)
+            candidates = self._streams.candidates(name)
+            raise unknown_stream(self._lines_read, "row", namespace, name, candidates) from None
+        data = record.get("data")
+        if data is None or not is_object(line, data.start):
+            is_null = data is not None and line[data.start : data.end] == b"null"
+            raise without_data(self._lines_read, sync.stream, is_null=is_null)
+        if is_deep and _is_deep(line[data.start : data.end]):
+            sync.counts.read += 1
+            epoch = self._ledger.add_record(sync.queue)
+            return (RejectedRow(sync, epoch, line, nested_too_deeply()),)
+        return self._add_row(sync, unusual_row(line, data.start), line, now)
 
     def _not_json(self) -> ProtocolError:
         return not_a_message(self._lines_read, "it is not valid JSON")
 
 
-def _exact_data(line: bytes) -> JsonObject:
-    """The row of a RECORD with all its digits."""
+def _is_deep(text: bytes) -> bool:
     try:
-        data: JsonObject = parse_exactly(line)["record"]["data"]
-    except NestedTooDeeply:  # the depth limit of the exact parser is slightly lower than that of the fast one
-        raise nested_too_deeply() from None
-    return data
+        check(text)
+    except NestedTooDeeply:
+        return True
+    return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from destination_customerio.config.storage import S3Storage
+from destination_customerio.foreign_text import HIDDEN
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.event_ages import RECENT_HOURS
 from destination_customerio.mapping.notices import (
@@ -148,7 +149,7 @@ def _event_ages_line(stream: StreamSync, ages: EventAges) -> str:
 def skipped_type_line(name: str) -> str:
     """A warning about messages of an unknown type."""
     return (
-        f"Messages of the unknown type {name or '(not a plain word)'} are skipped; they are not part of the protocol that "
+        f"Messages of the unknown type {name or HIDDEN} are skipped; they are not part of the protocol that "
         "this version of the connector knows. Rows and states are not affected."
     )
 

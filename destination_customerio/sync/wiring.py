@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.spool import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.delivery.lanes import ThreadedLanes
+from destination_customerio.errors import ConfigError
 from destination_customerio.ledger import Ledger
+from destination_customerio.machine_limits import too_small
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
@@ -19,6 +21,7 @@ from destination_customerio.sync import log_lines
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
+from destination_customerio.track_api.answer_memory import AnswerMemory
 from destination_customerio.track_api.client import TrackClient
 from destination_customerio.track_api.region import read_timeout_seconds, resolve_track_url
 
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.breaker import BreakerLimits
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.sync.events import Inbox
+
+_LEAST_WEIGHT_BYTES = 48 << 20
+_WEIGHT_BYTES_PER_LANE = 4 << 20
 
 
 class Sync:
@@ -59,6 +65,7 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     Raises:
         SyncError: the sync can't start; nothing was read.
     """
+    check_limits(config)
     syncs = stream_syncs(config, streams, output.warn, started_at=time.time())
     ledger = Ledger()
     dead_letters, closers, storage_lines = _dead_letters(config, syncs, ledger, inbox)
@@ -67,11 +74,33 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
     reporter = LogReporter(syncs, output, time.monotonic(), closing_lines=storage_lines)
-    settings = PipelineSettings(max_rejected_percent=config.max_rejected_percent)
+    settings = PipelineSettings(
+        max_weight_bytes=max_weight_bytes(config.max_concurrent_requests),
+        max_rejected_percent=config.max_rejected_percent,
+    )
     pipeline = Pipeline(
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
     )
     return Sync(pipeline, [lanes.abort, *closers])
+
+
+def max_weight_bytes(lanes: int) -> int:
+    """The budget for data that is read and not yet settled: room for each lane's batch in flight, and one that fills up.
+
+    A full batch of short rows takes about 2 MiB with its lines and Python's overhead. Without room for both, lanes would
+    wait, or batches would leave before they are full.
+    """
+    return max(_LEAST_WEIGHT_BYTES, lanes * _WEIGHT_BYTES_PER_LANE)
+
+
+def check_limits(config: Config) -> None:
+    """Check that this machine's limits leave room for the configured number of lanes.
+
+    Raises:
+        ConfigError: one is too low.
+    """
+    if limit := too_small(config.max_concurrent_requests):
+        raise ConfigError(limit.sentences("Nothing was sent."))
 
 
 def start_lanes(
@@ -81,9 +110,15 @@ def start_lanes(
     breaker_limits: BreakerLimits | None = None,
 ) -> Lanes:
     """Start lanes to the account's own host, which post to the inbox until they are aborted."""
+    memory = AnswerMemory()
     return ThreadedLanes(
         config.max_concurrent_requests,
-        lambda: TrackClient(track_url, config.credentials, read_timeout_seconds(config)),
+        lambda: TrackClient(
+            track_url,
+            config.credentials,
+            read_timeout_seconds(config),
+            memory=memory,
+        ),
         config.retry_timeout_seconds,
         inbox.post,
         breaker_limits,

@@ -6,12 +6,14 @@ explicitly, and only to those two hosts.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 
 from destination_customerio import __version__
@@ -19,6 +21,13 @@ from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError
 from destination_customerio.network.failures import explain_failure
 from destination_customerio.network.route import Route, proxy_for, route_to
+from destination_customerio.track_api.answer_memory import (
+    FREE_ANSWER_BYTES,
+    MAX_ANSWER_BYTES,
+    AnswerMemory,
+)
+from destination_customerio.track_api.attempt_timer import AttemptTimer
+from destination_customerio.track_api.timed_http import TimedAdapter
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -29,14 +38,13 @@ if TYPE_CHECKING:
 USER_AGENT = f"airbyte-destination-customerio/{__version__}"
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
+SEND_TIMEOUT_SECONDS = 300.0
 
 _BATCH_PATH = "/api/v2/batch"
 _REGION_PATH = "/api/v1/accounts/region"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _HOSTS = frozenset(urlsplit(url).hostname for url in (US_TRACK_URL, EU_TRACK_URL))
-# A 207 that rejects every row of a full request takes a few megabytes.
-_MAX_ANSWER_BYTES = 32 * 1024 * 1024
 _READ_BYTES = 64 * 1024
 
 
@@ -55,7 +63,9 @@ class TrackClient:
     """Talks to one host over one kept-alive connection. Not thread-safe.
 
     base_url              scheme and host, without a trailing slash
-    read_timeout_seconds  how long the server may be silent
+    read_timeout_seconds  how long a piece of the request may take to leave, and then the whole answer to come
+    send_timeout_seconds  how long the whole request may take to leave
+    memory                shared with the clients of other lanes
     environ               names the proxy and the CA bundle
 
     Raises:
@@ -67,9 +77,13 @@ class TrackClient:
         base_url: str,
         credentials: Credentials,
         read_timeout_seconds: float,
+        send_timeout_seconds: float = SEND_TIMEOUT_SECONDS,
+        memory: AnswerMemory | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._base_url = base_url
+        self._timer = AttemptTimer(read_timeout_seconds, send_timeout_seconds, time.monotonic)
+        self._memory = memory or AnswerMemory()
         self._route = route_to(base_url, "track_api", environ)
         self._timeout = (min(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds), read_timeout_seconds)
         self._session = _Session()
@@ -85,8 +99,9 @@ class TrackClient:
             credentials.site_id.get_secret_value().encode(), credentials.api_key.get_secret_value().encode()
         )
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        # Retries belong to the lanes, which know the budget and the order.
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        # A balancer's cookie would tie all requests to one server, and tell requests apart that have to be alike.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = TimedAdapter(self._timer)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)  # ignore-https-check: for servers on this machine
 
@@ -105,6 +120,7 @@ class TrackClient:
     def _attempt(self, method: str, path: str, body: bytes | None) -> Answer | NoAnswer:
         url = self._base_url + path
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        self._timer.begin()
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 with self._session.request(
@@ -116,14 +132,15 @@ class TrackClient:
                     allow_redirects=False,
                     stream=True,
                 ) as response:
-                    content = _read(response)
-                if content is None:
-                    return NoAnswer("the answer was too long")
-                if response.status_code not in _REDIRECTS:
-                    return Answer(response.status_code, content, response.headers.get("Retry-After"))
-                url = _redirect_target(url, response.headers.get("Location", ""))
+                    answer = self._read(response)
+                    location = response.headers.get("Location", "")
+                if isinstance(answer, NoAnswer) or answer.status not in _REDIRECTS:
+                    return answer
+                answer.release()
+                url = _redirect_target(url, location)
         except requests.RequestException as error:
-            return NoAnswer(_describe(error, self._route))
+            kind = _describe(error, self._route, self._timer.failure)
+            return NoAnswer(kind, bool(self._timer.failure), self._timer.sending_seconds)
         except OSError:  # requests looks for the file before every connection
             bundle = self._route.ca_bundle
             raise ConfigError(
@@ -132,15 +149,33 @@ class TrackClient:
             ) from None
         return NoAnswer("too many redirects")
 
+    def _read(self, response: requests.Response) -> Answer | NoAnswer:
+        """Read the answer, decompressed, unless it is far larger than any answer of the Track API."""
+        content = bytearray()
+        is_large = False
+        with contextlib.ExitStack() as reservation:
+            for chunk in response.iter_content(_READ_BYTES):
+                content += chunk
+                if len(content) > MAX_ANSWER_BYTES:
+                    return NoAnswer("the answer was too long")
+                if len(content) > FREE_ANSWER_BYTES and not is_large:
+                    is_large = True
+                    self._reserve(reservation)
+            return Answer(
+                response.status_code,
+                bytes(content),
+                response.headers.get("Retry-After"),
+                response.headers.get("Date"),
+                self._timer.sending_seconds,
+                reservation.pop_all().close,
+            )
 
-def _read(response: requests.Response) -> bytes | None:
-    """The body, decompressed; None if it is far larger than any answer of the Track API."""
-    content = bytearray()
-    for chunk in response.iter_content(_READ_BYTES):
-        content += chunk
-        if len(content) > _MAX_ANSWER_BYTES:
-            return None
-    return bytes(content)
+    def _reserve(self, reservation: contextlib.ExitStack) -> None:
+        """Wait for the memory of a large answer, at no cost to the answer's own time."""
+        began_at = time.monotonic()
+        self._memory.reserve()
+        reservation.callback(self._memory.release)
+        self._timer.waited(time.monotonic() - began_at)
 
 
 def _redirect_target(url: str, location: str) -> str:
@@ -159,8 +194,8 @@ def _redirect_target(url: str, location: str) -> str:
     return target
 
 
-def _describe(error: requests.RequestException, route: Route) -> str:
-    """Why an attempt failed, without anything from the request.
+def _describe(error: requests.RequestException, route: Route, too_slow: str) -> str:
+    """Why an attempt failed, without anything from the request; `too_slow` is what took too long, if anything did.
 
     Raises:
         ConfigError: a person must change something first, so that another attempt would fail the same way.
@@ -171,6 +206,8 @@ def _describe(error: requests.RequestException, route: Route) -> str:
                 f"The Track API could not be reached: {failure.cause}. The rows of this request were not sent. {failure.remedy}"
             ) from None
         return failure.cause
+    if too_slow:
+        return too_slow
     match error:
         case requests.exceptions.Timeout():
             return "no answer in time"

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from http import HTTPStatus
+from itertools import count
+from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError, ProtocolError, SyncError, TransientError
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.track_api.client import READ_TIMEOUT_SECONDS, TrackClient
-from destination_customerio.track_api.credentials import bad_credentials
-from destination_customerio.track_api.verdict import Answer, Retry, Unauthorized, judge
+from destination_customerio.track_api.failures import Ending, failure
+from destination_customerio.track_api.verdict import (
+    Accepted,
+    Answer,
+    Blocked,
+    Doubtful,
+    NoAnswer,
+    PaymentRequired,
+    Refused,
+    Retry,
+    Unauthorized,
+    judge,
+)
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -17,6 +31,8 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.model import Config
 
+# After each of the attempts but the last one.
+_PAUSES_SECONDS = {1: 1.0, 2: 3.0}
 _HOST_OF_REGION = {"us": US_TRACK_URL, "eu": EU_TRACK_URL}
 
 
@@ -52,35 +68,51 @@ def _ask(
 ) -> tuple[str, str]:
     client = TrackClient(asked, config.credentials, read_timeout_seconds(config))
     try:
-        for attempt, pause_seconds in enumerate((1.0, 3.0, None), 1):
+        for attempt in count(1):
             answer = client.get_region()
             verdict = judge(answer, 0, wall_clock)
-            if not isinstance(verdict, Retry):
-                break
-            if pause_seconds is None or pause_seconds >= config.retry_timeout_seconds:
-                raise _unreachable(asked, verdict, attempt)
-            wait(max(pause_seconds, min(verdict.at_least_seconds, 10.0)))
+            answer.release()
+            match verdict:
+                case Accepted() | Refused():
+                    break
+                case Unauthorized() | PaymentRequired():
+                    raise _failure(verdict, config.region)
+                case Retry() | Blocked() | Doubtful():
+                    pause_seconds = _PAUSES_SECONDS.get(attempt, math.inf)
+                    if pause_seconds >= config.retry_timeout_seconds:
+                        raise _exhausted(verdict, asked, config.region, attempt)
+                    asked_seconds = verdict.at_least_seconds if isinstance(verdict, Retry) else 0.0
+                    wait(max(pause_seconds, min(asked_seconds, 10.0)))
+                case _:
+                    assert_never(verdict)
     finally:
         client.close()
-    if isinstance(verdict, Unauthorized):
-        raise bad_credentials(config.region)
-    if not isinstance(answer, Answer) or answer.status != 200:
-        raise _not_the_track_api(asked)
-    return _region(answer.body, asked)
+    return _region(answer, asked)
 
 
-def _region(body: bytes, asked: str) -> tuple[str, str]:
+def _region(answer: Answer | NoAnswer, asked: str) -> tuple[str, str]:
     """The region and its host, accepted only if the answer names the region, the host it is known to have, or both.
 
     Older answers have no `region`, but a `data_center`; their `url` is enough.
     """
-    answer = parse_object(body) or {}
-    named, url = answer.get("region"), answer.get("url")
+    body = (
+        parse_object(answer.body) if isinstance(answer, Answer) and answer.status == HTTPStatus.OK else None
+    )
+    content = body or {}
+    named, url = content.get("region"), content.get("url")
     for region, host in _HOST_OF_REGION.items():
         names_host = url in (host, host + "/")
         if (named == region and (names_host or url is None)) or (named is None and names_host):
             return region, host
     raise _not_the_track_api(asked)
+
+
+def _exhausted(verdict: Retry | Blocked | Doubtful, asked: str, region: str, attempts: int) -> SyncError:
+    return _unreachable(asked, verdict, attempts) if isinstance(verdict, Retry) else _failure(verdict, region)
+
+
+def _failure(verdict: Ending, region: str) -> SyncError:
+    return failure(verdict, "Nothing was written.", region)
 
 
 def _unreachable(asked: str, verdict: Retry, attempts: int) -> SyncError:

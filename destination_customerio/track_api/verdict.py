@@ -1,48 +1,95 @@
 """What an answer of the Track API means for the rows that were sent.
 
-Three questions are kept separate: did anything come back (`NoAnswer`), does the answer ask for a retry (`Retry`), and does
-an answer that looks like success contain errors (`Accepted`).
+| answer                                                     | verdict                                              |
+|------------------------------------------------------------|------------------------------------------------------|
+| none                                                       | `Retry`                                              |
+| 200, empty or an object without words of failure           | `Accepted`                                           |
+| 200 or 207 with `errors` that name rows                    | `Accepted`, except these rows                        |
+| 200 or 207 with `errors` that name none                    | `Refused`                                            |
+| 200 or 207 with other words of failure                     | `Doubtful`, or `Unauthorized` if that is what it says |
+| 200 or 207 with anything else                              | `Retry`                                              |
+| 400, 413, 422, and any status whose errors name rows       | `Refused`                                            |
+| 401, unless with a page of somebody else's                 | `Unauthorized`                                       |
+| 403 in one of the API's own envelopes                      | `Unauthorized`                                       |
+| 403 in any other form: a firewall or a proxy               | `Blocked`                                            |
+| 402                                                        | `PaymentRequired`                                    |
+| 408, 425, 429, 5xx                                         | `Retry`                                              |
+| any other status                                           | `Doubtful`                                           |
+
+Acknowledged must mean accepted: only what is known to mean success is taken for it.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import parse
+from destination_customerio.exact_json.codec import parse_object
+from destination_customerio.track_api.answer_words import (
+    attributed,
+    failure_words,
+    has_envelope,
+    is_page,
+    joined,
+    refusal,
+    says_unauthorized,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_CREDENTIALS = frozenset({401, 403})
-_REFUSED = frozenset({400, 413})
+    from destination_customerio.errors import Rejection
+    from destination_customerio.exact_json.codec import JsonObject
+
+_OK, _PARTIAL = 200, 207
+_UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN, _PROXY_LOGIN = 401, 402, 403, 407
+_REFUSED = frozenset({400, 413, 422})
+_NO_SUCH_PLACE = frozenset({404, 405, 410})
 _TOO_MANY_REQUESTS = 429
 _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
-_OK = range(200, 300)
-_PARTIAL = 207
-# Reasons are counted and logged, so they must be single words, not sentences that may quote a row.
-_REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_SUCCESSES = range(200, 300)
+
+
+def _do_nothing() -> None:
+    """A small answer has reserved no memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer; `retry_after` is the text of the header."""
+    """An HTTP answer.
+
+    retry_after, date  the texts of these headers
+    sending_seconds    how long the request took to leave
+    release            gives back the memory that a large answer has reserved; called once it has been judged
+    """
 
     status: int
     body: bytes
     retry_after: str | None = None
+    date: str | None = field(default=None, compare=False)
+    sending_seconds: float = field(default=0.0, compare=False)
+    release: Callable[[], None] = field(default=_do_nothing, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
-    """Nothing usable came back; `kind` is the cause, for logs (`no answer in time`)."""
+    """Nothing usable came back.
+
+    kind             the cause, for logs (`no answer in time`)
+    timed_out        whether the request, or the answer, was under way for too long
+    sending_seconds  how long the request took to leave, or was on its way
+    """
 
     kind: str
+    timed_out: bool = field(default=False, compare=False)
+    sending_seconds: float = field(default=0.0, compare=False)
+
+    def release(self) -> None:
+        """Do nothing; see `Answer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,32 +131,75 @@ class Unauthorized:
 
 
 @dataclass(frozen=True, slots=True)
-class Unexpected:
-    """A status that the Track API is not known to return."""
+class Blocked:
+    """A firewall or proxy forbids the request; Customer.io has not seen it."""
 
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequired:
+    """The account may send nothing until somebody pays. `words` are the server's, and may quote a row."""
+
+    words: str
+
+
+class Doubt(Enum):
+    """Why an answer is not one that the Track API is known to give."""
+
+    NO_SUCCESS = auto()  # a 2xx other than 200 and 207
+    ERROR_IN_SUCCESS = auto()  # a 200 or 207 that reports an error
+    WRONG_ADDRESS = auto()
+    PROXY_LOGIN = auto()
+    UNKNOWN_STATUS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Somebody else may have answered once, so a few more attempts are worth it. `words` may quote a row."""
+
+    doubt: Doubt
     status: int
+    words: str = ""
 
 
-Verdict = Accepted | Refused | Retry | Unauthorized | Unexpected
+Verdict = Accepted | Refused | Retry | Unauthorized | Blocked | PaymentRequired | Doubtful
 
 
 def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], float]) -> Verdict:
-    """What an answer to a request of `entries` rows means."""
+    """What an answer to a request of `entries` rows means; see the table above."""
     if isinstance(answer, NoAnswer):
         return Retry(answer.kind)
     status = answer.status
-    if status in _OK:
+    if status in (_OK, _PARTIAL):
         return _judge_success(answer, entries)
-    if status in _REFUSED:
-        return _judge_refusal(answer, entries)
-    if status in _CREDENTIALS:
-        return Unauthorized()
     if status in _LATER or status >= _SERVER_ERROR:
-        seconds = retry_after_seconds(answer.retry_after, wall_clock())
-        return Retry(f"HTTP {status}", seconds, everyone=status == _TOO_MANY_REQUESTS)
+        return Retry(
+            f"HTTP {status}", _pause_seconds(answer, wall_clock), everyone=status == _TOO_MANY_REQUESTS
+        )
+    if status == _UNAUTHORIZED:
+        return Doubtful(Doubt.PROXY_LOGIN, status) if is_page(answer.body) else Unauthorized()
+    if status == _FORBIDDEN:
+        return Unauthorized() if has_envelope(answer.body) else Blocked()
+    body = parse_object(answer.body) or {}
+    rejection, rejected = refusal(body, status, entries)
     # An error that names a row is a verdict on it whatever the status.
-    refusal = _judge_refusal(answer, entries)
-    return refusal if refusal.rejected else Unexpected(status)
+    if status in _REFUSED or rejected:
+        return Refused(rejection, rejected)
+    words = failure_words(body)
+    return PaymentRequired(words) if status == _PAYMENT_REQUIRED else Doubtful(_doubt(status), status, words)
+
+
+def _doubt(status: int) -> Doubt:
+    if status in _SUCCESSES:
+        return Doubt.NO_SUCCESS
+    if status in _NO_SUCH_PLACE:
+        return Doubt.WRONG_ADDRESS
+    return Doubt.PROXY_LOGIN if status == _PROXY_LOGIN else Doubt.UNKNOWN_STATUS
+
+
+def _pause_seconds(answer: Answer, wall_clock: Callable[[], float]) -> float:
+    """What Retry-After asks for; a date is measured against the answer's own, as the clock of this machine may be wrong."""
+    sent_at = _moment(answer.date)
+    return retry_after_seconds(answer.retry_after, wall_clock() if sent_at is None else sent_at.timestamp())
 
 
 def retry_after_seconds(header: str | None, now: float) -> float:
@@ -119,91 +209,45 @@ def retry_after_seconds(header: str | None, now: float) -> float:
     text = header.strip()
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
+    moment = _moment(text)
+    return 0.0 if moment is None else max(0.0, moment.timestamp() - now)
+
+
+def _moment(header: str | None) -> datetime | None:
+    """The moment that an HTTP date names; None if it can't be read."""
+    if header is None:
+        return None
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):  # OverflowError: a year out of range
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.fromtimestamp(now, UTC)).total_seconds())
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def _judge_success(answer: Answer, entries: int) -> Verdict:
+    is_partial = answer.status == _PARTIAL
     if not answer.body.strip():
-        return Retry("an empty 207") if answer.status == _PARTIAL else Accepted()
-    try:
-        body = parse(answer.body)
-    except ValueError:
-        return Retry("an unreadable body")
-    if not isinstance(body, dict):
+        return Retry("an empty 207") if is_partial else Accepted()
+    body = parse_object(answer.body)
+    if body is None:
         return Retry("an unreadable body")
     errors = body.get("errors")
-    if errors is None or errors == []:
-        return Retry("a 207 that names no error") if answer.status == _PARTIAL else Accepted()
-    if not isinstance(errors, list):
-        return Retry("an unreadable body")
-    rejected, unattributed = _attributed(errors, entries)
+    if isinstance(errors, list) and errors:
+        return _judge_errors(body, errors, entries)
+    if words := failure_words(body):
+        is_about_keys = says_unauthorized(words)
+        return Unauthorized() if is_about_keys else Doubtful(Doubt.ERROR_IN_SUCCESS, answer.status, words)
+    return Retry("a 207 that names no error") if is_partial else Accepted()
+
+
+def _judge_errors(body: JsonObject, errors: list[Any], entries: int) -> Verdict:
+    """A success that lists errors."""
+    rejected, unattributed = attributed(errors, entries)
     if unattributed:
         # Some row failed, and the answer doesn't say which.
-        return Refused(_joined(unattributed), rejected)
+        why = joined(unattributed)
+        return Unauthorized() if says_unauthorized(why.message) else Refused(why, rejected)
+    # A message beside them only sums them up; other words of failure put the rest of the request in doubt.
+    if failure_words({**body, "errors": None, "message": None}):
+        return Refused(joined(list(rejected.values())), rejected)
     return Accepted(rejected)
-
-
-def _attributed(errors: list[Any], entries: int) -> tuple[dict[int, Rejection], list[Rejection]]:
-    """The errors by the row that they name, and those that name none of the request."""
-    by_index: dict[int, list[Rejection]] = {}
-    unattributed: list[Rejection] = []
-    for error in errors:
-        index = error.get("batch_index") if isinstance(error, dict) else None
-        if type(index) is int and 0 <= index < entries:
-            by_index.setdefault(index, []).append(_rejection(error))
-        else:
-            unattributed.append(_rejection(error))
-    return {index: _joined(rejections) for index, rejections in by_index.items()}, unattributed
-
-
-def _joined(rejections: list[Rejection]) -> Rejection:
-    """Several errors of one row as one: the reason and field of the first, the messages of all."""
-    first = rejections[0]
-    messages = dict.fromkeys(rejection.message for rejection in rejections if rejection.message)
-    return Rejection(first.reason, first.field, "; ".join(messages))
-
-
-def _judge_refusal(answer: Answer, entries: int) -> Refused:
-    """A refused request, in any of the envelopes that the API has been seen to use."""
-    try:
-        body = parse(answer.body)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        meta = body.get("meta")
-        sources = [body.get("errors"), body.get("message"), body.get("error")]
-        if isinstance(meta, dict):
-            sources += [meta.get("errors"), meta.get("error")]
-        for source in sources:
-            found = source if isinstance(source, list) else [source]
-            if errors := [error for error in found if isinstance(error, str | dict) and error]:
-                rejected, unattributed = _attributed(errors, entries)
-                return Refused(_joined(unattributed or list(rejected.values())), rejected)
-    return Refused(
-        Rejection(
-            "refused", "", f"Customer.io refused the row with HTTP {answer.status} without giving a reason."
-        )
-    )
-
-
-def _rejection(error: Any) -> Rejection:
-    if isinstance(error, str):
-        return Rejection("refused", "", error)
-    if not isinstance(error, dict):
-        return Rejection("refused", "", "Customer.io refused the row without giving a reason.")
-    reason, column, message = (
-        value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
-    )
-    return Rejection(
-        reason if _REASON.fullmatch(reason) else "refused",
-        column,
-        message
-        or " ".join(filter(None, (column, reason)))
-        or "Customer.io refused the row without giving a reason.",
-    )

@@ -84,6 +84,89 @@ def test_a_bucket_that_fails_in_mid_sync_ends_it_with_the_states_that_are_true(
     figures(faults=f"S3 answers {error}", rows=6)
 
 
+PAGE = b"<!DOCTYPE html><html><body>Sign in to continue</body></html>"
+
+
+def without_etag(proxy: Proxy) -> None:
+    """A portal that answers an upload with its page."""
+    proxy.change = lambda request, body: PAGE if request.method == "PUT" else body
+    proxy.headers = lambda request, headers: (
+        {name: value for name, value in headers.items() if name.lower() != "etag"}
+        if request.method == "PUT"
+        else headers
+    )
+
+
+def with_another_etag(proxy: Proxy) -> None:
+    """A store that has something else."""
+    proxy.headers = lambda request, headers: (
+        {**headers, "etag": f'"{"0" * 32}"'} if request.method == "PUT" else headers
+    )
+
+
+def half(proxy: Proxy) -> None:
+    """A proxy that passes on half of an upload."""
+    proxy.upload = lambda request: request.body[: len(request.body) // 2]
+
+
+@pytest.mark.parametrize("broken", [without_etag, with_another_etag, half])
+def test_an_upload_that_is_answered_but_not_proven_acknowledges_nothing(
+    api: LocalTrackApi,
+    bucket: Bucket,
+    proxy: Proxy,
+    broken: Callable[[Proxy], None],
+    figures: Callable[..., None],
+) -> None:
+    """The answer's status is 200; the state behind the file is not emitted, and the sync fails."""
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    with Connector("write", config, CATALOG) as connector:
+        connector.send(bad_rows(5))
+        assert connector.next_message("STATE")["destinationStats"]["rejectedRecordCount"] == 5.0
+        broken(proxy)
+        connector.send([record("users", {"person_email": None}), stream_state("users", 6)])
+        done = connector.finish()
+    assert (done.exit_code, cursors(done.states)) == (1, [5])
+    assert done.error["failure_type"] == "transient_error"
+    assert "could not be stored in the bucket" in done.error["message"]
+    assert "Sign in" not in done.error["message"]
+    figures(faults=f"200, {broken.__name__.replace('_', ' ')}", rows=6)
+
+
+def test_many_streams_do_not_wait_for_one_another_in_a_slow_bucket(
+    api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
+) -> None:
+    """Files are uploaded eight at a time, so that all states come after an eighth of the sum of their times."""
+    streams, at_once = 40, 8
+    running: set[int] = set()
+    most = 0
+    guard = threading.Lock()
+    # Each upload waits until as many as allowed are running; with fewer, the wait ends in an error.
+    together = threading.Barrier(at_once)
+
+    def hold(request: Request) -> str | None:
+        nonlocal most
+        if request.method == "PUT":
+            with guard:
+                running.add(threading.get_ident())
+                most = max(most, len(running))
+            together.wait(PATIENCE_SECONDS)
+            with guard:
+                running.discard(threading.get_ident())
+        return None
+
+    proxy.refuse = hold
+    names = [f"stream_{number}" for number in range(streams)]
+    config = config_of(api, object_storage_config=bucket.config(s3_endpoint=proxy.url))
+    lines = [record(name, {"person_email": None}) for name in names]
+    states = [stream_state(name, 1) for name in names]
+    done = run_connector(
+        "write", config, catalog_of(*(stream(name, "person_identify") for name in names)), lines + states
+    )
+    assert (done.exit_code, len(done.states), len(bucket.keys())) == (0, streams, streams)
+    assert most == at_once
+    figures(faults="a slow bucket, and a file of each of 40 streams", rows=streams)
+
+
 def test_a_store_that_is_busy_for_a_moment_costs_nothing(
     api: LocalTrackApi, bucket: Bucket, proxy: Proxy, figures: Callable[..., None]
 ) -> None:

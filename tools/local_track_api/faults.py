@@ -11,7 +11,7 @@ Conditions
     contains      text that the request's body holds
     times         how often the rule may act at most
 
-Actions, exactly one, or `delay_seconds` alone or with any other
+Actions, exactly one; `delay_seconds` and `early_hints` also alone, or with any other
     status        this answer instead of the API's own, with `headers` and `body` (text, or JSON), and with
                   `retry_after`: seconds, or {"http_date": seconds from now}. Nothing is applied, unless `apply` is true
     errors207     a 207 with this list of errors; entries it names are not applied, all others are. "every entry"
@@ -21,7 +21,9 @@ Actions, exactly one, or `delay_seconds` alone or with any other
     hang_seconds  not applied; silence, then the connection ends without an answer
     reset_before  not applied; the connection is reset before the body is read
     reset_after_apply   applied; the connection is reset instead of an answer
+    endless       applied; the answer never ends: "interim", 100 Continue again and again, or "drip", a byte now and then
     delay_seconds the answer leaves late; the entries are applied at once
+    early_hints   so many interim answers (103) come before the answer
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ _EXCLUSIVE = (
     "hang_seconds",
     "reset_before",
     "reset_after_apply",
+    "endless",
 )
 
 
@@ -69,13 +72,15 @@ class Rule:
     hang_seconds: float | None = None
     reset_before: bool = False
     reset_after_apply: bool = False
+    endless: Literal["interim", "drip"] | None = None
     delay_seconds: float = 0.0
+    early_hints: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a rule that would fail nothing, or in two ways at once."""
         actions = [name for name in _EXCLUSIVE if _is_set(getattr(self, name))]
-        if len(actions) > 1 or not (actions or self.delay_seconds):
-            raise ValueError(f"a rule has exactly one action or a delay, not {actions}")
+        if len(actions) > 1 or not (actions or self.delay_seconds or self.early_hints):
+            raise ValueError(f"a rule has exactly one action, a delay or hints, not {actions}")
 
     @property
     def applies(self) -> bool:

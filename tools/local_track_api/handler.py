@@ -28,6 +28,11 @@ _NOTICE_SECONDS = 0.02
 # Linger for no time: close() then sends a reset, and drops what is unsent.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _TRUNCATED_BYTES = 100
+_EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_ENDLESS = {
+    "interim": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "drip": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b" "),
+}
 
 
 class TrackHandler(BaseHTTPRequestHandler):
@@ -118,7 +123,20 @@ class TrackHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         service.end(exchange, sent, rule)
+        if rule is not None:
+            self.wfile.write(_EARLY_HINTS * rule.early_hints)
+            if rule.endless is not None:
+                self._send_without_end(*_ENDLESS[rule.endless])
+                return
         self._send(sent, missing_bytes=_TRUNCATED_BYTES if rule is not None and rule.truncate else 0)
+
+    def _send_without_end(self, beginning: bytes, repeated: bytes) -> None:
+        """Send the same bytes again and again, until the client hangs up."""
+        self.close_connection = True
+        self.wfile.write(beginning)
+        while not self._client_is_gone():
+            self.wfile.write(repeated)
+            time.sleep(_NOTICE_SECONDS)
 
     def _head(self, path: str) -> Head:
         return Head(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 VALID: dict[str, Any] = {"credentials": {"siteId": "site", "apiKey": "key"}}
 S3 = {"storage_type": "S3", "s3_bucket_name": "b", "s3_bucket_region": "us-east-1", "bucket_path": "p"}
+KEY = {"access_key_id": "AKIA0001", "secret_access_key": "secret"}
 CLOUD = {"DEPLOYMENT_MODE": "cloud"}
 
 
@@ -59,6 +60,10 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     [
         ({}, "credentials is missing"),
         ({"credentials": "x"}, "credentials must be an object"),
+        (
+            {"credentials": {"siteId": "\ud800", "apiKey": "s3cr3t\udfff"}},
+            "credentials.apiKey: must be valid text",
+        ),
         ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.siteId is empty"),
         ({"credentials": {"siteId": "", "apiKey": 5}}, "credentials.apiKey must be a string"),
         ({**VALID, "credentials": {"siteId": "x", "apiKey": None}}, "credentials.apiKey is missing"),
@@ -88,6 +93,14 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
             {**VALID, "object_storage_config": {**S3, "access_key_id": "a"}},
             "object_storage_config: set both the access key ID and the secret access key, or neither",
         ),
+        (
+            {**VALID, "object_storage_config": {**S3, "role_arn": "my-role"}},
+            "object_storage_config: role_arn is not the ARN of a role, such as arn:aws:iam::",
+        ),
+        (
+            {**VALID, "object_storage_config": {**S3, **KEY, "access_key_id": "AKIA\u200b0001"}},
+            "object_storage_config.access_key_id: contains a character that no access key has",
+        ),
     ],
 )
 def test_each_problem_names_the_key_as_spelled_in_the_file(raw: dict[str, Any], expected: str) -> None:
@@ -96,6 +109,38 @@ def test_each_problem_names_the_key_as_spelled_in_the_file(raw: dict[str, Any], 
     assert message.startswith("Invalid configuration: ")
     assert expected in message
     assert "Nothing was written." in message
+
+
+@pytest.mark.parametrize("control", ["\n", "\r\n", "\t", "\0", "\x1b", "\x7f", "\x85", "\u2028"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "s3_bucket_name",
+        "s3_bucket_region",
+        "bucket_path",
+        "access_key_id",
+        "secret_access_key",
+        "role_arn",
+        "s3_endpoint",
+        "path_format",
+        "file_name_format",
+    ],
+)
+def test_a_control_character_inside_a_setting_is_refused(field: str, control: str) -> None:
+    """It would become a part of a key or a header; at the ends, where pasting leaves it, white space is removed."""
+    raw = {**VALID, "object_storage_config": {**S3, **KEY, field: f"some{control}xyzzy"}}
+    message = config_error(raw)
+    assert f"object_storage_config.{field}: contains a line end or another control character" in message
+    assert "xyzzy" not in message
+
+
+@pytest.mark.parametrize("field", ["siteId", "apiKey"])
+def test_a_control_character_inside_a_key_is_refused(field: str) -> None:
+    """Two lines were pasted into one field."""
+    raw = {"credentials": {**VALID["credentials"], field: "first\nsecond"}}
+    message = config_error(raw)
+    assert f"credentials.{field}: contains a line end" in message
+    assert "second" not in message
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -62,7 +62,7 @@ def test_s3_defaults() -> None:
     assert found.compression == NoCompression(compression_type="No Compression")
     assert found.path_format == "{sync_id}/{namespace}/{stream_name}/"
     assert found.file_name_format == "{date}_{timestamp}_{part_number}{format_extension}"
-    assert (found.role_arn, found.s3_endpoint) == ("", "")
+    assert (found.role_arn, found.s3_endpoint, found.s3_addressing_style) == ("", "", "auto")
 
 
 def test_every_s3_option_is_parsed() -> None:
@@ -86,6 +86,25 @@ def test_surrounding_whitespace_is_trimmed() -> None:
     """Keys are pasted from web pages."""
     found = Config.model_validate({"credentials": {"siteId": " site\n", "apiKey": "\tkey "}})
     assert found == config()
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:iam::123456789012:role/airbyte-rejected",
+        "arn:aws-cn:iam::123456789012:role/path/to/role",
+        "arn:minio:iam:::role/dead-letters",
+    ],
+)
+def test_arns_of_every_partition_and_store_are_accepted(arn: str) -> None:
+    """Only what can't be an ARN is refused."""
+    assert storage(role_arn=arn).role_arn == arn
+
+
+def test_a_role_is_not_looked_at_beside_an_access_key() -> None:
+    """It is not used then."""
+    found = storage(role_arn="my-role", access_key_id="AKIA0001", secret_access_key="secret")
+    assert found.role_arn == "my-role"
 
 
 def test_unknown_keys_are_ignored() -> None:
@@ -130,6 +149,8 @@ def test_max_concurrent_requests_may_be_1_to_64(number: int) -> None:
         {"object_storage_config": {**S3, "access_key_id": "only one half"}},
         {"object_storage_config": {**S3, "secret_access_key": "only one half"}},
         {"object_storage_config": {**S3, "format": {"format_type": "Avro"}}},
+        {"object_storage_config": {**S3, "s3_addressing_style": "vhost"}},
+        {"object_storage_config": {**S3, "role_arn": "role/airbyte-rejected"}},
     ],
 )
 def test_invalid_settings_are_refused(settings: dict[str, Any]) -> None:
@@ -146,6 +167,7 @@ def test_invalid_settings_are_refused(settings: dict[str, Any]) -> None:
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost:8080/", "http://localhost:8080"),
         (" http://[::1]:8080 ", "http://[::1]:8080"),
+        ("https://m\u00fcller.example.com:8443/\u00e9", "https://xn--mller-kva.example.com:8443/\u00e9"),
     ],
 )
 def test_the_track_api_url_can_be_overridden(url: str, base: str) -> None:
@@ -172,6 +194,9 @@ def test_the_track_api_url_can_be_overridden(url: str, base: str) -> None:
         "https://track customer.io",
         "https://",
         "https://[::1",
+        "https://track..customer.io",
+        f"https://{'t' * 64}.customer.io",
+        "http://\uff4cocalhost",
         "track.customer.io",
         "ftp://track.customer.io",
         "file:///etc/passwd",

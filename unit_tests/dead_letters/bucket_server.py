@@ -1,7 +1,8 @@
-"""A minimal bucket on loopback for the uploader: it accepts objects, and can be made to refuse them."""
+"""A minimal bucket on loopback for the uploader: it accepts objects, and can be made to refuse, lose or change them."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from dataclasses import dataclass, field
@@ -71,12 +72,30 @@ class Refusal:
 
 
 @dataclass
+class Answer:
+    """The answer to an accepted request."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass
 class Bucket:
-    """The objects that arrived, in order. `refuse` may refuse a request, or delay it."""
+    """The objects that arrived, in order.
+
+    refuse   may refuse an upload, or delay it
+    keep     what is stored of an object's content
+    answer   may change the answer to a request with this method
+    headers  of the last upload
+    """
 
     objects: dict[str, bytes] = field(default_factory=dict)
     content_types: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     refuse: Callable[[], Refusal | None] = lambda: None
+    keep: Callable[[bytes], bytes] = lambda content: content
+    answer: Callable[[str, Answer], Answer] = lambda _, answer: answer
     url: str = ""
 
 
@@ -91,23 +110,42 @@ def serve() -> Iterator[Bucket]:
         def do_PUT(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             if refusal := bucket.refuse():
-                self._reply(refusal.status, refusal.body)
+                self._reply(Answer(refusal.status, {}, refusal.body))
                 return
-            key = unquote(self.path).removeprefix(f"/{BUCKET}/")
+            key = self._key()
             if key in bucket.objects or "Content-Encoding" in self.headers:
-                self._reply(400, Refusal(400, "OverwrittenOrEncoded").body)
+                self._reply(Answer(400, {}, Refusal(400, "OverwrittenOrEncoded").body))
                 return
-            bucket.objects[key] = content
+            bucket.objects[key] = bucket.keep(content)
             bucket.content_types[key] = self.headers["Content-Type"]
-            self._reply(200, b"")
+            bucket.headers = {name.lower(): value for name, value in self.headers.items()}
+            self._reply(bucket.answer("PUT", Answer(200, {"ETag": _etag_of(content)})))
 
-        def _reply(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            if status >= HTTPStatus.BAD_REQUEST:  # boto3 does not close such a connection with its client
+        def do_HEAD(self) -> None:
+            content = bucket.objects.get(self._key())
+            if content is None:
+                self._reply(bucket.answer("HEAD", Answer(404, {})))
+                return
+            headers = {"ETag": _etag_of(content), "Content-Length": str(len(content))}
+            self._reply(bucket.answer("HEAD", Answer(200, headers)))
+
+        def do_GET(self) -> None:
+            content = bucket.objects[self._key()]
+            self._reply(bucket.answer("GET", Answer(200, {"ETag": _etag_of(content)}, content)))
+
+        def _key(self) -> str:
+            return unquote(self.path).removeprefix(f"/{BUCKET}/")
+
+        def _reply(self, answer: Answer) -> None:
+            self.send_response(answer.status)
+            for name, value in {"Content-Length": str(len(answer.body)), **answer.headers}.items():
+                self.send_header(name, value)
+            if (
+                answer.status >= HTTPStatus.BAD_REQUEST
+            ):  # boto3 does not close such a connection with its client
                 self.send_header("Connection", "close")
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answer.body)
 
         def log_message(self, *args: object) -> None:
             """Log nothing."""
@@ -120,3 +158,7 @@ def serve() -> Iterator[Bucket]:
         yield bucket
         server.shutdown()
         thread.join()
+
+
+def _etag_of(content: bytes) -> str:
+    return f'"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'

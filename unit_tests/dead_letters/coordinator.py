@@ -13,10 +13,10 @@ from destination_customerio.dead_letters.uploader import (
     FileUploaded,
     SpooledFile,
     UploadFailed,
-    open_temporary,
 )
 from destination_customerio.errors import Rejection
 from destination_customerio.ledger import Epoch, StreamQueue
+from destination_customerio.temporary_files import open_temporary
 from unit_tests.dead_letters import bucket_server
 
 if TYPE_CHECKING:

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import S3Storage
-from destination_customerio.dead_letters.keys import DeadLetterKeys, bucket_prefix, file_extension
+from destination_customerio.dead_letters.keys import (
+    DeadLetterKeys,
+    bucket_prefix,
+    file_extension,
+    is_test_object,
+)
 from destination_customerio.errors import ConfigError
 
 STARTED_AT = datetime(2026, 11, 3, 4, 5, 6, 78_999, tzinfo=UTC)
@@ -48,7 +53,9 @@ streams = st.builds(Stream, long_names, st.none() | long_names, sync_id=st.integ
 
 def templates(variables: list[str]) -> st.SearchStrategy[str]:
     """Formats made of variables and of any text that is not one."""
-    literal = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="{}"), max_size=8)
+    literal = st.text(
+        st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="{}"), max_size=8
+    )
     part = (
         literal
         | st.sampled_from(["/", "..", "/../"])
@@ -130,11 +137,40 @@ def test_every_file_variable() -> None:
     assert key == f"customerio/rejected/p/2026_11_03+{EPOCH}+0+42+2026-11-03T040506.078+26.csv"
 
 
-def test_the_folder_ends_where_the_path_format_says() -> None:
-    """A path format without a slash at its end is the beginning of the file's name."""
-    assert keys(path_format="a/b_", file_name_format="{timestamp}").next_key(USERS) == (
-        f"customerio/rejected/a/b_{EPOCH}"
+@pytest.mark.parametrize("path", ["a/b", "a/b/", "/a//b"])
+def test_a_path_format_is_folders_with_a_slash_at_its_end_or_without(path: str) -> None:
+    """The name of a file never begins with a part of the path."""
+    assert keys(path_format=path, file_name_format="{timestamp}").next_key(USERS) == (
+        f"customerio/rejected/a/b/{EPOCH}"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("{SYNC_ID}/{Namespace}", "{DATE}{FORMAT_EXTENSION}"),
+        ("${sync_id}/${NAMESPACE}/", "${Date:yyyy_MM_dd}${Format_Extension}"),
+    ],
+)
+def test_variables_may_be_in_any_case_and_have_a_dollar_sign(path: str, file: str) -> None:
+    """As the connectors have them that people come from; the letters of a date pattern keep their case."""
+    key = keys(path_format=path, file_name_format=file + "{TIMESTAMP}").next_key(USERS)
+    assert key == f"customerio/rejected/42/shop/2026_11_03.csv{EPOCH}"
+
+
+@pytest.mark.parametrize(
+    ("bucket_path", "root", "folder"),
+    [
+        ("rejected/${NAMESPACE}/${STREAM_NAME}", "rejected", "rejected/shop/users"),
+        ("/rejected/of-{year}/rows/", "rejected", "rejected/of-2026/rows"),
+        ("{sync_id}", "", "42"),
+    ],
+)
+def test_the_bucket_path_may_have_variables(bucket_path: str, root: str, folder: str) -> None:
+    """Files are looked for below its levels before the first variable."""
+    values = {"bucket_path": bucket_path, "path_format": "{day}"}
+    assert bucket_prefix(storage(**values)) == root
+    assert keys(**values, file_name_format="{timestamp}").next_key(USERS) == f"{folder}/03/{EPOCH}"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +223,7 @@ def test_no_key_leaves_the_bucket_path_grows_too_long_or_comes_twice(
     try:
         prefix = bucket_prefix(configured)
     except ConfigError:
-        assert len(bucket_path.encode()) > 512
+        assert max(map(len, [*bucket_path.encode().split(b"/")])) > 255
         return
     given_out = []
     for attempt in range(2):
@@ -203,6 +239,7 @@ def test_no_key_leaves_the_bucket_path_grows_too_long_or_comes_twice(
         assert len(key.encode()) <= 1_024
         levels = key.split("/")
         assert all(level.strip(".") for level in levels), "an empty level, or one of dots"
+        assert all(len(level.encode()) <= 255 for level in levels)
 
 
 def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
@@ -219,7 +256,7 @@ def test_formats_without_a_part_number_get_one_when_they_need_it() -> None:
 @given(
     st.lists(numbered_names, min_size=1, max_size=30),
     st.sampled_from(["", "x" * 300, "x" * 300 + "/", "x" * 1_100 + "/"]),
-    st.sampled_from(["{format_extension}", ""]),
+    st.sampled_from(["{format_extension}", "{part_number}_1", ""]),
 )
 def test_keys_are_unique_where_added_numbers_and_names_collide(
     names: list[str], beginning: str, file_name_end: str
@@ -230,19 +267,27 @@ def test_keys_are_unique_where_added_numbers_and_names_collide(
     assert len(set(given_out)) == len(given_out)
 
 
-def test_a_stream_named_like_a_shortened_key_has_a_key_of_its_own() -> None:
+def test_a_stream_named_like_a_shortened_folder_has_keys_of_its_own() -> None:
     """Even a name that contains the hash of what was cut off."""
-    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
+    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{part_number}{format_extension}")
     shortened = made.next_key(Stream("x" * 2_000))
-    name = shortened.rpartition("/")[2].removesuffix(".csv")
-    assert made.next_key(Stream(name)) == shortened.replace(".csv", "_1.csv")
+    name = shortened.split("/")[-2]
+    assert len(name) == 255
+    assert made.next_key(Stream(name)) == shortened.replace("0.csv", "0_1.csv")
 
 
-def test_an_added_number_does_not_collide_with_a_stream_of_that_name() -> None:
-    """`a_1` may be the second file of `a`, or the first of a stream with that name."""
-    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{format_extension}")
-    given_out = [made.next_key(Stream(name)) for name in ("a", "a", "a_1", "a")]
-    assert [key.rpartition("/")[2] for key in given_out] == ["a.csv", "a_1.csv", "a_1_1.csv", "a_2.csv"]
+def test_an_added_number_does_not_collide_with_other_files() -> None:
+    """Streams whose names differ in an accent alone share a folder."""
+    made = keys(path_format="{epoch}/{stream_name}", file_name_format="{part_number}{format_extension}")
+    plain, umlaut, acute = Stream("a"), Stream("ä"), Stream("á")
+    given_out = [made.next_key(stream) for stream in (plain, umlaut, acute, plain, umlaut)]
+    assert [key.partition(f"{EPOCH}/")[2] for key in given_out] == [
+        "a/0.csv",
+        "a/0_1.csv",
+        "a/0_2.csv",
+        "a/1.csv",
+        "a/1_1.csv",
+    ]
 
 
 def test_formats_without_a_time_get_the_start_time() -> None:
@@ -261,8 +306,16 @@ def test_a_shortened_key_keeps_its_beginning_and_its_extension() -> None:
     key = made.next_key(long)
     assert key.startswith("customerio/rejected/42/shop/xxx")
     assert key.endswith(f"/2026_11_03_{EPOCH}_0.csv")
-    assert len(key) == 1_024
+    assert max(map(len, key.split("/"))) == 255
     assert key != made.next_key(other)
+
+
+def test_a_key_of_many_long_folders_fits() -> None:
+    """Each of them may be as long as a level can be."""
+    key = keys(path_format="/".join(["{stream_name}"] * 5)).next_key(Stream("x" * 255, sync_id=42))
+    assert key.startswith("customerio/rejected/xxx")
+    assert key.endswith(f"/2026_11_03_{EPOCH}_0.csv")
+    assert len(key) == 1_024
 
 
 def test_a_shortened_file_name_keeps_its_extension() -> None:
@@ -281,7 +334,8 @@ def test_a_shortened_file_name_keeps_its_extension() -> None:
     ("field", "template", "variable", "valid"),
     [
         ("path_format", "{stream}/", "{stream}", "{stream_name}"),
-        ("path_format", "${NAMESPACE}/", "{NAMESPACE}", "{namespace}"),
+        ("path_format", "${STREAM}/", "{STREAM}", "{namespace}"),
+        ("bucket_path", "rejected/{stream}/", "{stream}", "{stream_name}"),
         ("path_format", "{part_number}/", "{part_number}", "{stream_name}"),
         ("path_format", "{}/", "{}", "{stream_name}"),
         ("file_name_format", "{stream_name}", "{stream_name}", "{part_number}"),
@@ -308,5 +362,20 @@ def test_an_unknown_date_pattern_is_named() -> None:
 
 def test_a_bucket_path_without_room_for_names_is_refused() -> None:
     """Names are shortened, the configured folder is not."""
-    with pytest.raises(ConfigError, match="shorter bucket path"):
-        keys(bucket_path="p" * 513)
+    for path in ("p/" * 257, "rejected/" + "p" * 256):
+        with pytest.raises(ConfigError, match="shorter bucket path"):
+            keys(bucket_path=path)
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_one"),
+    [
+        ("_check_test", True),
+        (f"_check_test_{SYNC_UUID.hex}", True),
+        ("_check_test_.csv", False),
+        (f"42/_check_test_{SYNC_UUID.hex}", False),
+    ],
+)
+def test_objects_of_the_check_are_recognized(rest: str, is_one: bool) -> None:
+    """Those of earlier versions have no random part."""
+    assert is_test_object(rest) is is_one

@@ -7,12 +7,15 @@ import gzip
 import io
 import json
 import threading
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.spool import SpoolLimits
+from destination_customerio.dead_letters.uploader import UploadFailed
+from destination_customerio.errors import TransientError
 from unit_tests.dead_letters.bucket_server import Bucket, Refusal
 from unit_tests.dead_letters.coordinator import (
     FLAT_CSV,
@@ -24,6 +27,8 @@ from unit_tests.dead_letters.coordinator import (
     epoch,
     line,
 )
+
+IN_ORDER = SpoolLimits(uploads_at_once=1)
 
 
 class TestEveryImplementation:
@@ -124,7 +129,7 @@ def test_a_duplicate_upload_event_settles_once(bucket: Bucket, coordinator: Coor
 
 def test_each_stream_has_files_of_its_own(bucket: Bucket, coordinator: Coordinator) -> None:
     """Rows keep their order, and each has an id of its own."""
-    letters = coordinator.with_bucket(bucket.url, format=JSONL)
+    letters = coordinator.with_bucket(bucket.url, IN_ORDER, format=JSONL)
     for number in range(5):
         letters.add(USERS, line(number), REJECTION, epoch())
     letters.add(ORDERS, line(9), REJECTION, epoch())
@@ -140,7 +145,9 @@ def test_each_stream_has_files_of_its_own(bucket: Bucket, coordinator: Coordinat
 
 def test_files_roll_before_they_are_too_large(bucket: Bucket, coordinator: Coordinator) -> None:
     """A file over the limit holds one row, which no file can hold otherwise; the rows keep their order."""
-    letters = coordinator.with_bucket(bucket.url, SpoolLimits(max_file_bytes=2_000), format=FLAT_CSV)
+    letters = coordinator.with_bucket(
+        bucket.url, SpoolLimits(max_file_bytes=2_000, uploads_at_once=1), format=FLAT_CSV
+    )
     paddings = [100] * 20 + [5_000] + [100] * 20
     for number, padding in enumerate(paddings):
         letters.add(USERS, line(number, padding), REJECTION, epoch())
@@ -215,7 +222,7 @@ def test_a_file_that_moved_from_memory_to_disk_arrives_whole(
 
 def test_only_old_files_are_sealed_when_asked(bucket: Bucket, coordinator: Coordinator) -> None:
     """A file opened exactly at the given time is old enough, or a timer set for it would not end."""
-    letters = coordinator.with_bucket(bucket.url)
+    letters = coordinator.with_bucket(bucket.url, IN_ORDER)
     letters.add(USERS, line(1), REJECTION, epoch())
     coordinator.now = 105.0
     letters.add(ORDERS, line(1), REJECTION, epoch())
@@ -244,7 +251,10 @@ def test_open_files_are_bounded_together(bucket: Bucket, coordinator: Coordinato
 
 @pytest.mark.parametrize(
     "limits",
-    [SpoolLimits(max_open_files=3), SpoolLimits(max_open_files_on_disk=3)],
+    [
+        SpoolLimits(max_open_files=3, uploads_at_once=1),
+        SpoolLimits(max_open_files_on_disk=3, uploads_at_once=1),
+    ],
     ids=["in all", "on disk"],
 )
 def test_open_files_are_bounded_in_number(
@@ -291,3 +301,47 @@ def test_the_backlog_is_full_while_too_many_files_wait_for_the_uploader(
     was_full = letters.backlog.is_full
     coordinator.settle_all()
     assert (was_full, letters.backlog.is_full) == (True, False)
+
+
+def test_files_are_uploaded_several_at_a_time(bucket: Bucket, coordinator: Coordinator) -> None:
+    """As many as allowed, and no more; a slow store makes states wait for its slowest answer, not for all of them."""
+    running, most = Counter[str](), [0]
+    all_running = threading.Barrier(4)
+    lock = threading.Lock()
+
+    def hold() -> None:
+        with lock:
+            running["now"] += 1
+            most[0] = max(most[0], running["now"])
+        all_running.wait(30)
+        with lock:
+            running["now"] -= 1
+
+    bucket.refuse = hold
+    letters = coordinator.with_bucket(bucket.url, SpoolLimits(uploads_at_once=4))
+    epochs = [epoch() for _ in range(12)]
+    for number, an_epoch in enumerate(epochs):
+        letters.add(Stream(f"stream_{number}"), line(1), REJECTION, an_epoch)
+    letters.seal()
+    coordinator.settle_all()
+    assert most == [4]
+    assert coordinator.settled == dict.fromkeys(epochs, 1)
+
+
+def test_a_machine_without_room_for_a_thread_fails_the_upload(
+    bucket: Bucket, coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a sentence that names the limit; nothing waits for an upload that never begins."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    letters = coordinator.with_bucket(bucket.url)
+    letters.add(USERS, line(1), REJECTION, epoch())
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        letters.seal()
+    event = coordinator.next_event()
+    assert isinstance(event, UploadFailed)
+    assert isinstance(event.error, TransientError)
+    assert "does not allow another thread" in str(event.error)

@@ -16,24 +16,25 @@ from unit_tests.dead_letters.coordinator import REJECTION, USERS, Coordinator, e
 
 def test_a_failed_upload_ends_all_uploads(bucket: Bucket, coordinator: Coordinator) -> None:
     """One failure is posted; files that waited behind are not uploaded, and no row of them is settled."""
-    bucket.refuse = lambda: Refusal(403, "AccessDenied") if bucket.objects else None
     letters = coordinator.with_bucket(bucket.url)
-    epochs = [epoch() for _ in range(4)]
-    for an_epoch in epochs:
-        letters.add(USERS, line(1), REJECTION, an_epoch)
-        letters.seal()
+    stored = epoch()
+    letters.add(USERS, line(1), REJECTION, stored)
+    letters.seal()
     coordinator.settle_next_file()
+    bucket.refuse = lambda: Refusal(403, "AccessDenied")
+    for number in range(20):
+        letters.add(USERS, line(number), REJECTION, epoch())
+        letters.seal()
     failed = coordinator.next_event()
     assert isinstance(failed, UploadFailed)
     assert isinstance(failed.error, ConfigError)
-    bucket.refuse = lambda: None
-    letters.add(USERS, line(1), REJECTION, epochs[3])
+    letters.add(USERS, line(1), REJECTION, epoch())
     letters.seal()
     letters.close()
     assert coordinator.inbox.empty()
     assert len(bucket.objects) == 1
-    assert coordinator.settled == {epochs[0]: 1}
-    assert letters.backlog.rows == 4
+    assert coordinator.settled == {stored: 1}
+    assert letters.backlog.rows == 21
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from destination_customerio.delivery.attempts import Aborted, Delivered, Deliver
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
+from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
@@ -53,6 +54,7 @@ class FakeServer:
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
         self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
+        self.concurrency = ConcurrencyLimit(2)
 
     def post_batch(self, body: bytes) -> Answer | NoAnswer:
         """Answer one request."""
@@ -78,6 +80,7 @@ class FakeServer:
         context = DeliveryContext(
             throttle=self.throttle,
             breaker=self.breaker,
+            concurrency=self.concurrency,
             retry_timeout_seconds=retry_timeout_seconds,
             clock=lambda: self.now,
             wall_clock=lambda: self.now,
@@ -216,16 +219,156 @@ def test_each_request_has_its_own_retry_budget() -> None:
 @pytest.mark.parametrize("status", [401, 403])
 def test_refused_credentials_fail_the_delivery(status: int) -> None:
     """It fails without a retry, and the message says where to find the right credentials."""
-    server = FakeServer(lambda _: Answer(status, b""))
+    server = FakeServer(lambda _: Answer(status, b'{"meta":{"error":"Unauthorized request"}}'))
     with pytest.raises(ConfigError, match="Tracking API Keys"):
         server.deliver(4)
     assert len(server.bodies) == 1
 
 
-def test_an_unexpected_status_fails_the_delivery() -> None:
-    """No row of the request counts as delivered."""
+DOUBTFUL = [
+    (Answer(202, b"{}"), ProtocolError, r"HTTP 202.*proxy"),
+    (Answer(204, b""), ProtocolError, r"HTTP 204.*proxy"),
+    (Answer(200, b'{"error":"no"}'), ProtocolError, "does not count as success"),
+    (Answer(404, b""), ConfigError, "track_api_url"),
+    (Answer(407, b""), ConfigError, "A proxy between Airbyte and Customer.io"),
+    (Answer(401, b"<html>"), ConfigError, "A proxy between Airbyte and Customer.io"),
+    (Answer(403, b"<html>"), ConfigError, r"firewall or proxy .* blocks every request"),
+    (Answer(418, b""), ProtocolError, "HTTP 418"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "words"), DOUBTFUL, ids=lambda value: str(value)[:30])
+def test_an_answer_that_may_be_somebody_elses_is_tried_again(
+    answer: Answer, kind: type[Exception], words: str
+) -> None:
+    """A few times; then the delivery fails, and no row is accepted or rejected."""
+    server = FakeServer(lambda _: answer)
+    with pytest.raises(kind, match=words):
+        server.deliver(4)
+    assert len(set(server.bodies)) <= 2
+    assert 4 <= len(server.bodies) <= 5
+    server = FakeServer(answers(answer, answer))
+    assert server.deliver(4).rejected == {}
+
+
+def test_a_doubtful_answer_does_not_outlast_the_retry_budget() -> None:
+    """The failure is still that of the answer."""
     with pytest.raises(ProtocolError, match="HTTP 418"):
-        FakeServer(lambda _: Answer(418, b"")).deliver(4)
+        FakeServer(lambda _: Answer(418, b"")).deliver(4, retry_timeout_seconds=0.0)
+
+
+def test_a_required_payment_fails_the_delivery_without_quoting_a_value() -> None:
+    """At once, with the server's words."""
+    server = FakeServer(lambda _: Answer(402, b'{"message":"plan of c4nary@example.com has expired"}'))
+    batch = Batch(lane=0, opened_at=0.0)
+    batch.add(
+        b'{"n":1}', b'{"type":"RECORD","record":{"stream":"s","data":{"a":"c4nary@example.com"}}}', EPOCH
+    )
+    with pytest.raises(ConfigError, match="expired") as caught:
+        server.delivery().deliver(batch)
+    assert "c4nary" not in str(caught.value)
+    assert len(server.bodies) == 1
+
+
+def test_a_lane_waits_for_its_turn_on_a_slow_line() -> None:
+    """Not at the cost of its retry budget, as long as others succeed meanwhile."""
+
+    def wait(seconds: float) -> bool:
+        server.now += seconds
+        if server.now > 1_300.0 and others:
+            server.concurrency.observe(others[0], succeeded=True, timed_out=False, sending_seconds=0.0)
+            server.concurrency.end(others.pop(0))
+        return False
+
+    server = FakeServer(answers(Answer(503, b"", "40")))
+    others = ["first", "second"]
+    assert all(server.concurrency.may_begin(lane) for lane in others)
+    server.wait = wait  # type: ignore[method-assign]
+    assert server.deliver(1, retry_timeout_seconds=60.0).requests == 2
+    assert server.now > 1_300.0
+
+
+def test_waiting_for_a_turn_counts_while_nobody_succeeds() -> None:
+    """In an outage, the budget of each request runs."""
+
+    def wait(seconds: float) -> bool:
+        server.now += seconds
+        if server.now > 1_100.0:
+            server.concurrency.end("first")
+        return False
+
+    server = FakeServer(lambda _: Answer(503, b""))
+    assert all(server.concurrency.may_begin(lane) for lane in ("first", "second"))
+    server.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        server.deliver(1, retry_timeout_seconds=60.0)
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        NoAnswer("x", timed_out=True),
+        Answer(503, b"", sending_seconds=11.0),
+        NoAnswer("x", sending_seconds=11.0),
+    ],
+)
+def test_congestion_leaves_room_for_fewer_lanes(answer: Answer | NoAnswer) -> None:
+    """Whether a request timed out or took long to leave; the lane gives its place back."""
+    limits = []
+
+    def respond(_: list[int]) -> Answer | NoAnswer:
+        limits.append(server.concurrency.limit)
+        server.concurrency.end("other")
+        return answer if len(limits) == 1 else OK
+
+    server = FakeServer(respond)
+    assert server.concurrency.may_begin("other")
+    server.deliver(1)
+    assert limits == [2, 1]
+    assert server.concurrency.may_begin("next")
+
+
+def blocking(bad_rows: Sequence[int]) -> Callable[[list[int]], Answer]:
+    """A firewall in front of a server, which forbids every request that contains one of these rows."""
+    return lambda rows: Answer(403, b"<html>") if set(rows) & set(bad_rows) else OK
+
+
+@given(rows=st.integers(1, 200), data=st.data())
+def test_a_row_that_a_firewall_blocks_costs_only_itself(rows: int, data: st.DataObject) -> None:
+    """Every other row is accepted once, in order; the rejection names the firewall."""
+    bad_rows = data.draw(st.sets(st.integers(0, rows - 1), max_size=4))
+    server = FakeServer(blocking(sorted(bad_rows)))
+    done = server.deliver(rows)
+    assert set(done.rejected) == bad_rows
+    assert {rejection.reason for rejection in done.rejected.values()} <= {"blocked"}
+    assert all("firewall or proxy" in rejection.message for rejection in done.rejected.values())
+    assert server.accepted == [number for number in range(rows) if number not in bad_rows]
+    # Above halving itself: a request without rows before the first split, and two more requests a culprit.
+    assert done.requests <= 2 + len(bad_rows) * (2 * ceil(log2(rows) + 1) + 2)
+
+
+def test_a_firewall_that_closes_in_the_middle_rejects_no_row() -> None:
+    """Rows are blocked one by one only because everything is."""
+    server = FakeServer(lambda rows: Answer(403, b"") if len(server.bodies) > 3 or 5 in rows else OK)
+    with pytest.raises(ConfigError, match="blocks every request"):
+        server.deliver(64)
+    assert server.accepted == []
+
+
+def test_a_firewall_that_blocks_for_a_moment_costs_no_row() -> None:
+    """The request is sent again once a request without rows gets through."""
+    server = FakeServer(answers(*[Answer(403, b"")] * 3))
+    assert server.deliver(64).rejected == {}
+
+
+def test_a_firewall_that_blocks_all_rows_trips_the_breaker() -> None:
+    """The message names it, not the account."""
+    server = FakeServer(lambda rows: Answer(403, b"<html>") if rows else OK)
+    delivery = server.delivery()
+    delivery.deliver(batch_of(600))
+    with pytest.raises(ConfigError, match=r"firewall or proxy .* blocks every request that contains rows"):
+        delivery.deliver(batch_of(600))
 
 
 def test_the_breaker_trips_after_whole_batches_without_an_accepted_row() -> None:

@@ -1,8 +1,9 @@
-"""Parsing and encoding keep every value, on the fast path and on the slow one."""
+"""Parsing, copying and encoding keep every value."""
 
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,14 +13,20 @@ from hypothesis import strategies as st
 
 from destination_customerio.exact_json.codec import (
     NestedTooDeeply,
+    Raw,
     as_object,
+    as_raw,
+    check,
+    compacted,
     encode,
     encode_canonically,
+    is_utf8,
     is_valid_text,
-    may_hold_long_numbers,
     parse,
     parse_exactly,
-    parse_ordinary,
+    plain,
+    raw_items,
+    raw_members,
 )
 from unit_tests.exact_json import json_values
 
@@ -39,7 +46,7 @@ def test_parsing_keeps_every_value(written: str) -> None:
 
 @given(json_values.values)
 def test_encoding_keeps_every_value(value: Any) -> None:
-    """The encoded text parses to the same value, on either path of the encoder."""
+    """The encoded text parses to the same value."""
     encoded = encode(value)
     assert json_values.same(json.loads(encoded), value)
     assert json_values.same(parse(encoded), value)
@@ -51,28 +58,17 @@ def test_both_parsers_agree(written: str) -> None:
     assert json.loads(encode(parse_exactly(written.encode()))) == json.loads(written)
 
 
-@given(json_values.values.flatmap(json_values.written))
-@example("-9223372036854775809")
-@example("18446744073709551616")
-def test_may_hold_long_numbers_misses_none(written: str) -> None:
-    """Any other text is parsed by the ordinary parser without loss."""
-    if not may_hold_long_numbers(written.encode()):
-        assert json_values.same(parse_ordinary(written.encode()), json.loads(written))
-
-
 @given(st.integers(-(10**25), 10**25), st.integers(0, 25), st.sampled_from(["", "e0", "E+2", "e-3"]))
 @example(12345678901234567_89, 2, "")
 @example(9999999999999997, 2, "")
 @example(30000000000000001, 17, "")
 def test_decimals_keep_their_digits(digits: int, scale: int, exponent: str) -> None:
-    """Wherever they are in the row; what a double would round takes the exact parser."""
+    """Wherever they are in the row."""
     text = f"{Decimal(digits).scaleb(-scale):f}"
     number = f"{text if '.' in text else text + '.0'}{exponent}"
     row = f'{{"a":{number},"b":[{number}, -0.5],"c":"{number}"}}'.encode()
     sent = json.loads(encode(parse(row)), parse_float=Decimal)
     assert sent == {"a": Decimal(number), "b": [Decimal(number), Decimal("-0.5")], "c": number}
-    if not may_hold_long_numbers(row):
-        assert encode(parse_ordinary(row)) == encode(parse(row))
 
 
 @pytest.mark.parametrize(
@@ -102,8 +98,8 @@ def test_a_decimal_that_a_double_would_round_is_sent_as_written(number: str) -> 
         '"12345678901234567890.5"',
     ],
 )
-def test_numbers_that_a_double_keeps_and_digits_in_texts_take_the_fast_parser(value: str) -> None:
-    """It makes floats, where the exact parser makes decimals."""
+def test_numbers_that_a_double_keeps_are_floats(value: str) -> None:
+    """Those that it would round are decimals."""
     parsed = parse(f'{{"a":{value},"b":1.5}}'.encode())
     assert type(parsed["b"]) is float
     assert json.dumps(parsed["a"]) == value
@@ -123,10 +119,10 @@ def test_integers_beyond_64_bits_keep_their_digits(digits: str) -> None:
 
 
 @pytest.mark.parametrize("decimal", ["1.50", "0.1000", "-0.0", "1E+22", "0.12345678901234567890123"])
-def test_decimals_beside_a_long_integer_are_unchanged(decimal: str) -> None:
-    """The exact parser keeps their digits."""
+def test_the_exact_parser_keeps_the_form_of_decimals(decimal: str) -> None:
+    """For identifiers, in which 1.50 and 1.5 are two."""
     text = f"[{LONG},{decimal}]".encode()
-    assert encode(parse(text)) == text
+    assert encode(parse_exactly(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -170,7 +166,7 @@ def test_valid_text_is_what_utf8_can_encode(text: str) -> None:
 )
 def test_the_error_for_invalid_json_quotes_nothing(text: bytes) -> None:
     """The message is fixed, as it may end up in a log."""
-    for parser in (parse, parse_ordinary, parse_exactly):
+    for parser in (parse, parse_exactly):
         with pytest.raises(ValueError, match=r"^not a JSON text$"):
             parser(text)
 
@@ -212,5 +208,92 @@ def test_as_object_accepts_objects_only() -> None:
 
 def test_a_type_that_is_not_json_cannot_be_encoded() -> None:
     """It is a bug of the caller."""
-    with pytest.raises(TypeError, match="set has no JSON form"):
-        encode([10**30, {1}])
+    for encoder in (encode, encode_canonically):
+        with pytest.raises(TypeError):
+            encoder([10**30, object()])
+
+
+@given(json_values.objects.flatmap(json_values.written))
+def test_columns_are_the_bytes_of_their_values(text: str) -> None:
+    """Copied, an object holds the same values, whatever the space around them; of duplicate names the last counts."""
+    columns = raw_members(text.encode())
+    assert columns is not None
+    expected = json.loads(text)
+    assert list(columns) == list(expected)
+    for name, column in columns.items():
+        assert bytes(column) == bytes(column).strip()
+        assert bytes(column) in text.encode()
+        assert json_values.same(plain(column), expected[name])
+    assert json.loads(encode(columns)) == expected
+
+
+@given(st.lists(json_values.values, max_size=5).flatmap(json_values.written))
+def test_items_are_the_bytes_of_their_values(text: str) -> None:
+    """As the members of an object are."""
+    items = raw_items(text.encode())
+    assert items is not None
+    assert [plain(item) for item in items] == [plain(Raw(encode(item))) for item in json.loads(text)]
+
+
+@pytest.mark.parametrize("text", [b"[1]", b"null", b'"x"', b"1", b" true "])
+def test_another_value_has_no_members(text: bytes) -> None:
+    """And only an array has items."""
+    assert raw_members(text) is None
+    assert (raw_items(text) is None) is not text.startswith(b"[")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1.50",
+        "-0",
+        "-0.0",
+        "1.0",
+        "1E+400",
+        "0.10000000000000000000000001",
+        "9" * 5_000,
+        r'"\u00e9\/"',
+        '{"a":1,"a":2}',
+    ],
+)
+def test_copied_values_keep_their_bytes(written: str) -> None:
+    """Digits, signs, exponents, escapes and duplicate names."""
+    assert encode(raw_members(f'{{ "x" : {written} }}'.encode())) == f'{{"x":{written}}}'.encode()
+
+
+def test_names_are_compared_by_their_characters() -> None:
+    """However they are escaped; of two that are the same, the last counts, in the place of the first."""
+    assert encode(raw_members(rb'{"em\u0061il":1,"b":2,"email":3}')) == b'{"email":3,"b":2}'
+
+
+@given(json_values.values.flatmap(json_values.written))
+def test_compaction_removes_space_only(text: str) -> None:
+    """As the compact text of the standard encoder, but for escapes and numbers, which stay."""
+    compact = compacted(text.encode())
+    assert json_values.same(parse(compact), parse(text.encode()))
+    assert compacted(compact) == compact
+    assert bytes(as_raw(text.encode())) == compact
+    strings_removed = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", compact)
+    assert not re.search(rb"\s", strings_removed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"{}", b"a\xc3\xa9" * 200_000, b"\xf0\x9f\x98\x80" * 200_000, b"x" * ((1 << 18) - 1) + b"\xc3\xa9"],
+)
+def test_valid_utf8_is_recognized_in_texts_of_any_length(text: bytes) -> None:
+    """Also where a character is cut by the end of a piece."""
+    assert is_utf8(text)
+    for broken in (b"\xff" + text, text + b"\xc3", text[:-1] + b"\xed\xa0\x80"):
+        assert not is_utf8(broken)
+
+
+def test_a_text_is_checked_whole() -> None:
+    """Perhaps after repair, but not beyond it."""
+    for valid in (b'{"a":[NaN,"\\ud800"]}', b"[1e400]", b"1"):
+        check(valid)
+    for wrong in (b'{"a":[NaN,"\\ud800"]', b"[nan]", b'["\x01"]', b'["\t"]', b"01", b"[1]]"):
+        with pytest.raises(ValueError, match=r"^not a JSON text$"):
+            check(wrong)
+    with pytest.raises(NestedTooDeeply):
+        check(b"[" * 100_000)

@@ -99,3 +99,33 @@ def test_an_incomplete_text_is_an_error(text: bytes) -> None:
     """A truncated object is never accepted."""
     with pytest.raises(ValueError, match=r"not a JSON object|codec"):
         list(members(text))
+
+
+@given(json_values.values, st.integers(1, 70_000))
+def test_the_end_of_a_long_value_is_found_across_pieces(value: Any, length: int) -> None:
+    """Wherever a piece ends: in a string, in an escape, between brackets."""
+    inner = [value, '\\"[' * (length // 4), [value] * 3, "]" * length, value]
+    text = json.dumps({"a": inner, "b": 1}).encode()
+    first, second = members(text)
+    assert json.loads(text[first.start : first.end]) == inner
+    assert text[second.start : second.end] == b"1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[" * 1_000_000 + b"]" * 1_000_000,
+        b'{"a":' * 300_000 + b"0" + b"}" * 300_000,
+        b"[" + b'{"a":[]},' * 300_000 + b"0]",
+        b"[" + b"[[[[[[[[[[]]]]]]]]]]," * 100_000 + b"0]",
+        b'["' + rb"\"[\\" * 300_000 + b'"]',
+        b"[" + b'"[",' * 400_000 + b"0]",
+    ],
+    ids=["arrays", "objects", "small objects", "saw", "escapes", "brackets in strings"],
+)
+def test_any_content_is_skipped_whole(text: bytes) -> None:
+    """However deep, and however many values."""
+    first, second = members(b'{"x":' + text + b',"y":[0]}')
+    assert (first.end - first.start, second.name) == (len(text), "y")
+    with pytest.raises(ValueError, match="incomplete"):
+        list(members(b'{"x":' + text[:-1] + b',"y":0}'))

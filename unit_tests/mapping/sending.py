@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.mapping.airbyte_columns import Skipped
+from unit_tests.exact_json.raw_rows import raw_row
 
 if TYPE_CHECKING:
     from destination_customerio.exact_json.codec import JsonObject
@@ -20,8 +21,8 @@ class Sending:
         self._assembler = assembler
 
     def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
-        """See `Assembler`."""
-        outcome = self._assembler.assemble(data, line)
+        """See `Assembler`; the columns of the row may be values."""
+        outcome = self._assembler.assemble(raw_row(data), line)
         assert not isinstance(outcome, Skipped)
         return outcome
 

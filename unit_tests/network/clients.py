@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from destination_customerio.config.model import Credentials
-from destination_customerio.dead_letters.s3_client import bucket_route, make_client
+from destination_customerio.dead_letters.s3_client import make_client
+from destination_customerio.dead_letters.s3_route import bucket_route
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from destination_customerio.network.failures import explain_failure
 from destination_customerio.track_api.client import TrackClient

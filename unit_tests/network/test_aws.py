@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
+from destination_customerio.dead_letters.s3_route import bucket_route
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
 from unit_tests.network.clients import head
@@ -89,3 +91,29 @@ def test_the_profiles_bundle_comes_after_aws_ca_bundle(
         assert head(f"https://{server.address}").kind is None
         monkeypatch.setenv("AWS_CA_BUNDLE", str(other.path))
         assert "none of the authorities in AWS_CA_BUNDLE" in head(f"https://{server.address}").words
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1"])
+@pytest.mark.parametrize("bucket", ["rejected", "rejected.example"])
+def test_no_proxy_is_compared_with_the_host_that_boto3_uses(
+    monkeypatch: pytest.MonkeyPatch, region: str, bucket: str
+) -> None:
+    """The host depends on the region, and on whether the bucket's name has a dot."""
+    values = {"s3_bucket_name": bucket, "s3_bucket_region": region}
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with TunnelProxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.address)
+        head("", **values)
+        (asked,) = proxy.asked
+    storage = bucket_server.storage("", **values)
+    assert bucket_route(storage, os.environ).proxy
+    assert bucket_route(storage, {**os.environ, "NO_PROXY": asked}).proxy is None
+
+
+def test_a_blank_aws_ca_bundle_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As an empty one; the next variable counts."""
+    authority = make_authority(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", " ")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+    with Server(lambda _: http(200), tls=authority.issue(tmp_path, "store.test")) as server:
+        assert head(f"https://{server.address}").kind is None

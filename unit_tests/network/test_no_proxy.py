@@ -35,6 +35,8 @@ EXEMPT = [
     ("fd00::1", "fd00::/8"),
     ("fd00::1", "[fd00::]/8"),
     ("10.1.2.3", "0.0.0.0/0"),
+    ("xn--mller-kva.example", "müller.example"),
+    ("store.xn--mller-kva.example", ".MÜLLER.example"),
 ]
 PROXIED = [
     ("example.com", ""),
@@ -55,6 +57,8 @@ PROXIED = [
     ("fd00::1", "[fd00::1]:80"),
     ("fd00::1", "fe80::/10"),
     ("example.com", "[broken"),
+    ("example.com", "example.com:" + "4" * 5_000),
+    ("example.com", "é" * 100 + ".example.com"),
 ]
 
 

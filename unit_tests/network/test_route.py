@@ -88,6 +88,8 @@ def test_loopback_is_always_reached_directly(host: str, scheme: str) -> None:
         ("user:pass@proxy:3128", "http://user:pass@proxy:3128"),
         ("http://[fd00::1]:3128", "http://[fd00::1]:3128"),
         ("http://my_proxy:", "http://my_proxy"),
+        ("http://token@proxy.:3128", "http://token:@proxy.:3128"),
+        ("http://domain%5Cuser:pass@proxy:3128", "http://domain%5Cuser:pass@proxy:3128"),
     ],
 )  # fmt: skip
 def test_a_proxy_is_written_in_several_ways(value: str, url: str) -> None:
@@ -116,6 +118,10 @@ def test_a_proxy_is_written_in_several_ways(value: str, url: str) -> None:
         "http://proxy/secret.pac",
         "http://pro xy.secret:3128",
         "http://proxy1:80;http://secret:80",
+        "http://domain\\user:secret@proxy:3128",
+        "http://user:secret@proxy..example:3128",
+        "http://user:secret@.:3128",
+        f"http://user:secret@{'p' * 64}:3128",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "all_proxy"])
@@ -224,6 +230,14 @@ def test_a_path_that_can_not_exist_names_its_variable(path: str) -> None:
     """As one that doesn't."""
     with pytest.raises(ConfigError, match="REQUESTS_CA_BUNDLE names a file that could not be read"):
         ca_bundle_for(URL, "track_api", {"REQUESTS_CA_BUNDLE": path})
+
+
+def test_a_list_of_folders_is_named_as_such(tmp_path: Path) -> None:
+    """OpenSSL takes one in SSL_CERT_DIR, but the HTTP clients don't."""
+    with pytest.raises(
+        ConfigError, match="SSL_CERT_DIR names several folders, but the connector can use only one"
+    ):
+        ca_bundle_for(URL, "track_api", {"SSL_CERT_DIR": f"{tmp_path}:{tmp_path}"})
 
 
 def test_a_folder_must_be_prepared_and_is_not_for_the_bucket(tmp_path: Path) -> None:

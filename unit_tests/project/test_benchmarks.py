@@ -15,6 +15,7 @@ from benchmarks.__main__ import NAMES
 from benchmarks.checkpoints import state_delays
 from benchmarks.inputs import Rows, command, lines
 from benchmarks.measure import BenchmarkError, Run, Spread, interleaved, ratios, run, run_behind
+from benchmarks.real_rows import least_writer
 from benchmarks.report import Goal, Section, goals_table, with_goals
 from benchmarks.servers import track_api
 from benchmarks.syncs import Bench
@@ -32,7 +33,16 @@ def records(wanted: Rows) -> list[dict[str, Any]]:
     return [message["record"] for message in messages(wanted) if message["type"] == "RECORD"]
 
 
-@pytest.mark.parametrize(("kind", "about_bytes"), [("people", 400), ("events", 600), ("large", 30_000)])
+@pytest.mark.parametrize(
+    ("kind", "about_bytes"),
+    [
+        ("people", 400),
+        ("events", 600),
+        ("large", 30_000),
+        ("real_people", 760),
+        ("real_events", 830),
+    ],
+)
 def test_lines_have_about_the_documented_size(kind: str, about_bytes: int) -> None:
     """Figures per row depend on the row's size, which the results state."""
     sizes = [len(line) for line in lines(Rows(kind, 500)) if b'"RECORD"' in line]
@@ -81,6 +91,38 @@ def test_rows_are_distributed_over_the_streams_round_robin() -> None:
     """The streams are those in the catalog."""
     wanted = Rows("people", 10, streams=3)
     assert [record["stream"] for record in records(wanted)[:4]] == [*wanted.stream_names, "people_0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("integer_times", {"timestamp", "created_at", "paid_at"}),
+        ("long_digits", {"reference"}),
+        ("long_decimals", {"exchange_rate"}),
+    ],
+)
+def test_compared_kinds_differ_in_their_columns_only(kind: str, columns: set[str]) -> None:
+    """So the difference in time is that of these columns."""
+    pairs = zip(records(Rows("real_events", 50)), records(Rows(kind, 50)), strict=True)
+    for real, other in pairs:
+        differing = {name for name, value in real["data"].items() if other["data"][name] != value}
+        assert differing == columns
+
+
+@pytest.mark.parametrize("count", [30, 300])
+def test_wide_rows_have_as_many_columns_as_they_say(count: int) -> None:
+    """The person and the row's number included."""
+    assert {len(record["data"]) for record in records(Rows(f"{count}_columns", 20))} == {count}
+
+
+def test_the_least_writer_sends_every_row(tmp_path: Path) -> None:
+    """It is no yardstick if it sends less than the connector."""
+    part = Rows("real_events", 3_000)
+    with track_api() as api:
+        least_writer(Bench(tmp_path).input_file(part), api.url, part.rows)()
+        sent = api.bodies()
+    assert sent.count == 5
+    assert sent.max_bytes <= 500_000
 
 
 def test_ratios_are_taken_per_pair() -> None:

@@ -22,6 +22,7 @@ from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetter
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
 from destination_customerio.delivery.attempts import Delivery, DeliveryContext
 from destination_customerio.delivery.breaker import CircuitBreaker
+from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import Rejection, TransientError
@@ -95,6 +96,7 @@ class SteppedLanes:
         self._context = DeliveryContext(
             throttle=Throttle(self._clock),
             breaker=CircuitBreaker(),
+            concurrency=ConcurrencyLimit(lanes),
             retry_timeout_seconds=math.inf,
             clock=self._clock,
             wall_clock=self._clock,

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 HOSTS = ["localhost", "track.customer.io", "track-eu.customer.io"]
@@ -41,10 +41,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """The bytes to answer with, and what to do then: `keep` the connection, `close`, `reset`, or `hang`."""
+    """The bytes to answer with, and what to do then: `keep` the connection, `close`, `reset`, or `hang`.
+
+    repeated  bytes that are sent again and again before, as long as the client takes them
+    """
 
     raw: bytes
     then: str = "keep"
+    repeated: bytes = b""
 
 
 def http(status: int, body: bytes = b"", then: str = "keep", **headers: str) -> Reply:
@@ -61,6 +65,7 @@ class Server:
     answer: Callable[[Request], Reply]
     tls: ssl.SSLContext | None = None
     is_proxy: bool = False
+    connect_reply: Reply | None = None  # what a proxy answers instead of letting requests through
     address: str = ""  # host and port, once it listens
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -118,12 +123,14 @@ class Server:
         stream = connection if self.tls is None or self.is_proxy else self._secure(connection)
         while (request := _read(stream, number, host)) is not None:
             self.requests.append(request)
-            if request.method == "CONNECT":
+            if request.method == "CONNECT" and self.connect_reply is None:
                 stream.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
                 stream, host = self._secure(stream), request.path
                 continue
-            reply = self.answer(request)
+            reply = self.connect_reply or self.answer(request)
             stream.sendall(reply.raw)
+            while reply.repeated and not self._stopping.wait(0.005):
+                stream.sendall(reply.repeated)
             if reply.then == "hang":
                 self._stopping.wait(10)
             if reply.then == "reset":
@@ -162,11 +169,15 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Create a certificate; clients that use `path` as their CA bundle trust it."""
+def make_certificate(
+    folder: Path, hosts: Sequence[str] = (*HOSTS, "127.0.0.1"), days_left: int = 1
+) -> Certificate:
+    """Create a certificate; clients that use `path` as their CA bundle trust it, unless it has expired."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
-    names: list[x509.GeneralName] = [x509.DNSName(host) for host in HOSTS]
+    names: list[x509.GeneralName] = [
+        x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts
+    ]
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
@@ -174,12 +185,10 @@ def make_certificate(folder: Path) -> Certificate:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=9))
+        .not_valid_after(now + timedelta(days=days_left))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([*names, x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .sign(key, hashes.SHA256())
     )
     path = folder / "certificate.pem"

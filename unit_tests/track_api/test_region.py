@@ -222,13 +222,58 @@ def test_an_unreadable_answer_is_retried(body: bytes) -> None:
         assert isinstance(failure(config(track_api_url=server.url)), TransientError)
 
 
-@pytest.mark.parametrize("status", [201, 400, 404, 405, 413, 422])
+@pytest.mark.parametrize("status", [201, 204, 206, 226, 400, 409, 413, 418, 422])
 def test_an_unexpected_status_is_refused(status: int) -> None:
     """The URL is probably wrong, or a proxy answered."""
-    with Server(lambda _: http(status, b'{"region":"us"}')) as server:
+    body = b"" if status == 204 else b'{"region":"us"}'
+    with Server(lambda _: http(status, body)) as server:
         error = failure(config(track_api_url=server.url))
     assert isinstance(error, ProtocolError)
     assert "track_api_url" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (http(200, b'{"region":"us","error":"x"}'), "does not count as success"),
+        (http(202, b'{"region":"us"}'), "HTTP 202"),
+        (http(404), "Correct the Track API URL (track_api_url)"),
+        (http(405), "no Track API at this address"),
+        (http(410), "no Track API at this address"),
+        (http(407), "asks for a login of its own (HTTP 407)"),
+        (http(401, b"<html>Sign in</html>"), "asks for a login of its own (HTTP 401)"),
+        (http(403, b"<html>Blocked</html>"), "A firewall or proxy between Airbyte and Customer.io blocks"),
+        (http(418), "HTTP 418"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_answer_that_may_be_somebody_elses_is_asked_for_again(reply: Reply, words: str) -> None:
+    """A proxy may have answered once; if it goes on, the message says so."""
+    waits: list[float] = []
+    with Server(lambda _: reply) as server:
+        error = failure(config(track_api_url=server.url), waits)
+    assert words in str(error)
+    assert "Nothing was written." in str(error)
+    assert waits == [1.0, 3.0]
+    replies = iter([reply, reply, answer("us")])
+    with Server(lambda _: next(replies)) as server:
+        assert resolve(config(track_api_url=server.url)) == server.url
+
+
+def test_a_required_payment_is_a_configuration_error() -> None:
+    """With the server's words, at once."""
+    waits: list[float] = []
+    with Server(lambda _: http(402, b'{"meta":{"error":"payment overdue"}}')) as server:
+        error = failure(config(track_api_url=server.url), waits)
+    assert isinstance(error, ConfigError)
+    assert "billing" in str(error)
+    assert waits == []
+
+
+def test_a_success_that_says_unauthorized_is_about_the_credentials() -> None:
+    """As its status would say."""
+    with Server(lambda _: http(200, b'{"meta":{"error":"Unauthorized request"}}')) as server:
+        assert str(failure(config(track_api_url=server.url))) == str(bad_credentials())
 
 
 def test_a_redirect_elsewhere_is_a_configuration_error() -> None:

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from destination_customerio.track_api.verdict import (
     Accepted,
     Answer,
+    Blocked,
+    Doubt,
+    Doubtful,
     NoAnswer,
+    PaymentRequired,
     Refused,
     Retry,
     Unauthorized,
-    Unexpected,
     Verdict,
     judge,
     retry_after_seconds,
@@ -39,21 +42,109 @@ def details(verdict: Verdict, index: int = 0) -> tuple[str, str, str]:
     return rejection.reason, rejection.field, rejection.message
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
-@pytest.mark.parametrize("body", [b"", b" \r\n", {}, {"errors": []}, {"errors": None}, {"other": 1}])
-def test_a_2xx_without_errors_accepts_every_row(status: int, body: Any) -> None:
+NOTHING: list[Any] = [None, "", "  ", [], {}, False, 0]
+PAGE = b"<html>Sign in</html>"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \r\n", {}, {"other": 1}, {"meta": None}, {"meta": "v2"}, {"meta": {}}]
+)
+def test_a_200_without_words_of_failure_accepts_every_row(body: Any) -> None:
     """The body may be empty."""
-    assert verdict(status, body) == Accepted()
+    assert verdict(200, body) == Accepted()
 
 
-@pytest.mark.parametrize("status", [200, 202, 207])
-def test_errors_of_any_2xx_reject_only_the_rows_they_name(status: int) -> None:
-    """All other rows of the request were accepted."""
+@pytest.mark.parametrize("nothing", NOTHING)
+@pytest.mark.parametrize("member", ["error", "errors", "message"])
+def test_an_empty_member_is_no_word_of_failure(member: str, nothing: Any) -> None:
+    """Some servers always send these members."""
+    assert verdict(200, {member: nothing}) == Accepted()
+    assert verdict(200, {"meta": {member: nothing}}) == Accepted()
+
+
+@pytest.mark.parametrize(
+    "status", [None, "", [], 0, "success", "OK", " Ok ", "accepted", "queued", True, 200, "200", 204]
+)
+def test_a_status_that_says_success_is_believed(status: Any) -> None:
+    """In any spelling; then a message is no word of failure either."""
+    assert verdict(200, {"status": status}) == Accepted()
+    assert verdict(200, {"status": "success", "message": "3 rows"}) == Accepted()
+    assert verdict(200, {"message": "Success."}) == Accepted()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": "x"}, "x"),
+        ({"error": True}, "true"),
+        ({"error": {"message": "x"}}, "x"),
+        ({"errors": "x"}, "x"),
+        ({"errors": {"reason": "x"}}, "x"),
+        (b'{"errors":' + b"1" * 5_000 + b"}", "1"),
+        ({"meta": {"error": "x"}}, "x"),
+        ({"meta": {"errors": ["x", None, "y", "x"]}}, "x; y"),
+        ({"message": "x"}, "x"),
+        ({"status": "error", "message": "not taken"}, "not taken; status error"),
+        ({"status": "failed"}, "status failed"),
+        ({"status": "unknown"}, "status unknown"),
+        ({"status": False}, "status false"),
+        ({"status": 500}, "status 500"),
+        ({"status": {"code": 1}}, "status "),
+        ({"status": "success", "error": "x"}, "x"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+@pytest.mark.parametrize("status", [200, 207])
+def test_a_success_with_words_of_failure_is_doubtful(status: int, body: Any, words: str) -> None:
+    """No row counts as accepted or rejected."""
+    found = verdict(status, body)
+    assert isinstance(found, Doubtful)
+    assert (found.doubt, found.status) == (Doubt.ERROR_IN_SUCCESS, status)
+    assert found.words.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"meta": {"error": "Unauthorized request"}},
+        {"error": "unauthorised"},
+        {"errors": [{"reason": "unauthorized", "message": "Unauthorized request."}]},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 207])
+def test_a_success_that_only_says_unauthorized_refuses_the_credentials(status: int, body: Any) -> None:
+    """The status of an answer may be lost on its way through a gateway."""
+    assert verdict(status, body) == Unauthorized()
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 204, 205, 206, 226, 299])
+@pytest.mark.parametrize("body", [b"", {}, {"status": "ok"}, PAGE, {"errors": []}])
+def test_any_other_2xx_is_no_success(status: int, body: Any) -> None:
+    """The Track API does not use them, so something else has answered."""
+    assert verdict(status, body) == Doubtful(Doubt.NO_SUCCESS, status)
+
+
+@pytest.mark.parametrize("status", [200, 207])
+def test_errors_of_a_success_reject_only_the_rows_they_name(status: int) -> None:
+    """All other rows of the request were accepted, also if a message sums the errors up."""
     error = {"batch_index": 1, "reason": "required", "field": "name", "message": "name is required"}
-    found = verdict(status, {"errors": [error]})
-    assert isinstance(found, Accepted)
+    for more in ({}, {"message": "1 row failed"}):
+        found = verdict(status, {"errors": [error], **more})
+        assert isinstance(found, Accepted)
+        assert set(found.rejected) == {1}
+        assert details(found, 1) == ("required", "name", "name is required")
+
+
+@pytest.mark.parametrize(
+    ("status", "more"), [(202, {}), (206, {}), (200, {"status": "error"}), (207, {"meta": {"error": "x"}})]
+)
+def test_errors_of_a_doubtful_success_reject_the_rows_they_name_and_accept_none(
+    status: int, more: dict[str, Any]
+) -> None:
+    """The others will be sent again."""
+    found = verdict(status, {"errors": [{"batch_index": 1, "message": "no"}], **more})
+    assert isinstance(found, Refused)
     assert set(found.rejected) == {1}
-    assert details(found, 1) == ("required", "name", "name is required")
 
 
 def test_several_errors_of_one_row_are_one_rejection() -> None:
@@ -121,19 +212,13 @@ def test_an_unreadable_body_is_retried(status: int, body: bytes) -> None:
     assert verdict(status, body) == Retry("an unreadable body")
 
 
-@pytest.mark.parametrize("errors", [{}, "required", 1, True])
-def test_errors_that_are_not_a_list_are_retried(errors: Any) -> None:
-    """Something failed, but the answer does not say what."""
-    assert verdict(200, {"errors": errors}) == Retry("an unreadable body")
-
-
 @pytest.mark.parametrize("body", [b"", {}, {"errors": []}])
 def test_a_207_without_errors_is_retried(body: Any) -> None:
     """The status says that something failed."""
     assert isinstance(verdict(207, body), Retry)
 
 
-@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("status", [400, 413, 422])
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -160,7 +245,7 @@ def test_the_reason_of_a_refused_request_is_read_from_any_envelope(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", {}, [], {"meta": 1}, {"errors": [None]}, {"message": ""}])
-@pytest.mark.parametrize("status", [400, 413])
+@pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_refused_request_without_a_reason_names_its_status(status: int, body: Any) -> None:
     """The rejection then contains at least the HTTP status."""
     found = verdict(status, body)
@@ -168,10 +253,40 @@ def test_a_refused_request_without_a_reason_names_its_status(status: int, body: 
     assert str(status) in details(found)[2]
 
 
+ENVELOPES: list[Any] = [
+    {"meta": {"error": "unauthorized"}},
+    {"meta": {"errors": ["unauthorized"]}},
+    {"errors": [{"reason": "unauthorized"}]},
+    {"message": "unauthorized"},
+]
+
+
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_are_not_retried(status: int) -> None:
+@pytest.mark.parametrize("body", ENVELOPES)
+def test_refused_credentials_are_not_retried(status: int, body: Any) -> None:
     """Only the user can fix them."""
-    assert verdict(status, {"meta": {"error": "unauthorized"}}, retry_after="1") == Unauthorized()
+    assert verdict(status, body, retry_after="1") == Unauthorized()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", PAGE, b"Forbidden", {}, [], {"error": "x"}, {"meta": {}}, {"errors": []}]
+)
+def test_a_403_without_the_apis_envelope_is_a_firewall(body: Any) -> None:
+    """It says nothing about the credentials."""
+    assert verdict(403, body) == Blocked()
+
+
+@pytest.mark.parametrize(("body", "is_page"), [(b"", False), ({}, False), (PAGE, True), (b"Log in", True)])
+def test_a_401_with_a_page_is_the_login_of_a_proxy(body: Any, is_page: bool) -> None:
+    """An empty body may be the API's own."""
+    expected = Doubtful(Doubt.PROXY_LOGIN, 401) if is_page else Unauthorized()
+    assert verdict(401, body) == expected
+
+
+def test_a_required_payment_is_reported_in_the_servers_words() -> None:
+    """Whatever the envelope."""
+    assert verdict(402, {"meta": {"error": "plan limit"}}) == PaymentRequired("plan limit")
+    assert verdict(402, PAGE) == PaymentRequired("")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 522, 524, 599])
@@ -193,10 +308,18 @@ def test_an_error_that_names_a_row_is_a_verdict_whatever_the_status(status: int)
     assert list(found.rejected) == [1]
 
 
-@pytest.mark.parametrize("status", [304, 404, 405, 409, 410, 415, 422, 451])
-def test_other_statuses_are_unexpected(status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "doubt"),
+    [
+        *((status, Doubt.WRONG_ADDRESS) for status in (404, 405, 410)),
+        (407, Doubt.PROXY_LOGIN),
+        *((status, Doubt.UNKNOWN_STATUS) for status in (304, 406, 409, 411, 415, 418, 421, 451, 499)),
+    ],
+)
+def test_other_statuses_are_doubtful(status: int, doubt: Doubt) -> None:
     """They are neither success nor a reason to reject rows."""
-    assert verdict(status, {"errors": []}) == Unexpected(status)
+    assert verdict(status, {"errors": []}) == Doubtful(doubt, status)
+    assert verdict(status, PAGE) == Doubtful(doubt, status)
 
 
 @given(st.integers(200, 599), json_values.values | json_values.objects.map(lambda value: {"errors": [value]}))
@@ -240,7 +363,34 @@ def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float) ->
     assert retry_after_seconds(header, NOW) == seconds
 
 
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Thu, 01 Jan 2026 00:00:29 GMT", 30.0),
+        ("Sat, 01 Jan 2000 00:00:00 GMT", 820_540_859.0),
+        ("Fri, 02 Jan 2026 00:00:00 GMT", 0.0),
+        (None, 60.0),
+        ("yesterday", 60.0),
+    ],
+)
+def test_a_retry_after_date_is_measured_against_the_answers_own(date: str | None, seconds: float) -> None:
+    """The clock of this machine may be wrong; it is used only if the answer has no date."""
+    answer = Answer(503, b"", "Thu, 01 Jan 2026 00:00:59 GMT", date)
+    assert judge(answer, 1, lambda: NOW) == Retry("HTTP 503", seconds)
+
+
+def test_a_message_of_megabytes_is_cut() -> None:
+    """It is kept in memory until its row is stored."""
+    errors = [{"batch_index": 0, "message": "x" * 1_999}, {"batch_index": 0, "message": "y" * 9_999_999}]
+    message = details(verdict(207, {"errors": errors}))[2]
+    assert len(message) == 2_000
+    assert message.endswith("…")
+
+
 @given(st.text() | st.from_regex(r"[A-Za-z]{3}, [0-9]{1,25} Jan [0-9]{1,25} [0-9:]{1,30} [+-][0-9]{1,30}"))
 def test_any_retry_after_gives_a_pause(header: str) -> None:
     """No header raises an exception, and no pause is negative."""
     assert retry_after_seconds(header, NOW) >= 0.0
+    found = judge(Answer(503, b"", "Thu, 01 Jan 2026 00:00:59 GMT", header), 1, lambda: NOW)
+    assert isinstance(found, Retry)
+    assert found.at_least_seconds >= 0.0

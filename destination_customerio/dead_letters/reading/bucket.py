@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Self, cast
+from typing import IO, TYPE_CHECKING, Self
 
-from destination_customerio.dead_letters.check import TEST_NAME
 from destination_customerio.dead_letters.keys import (
     LEASE_NAME,
     MAX_KEY_BYTES,
     REPLAYED,
     bucket_root,
+    is_test_object,
     safe_text,
     shortened,
 )
 from destination_customerio.dead_letters.labels import Label, read_label
 from destination_customerio.dead_letters.reading.layout import UnusableFile
-from destination_customerio.dead_letters.s3_client import make_client, upload
+from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
+from destination_customerio.dead_letters.s3_upload import upload
+from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,12 +126,11 @@ class RejectedFiles:
         Raises:
             UnusableFile: the object was replaced, deleted or archived.
         """
-        # On disk, as small files stay in the page cache anyway.
-        with tempfile.TemporaryFile() as content:
+        with open_temporary() as content:
             with self._explained(f"The file {file.key} could not be read"):
                 self._fetch(file, content)
                 content.seek(0)
-            yield cast("IO[bytes]", content)
+            yield content
 
     def is_unchanged(self, file: RejectedFile) -> bool:
         """Whether the object is still the version that was listed."""
@@ -170,7 +170,10 @@ class RejectedFiles:
         for found in page.get("Contents", ()):
             rest = found["Key"].removeprefix(self._root)
             ours = (
-                found["Size"] and rest not in (TEST_NAME, LEASE_NAME) and not rest.startswith(f"{REPLAYED}/")
+                found["Size"]
+                and rest != LEASE_NAME
+                and not is_test_object(rest)
+                and not rest.startswith(f"{REPLAYED}/")
             )
             if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
                 yield found["Key"]

@@ -15,7 +15,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from destination_customerio.dead_letters.keys import bucket_root, clean_levels, safe_name, safe_text
+from destination_customerio.dead_letters.keys import (
+    bucket_root,
+    clean_levels,
+    folders_format,
+    safe_name,
+    safe_text,
+    short_level,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -66,7 +73,7 @@ class Origins:
     def __init__(self, storage: S3Storage) -> None:
         self._root = bucket_root(storage)
         # The last level is a file's name, to which numbers may have been added.
-        self._levels = _levels_of(storage.path_format + storage.file_name_format)[:-1]
+        self._levels = _levels_of(f"{folders_format(storage)}/{storage.file_name_format}")[:-1]
 
     def of(self, key: str, label: Label | None) -> Origin | None:
         """The stream as the label says, or as the key spells it; None when neither says."""
@@ -117,7 +124,7 @@ class Origins:
         expected: list[str | None] = []
         for level in self._levels:
             # A name with slashes is several levels, a missing namespace none.
-            expected += _levels_of(names[level]) if level in names else [_fixed(level)]
+            expected += map(short_level, _levels_of(names[level])) if level in names else [_fixed(level)]
         return _fit(expected, folders)
 
 

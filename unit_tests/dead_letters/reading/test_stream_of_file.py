@@ -23,9 +23,10 @@ PATHS = [
     "{namespace}/{stream_name}/{year}/{month}/{day}/{hour}{minute}{second}{millisecond}_{epoch}/",
     "rejected rows/{stream_name}/{uuid}/",
     "{stream_name}/{stream_name}/",
+    "{sync_id}/${STREAM_NAME}",
 ]
 # Formats that do not have the name of the stream as a level of its own.
-OTHER_PATHS = ["{sync_id}/", "{stream_name}_", "rows of {stream_name}/{uuid}/", "{sync_id}/{stream_name}"]
+OTHER_PATHS = ["{sync_id}/", "{stream_name}_", "rows of {stream_name}/{uuid}/"]
 FILES = [
     "{date}_{timestamp}_{part_number}{format_extension}",
     "{date:yyyy_MM}-{sync_id}",

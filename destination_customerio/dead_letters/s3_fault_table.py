@@ -1,0 +1,154 @@
+"""Causes and remedies of the bucket's failures without an answer of the store, and of answers that prove nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from destination_customerio.dead_letters.s3_error_table import NOT_S3, Explanation
+from destination_customerio.dead_letters.s3_faults import Fault
+from destination_customerio.errors import ConfigError, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHECK_PROXY = "Check the endpoint, and that no proxy between Airbyte and the store caches, rewrites or answers requests."
+_CHECK_NETWORK = "Check the endpoint and the region, and that Airbyte's network lets the connector reach them; then try again."
+_CHECK_ROLE = (
+    "Enter the ARN of a role, such as arn:aws:iam::123456789012:role/airbyte-rejected, as the role ARN; without one "
+    "configured, set AWS_ROLE_ARN to it."
+)
+_NOT_PROVEN_REMEDY = (
+    f"Try again; if it persists, the store or something before it loses files. {_CHECK_PROXY}"
+)
+BY_FAULT: Mapping[Fault, Explanation] = {
+    Fault.PROFILE: Explanation(
+        ConfigError,
+        "the AWS profile that is set for this machine (AWS_PROFILE) does not exist",
+        "Remove or correct AWS_PROFILE, or add the profile to the AWS config file.",
+    ),
+    Fault.AWS_FILE: Explanation(
+        ConfigError,
+        "the AWS config or credentials file of this machine can't be read ({file})",
+        "Correct the file, or the variable that names it (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE).",
+    ),
+    Fault.REGION: Explanation(
+        ConfigError, "{setting} is not a valid region name", "Enter a region such as us-east-1."
+    ),
+    Fault.ENDPOINT: Explanation(
+        ConfigError,
+        "{setting} is not a valid URL",
+        "Correct it: a URL such as https://minio.example.com:9000.",
+    ),
+    Fault.AWS_SETTING: Explanation(
+        ConfigError,
+        "{setting}",
+        "Correct it where the connector's environment or the AWS config file is set. AWS variables that are set: {variables}.",
+    ),
+    Fault.BUCKET_NAME: Explanation(
+        ConfigError,
+        "{bucket} is not a valid bucket name",
+        "Correct the bucket name: the name alone, such as acme-airbyte-rejected, without s3://, a URL or a path.",
+    ),
+    Fault.NO_CREDENTIALS: Explanation(
+        ConfigError,
+        "no AWS credentials were found",
+        "Configure an access key for the bucket, or give the machine that runs the connector a role.",
+    ),
+    Fault.HALF_A_KEY: Explanation(
+        ConfigError,
+        "no AWS credentials were found: the machine has one half of an access key",
+        "Set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither.",
+    ),
+    Fault.CREDENTIALS_FILE: Explanation(
+        ConfigError,
+        "a file that the AWS credentials are read from is missing or can't be read ({file})",
+        "Mount it where AWS_WEB_IDENTITY_TOKEN_FILE or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE says, or configure an access "
+        "key for the bucket.",
+    ),
+    Fault.ROLE_ARN: Explanation(ConfigError, "the role is not named by a valid ARN", _CHECK_ROLE),
+    Fault.CREDENTIALS_UNREACHABLE: Explanation(
+        TransientError,
+        "the service that issues the AWS credentials could not be reached, or did not answer in time ({error})",
+        "Check that the connector can reach AWS STS, or its container's metadata service; then try again.",
+    ),
+    Fault.CREDENTIALS: Explanation(
+        ConfigError,
+        "the AWS credentials of this machine can't be used: {setting}",
+        "Correct the setting, or configure an access key for the bucket. AWS variables that are set: {variables}.",
+    ),
+    Fault.CA_BUNDLE: Explanation(
+        ConfigError,
+        "the file of trusted certificates is missing, or has no certificates ({file})",
+        "Correct the path, or mount the file into the connector's container.",
+    ),
+    Fault.NO_TLS: Explanation(
+        ConfigError,
+        "{store} does not answer with TLS, which https:// needs",
+        "If the store uses plain HTTP, write {plain} as the endpoint; otherwise correct the host or the port.",
+    ),
+    Fault.CERTIFICATE_TIME: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: it has expired, or is not valid yet",
+        "Renew the store's certificate, and check the clock of this machine.",
+    ),
+    Fault.CERTIFICATE_NAME: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: it is for another host name",
+        "Enter the host name that the certificate is for. With a bucket's name in the host name, it must cover that too; "
+        "the addressing style path avoids this.",
+    ),
+    Fault.CERTIFICATE_ISSUER: Explanation(
+        ConfigError,
+        "the TLS certificate of {store} could not be verified: its issuer is not trusted",
+        "Set AWS_CA_BUNDLE to a file with the issuer's certificate; it may belong to a proxy between Airbyte and the store.",
+    ),
+    Fault.TLS: Explanation(
+        TransientError,
+        "no TLS connection to {store} could be made",
+        "Check the endpoint's TLS settings, and any proxy between Airbyte and the store; then try again.",
+    ),
+    Fault.PROXY: Explanation(
+        TransientError,
+        "the proxy of the environment could not be used, or refused the connection",
+        "Check HTTPS_PROXY and HTTP_PROXY, or except the store with NO_PROXY; then try again.",
+    ),
+    Fault.UNRESOLVED: Explanation(
+        TransientError,
+        "{store} could not be reached: its host name could not be resolved",
+        f"Correct the endpoint or the region if it is misspelled. {_CHECK_NETWORK}",
+    ),
+    Fault.UNREACHABLE: Explanation(
+        TransientError, "{store} could not be reached, or did not answer in time ({error})", _CHECK_NETWORK
+    ),
+    Fault.UNREADABLE: Explanation(
+        ConfigError, "{store} answered, but not as an S3 store does", NOT_S3.remedy
+    ),
+    Fault.NO_ETAG: Explanation(
+        TransientError,
+        "the answer to the upload does not confirm it (no ETag, or another status than 200), so the file may not be stored",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.OTHER_CONTENT: Explanation(
+        TransientError,
+        "the store has other content than was uploaded (its ETag differs)",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.OTHER_SIZE: Explanation(
+        TransientError, "the store has another number of bytes than was uploaded", _NOT_PROVEN_REMEDY
+    ),
+    Fault.NOT_STORED: Explanation(
+        TransientError,
+        "the store accepted the file, but does not have it",
+        _NOT_PROVEN_REMEDY,
+    ),
+    Fault.DISK: Explanation(
+        TransientError,
+        "the temporary file could not be written ({os_error})",
+        "Give the connector more disk space for temporary files, then try again.",
+    ),
+    Fault.UNKNOWN: Explanation(
+        TransientError,
+        "the store failed in an unexpected way ({error})",
+        "Try again; if it persists, check the store's own logs.",
+    ),
+}

@@ -1,0 +1,274 @@
+"""What went wrong with the bucket, by the step that failed and by what the machine or the store answered.
+
+`fault_of` reads an exception: its step, its cause in the chain of exceptions, and where it was raised. The class alone
+says too little: a missing file is a full disk in one step, and a wrong AWS_WEB_IDENTITY_TOKEN_FILE in another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Step(Enum):
+    """A step before the first request; what is raised in none of them comes from a request or from this machine's disk."""
+
+    SETTINGS = auto()
+    CREDENTIALS = auto()
+    BUCKET_NAME = auto()
+
+
+class Fault(Enum):
+    """What went wrong, unless the store answered with an error."""
+
+    # Settings: made without any request
+    PROFILE = auto()
+    AWS_FILE = auto()
+    REGION = auto()
+    ENDPOINT = auto()
+    AWS_SETTING = auto()
+    BUCKET_NAME = auto()
+    # Credentials
+    NO_CREDENTIALS = auto()
+    HALF_A_KEY = auto()
+    CREDENTIALS_FILE = auto()
+    ROLE_ARN = auto()
+    CREDENTIALS_UNREACHABLE = auto()
+    CREDENTIALS = auto()
+    # The network
+    CA_BUNDLE = auto()
+    NO_TLS = auto()
+    CERTIFICATE_TIME = auto()
+    CERTIFICATE_NAME = auto()
+    CERTIFICATE_ISSUER = auto()
+    TLS = auto()
+    PROXY = auto()
+    UNRESOLVED = auto()
+    UNREACHABLE = auto()
+    # The answer to an upload
+    UNREADABLE = auto()
+    NO_ETAG = auto()
+    OTHER_CONTENT = auto()
+    OTHER_SIZE = auto()
+    NOT_STORED = auto()
+    # This machine
+    DISK = auto()
+    UNKNOWN = auto()
+
+
+class StepFailedError(Exception):
+    """A step failed; the reason is its `__cause__`."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.name)
+        self.step = step
+
+
+class UnprovenUploadError(Exception):
+    """An upload was answered as a success, without proof that the store has the file."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.name)
+        self.fault = fault
+
+
+@contextlib.contextmanager
+def step(of: Step) -> Iterator[None]:
+    """Mark whatever fails inside as a failure of this step.
+
+    Raises:
+        StepFailedError: something failed.
+    """
+    try:
+        yield
+    except StepFailedError:
+        raise
+    except Exception as error:
+        raise StepFailedError(of) from error
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What failed in a step; an error of no step is returned as it is."""
+    return error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
+
+
+def fault_of(error: BaseException) -> Fault | None:
+    """What went wrong; None for a bug of the connector."""
+    if isinstance(error, UnprovenUploadError):
+        return error.fault
+    if isinstance(error, StepFailedError):
+        cause = cause_of(error)
+        match error.step:
+            case Step.SETTINGS:
+                return _in_settings(cause)
+            case Step.CREDENTIALS:
+                return _in_credentials(cause)
+            case Step.BUCKET_NAME:
+                return Fault.BUCKET_NAME
+    return _in_request(error)
+
+
+def _in_settings(cause: BaseException) -> Fault:
+    from botocore import exceptions as boto
+
+    match cause:
+        case boto.ProfileNotFound():
+            return Fault.PROFILE
+        case boto.ConfigParseError() | boto.ConfigNotFound() | OSError():
+            return Fault.AWS_FILE
+        case boto.InvalidRegionError():
+            return Fault.REGION
+        case ValueError() if str(cause).startswith(
+            "Invalid endpoint"
+        ):  # botocore has no type of its own for this
+            return Fault.ENDPOINT
+        case _:
+            return Fault.AWS_SETTING
+
+
+def _in_credentials(cause: BaseException) -> Fault:
+    from botocore import exceptions as boto
+
+    match cause:
+        case boto.NoCredentialsError():
+            return Fault.NO_CREDENTIALS
+        case boto.PartialCredentialsError():
+            return Fault.HALF_A_KEY
+        case boto.ProfileNotFound():
+            return Fault.PROFILE
+        case boto.ConfigParseError() | boto.ConfigNotFound():
+            return Fault.AWS_FILE
+        case boto.ParamValidationError():
+            return Fault.ROLE_ARN
+        case OSError() if cause.filename is not None:
+            return Fault.CREDENTIALS_FILE
+        case boto.ConnectionError() | boto.HTTPClientError() | boto.MetadataRetrievalError():
+            network = _in_request(cause)
+            return (
+                Fault.CREDENTIALS_UNREACHABLE
+                if network in (None, Fault.UNKNOWN)
+                else _for_credentials(network)
+            )
+        case _:
+            return Fault.CREDENTIALS
+
+
+def _for_credentials(network: Fault) -> Fault:
+    # The endpoint of the bucket has no part in these; what is wrong with certificates and proxies is wrong for both.
+    if network in (Fault.UNRESOLVED, Fault.UNREACHABLE, Fault.NO_TLS, Fault.TLS, Fault.UNREADABLE):
+        return Fault.CREDENTIALS_UNREACHABLE
+    return network
+
+
+def _in_request(error: BaseException) -> Fault | None:
+    from botocore import exceptions as boto
+    from botocore.parsers import ResponseParserError
+
+    chain = list(chain_of(error))
+    match error:
+        case ResponseParserError():
+            return Fault.UNREADABLE
+        case boto.ProxyConnectionError():
+            return Fault.PROXY
+        case boto.SSLError():
+            return _in_tls(chain)
+        case boto.ParamValidationError():
+            return None
+        case (
+            boto.ConnectionError()
+            | boto.HTTPClientError()
+            | boto.IncompleteReadError()
+            | boto.ChecksumError()
+        ):
+            if any(isinstance(part, socket.gaierror) for part in chain):
+                return Fault.UNRESOLVED
+            if any(_is_about_a_file(part) for part in chain):
+                return Fault.CA_BUNDLE
+            return Fault.UNREACHABLE
+        case boto.BotoCoreError():
+            return Fault.UNKNOWN
+        case ssl.SSLError():
+            return _in_tls(chain)
+        case ConnectionError() | TimeoutError():
+            return Fault.UNREACHABLE
+        case OSError():
+            return Fault.CA_BUNDLE if _is_raised_by_tls(error) else Fault.DISK
+        case _:
+            return None
+
+
+def _in_tls(chain: list[BaseException]) -> Fault:
+    for part in chain:
+        if type(part).__name__ == "CertificateError":  # urllib3's own, which compares the name itself
+            return Fault.CERTIFICATE_NAME
+        if isinstance(part, ssl.SSLCertVerificationError):
+            return _CERTIFICATE_FAULTS.get(part.verify_code, Fault.CERTIFICATE_ISSUER)
+        if _is_about_a_file(part):
+            return Fault.CA_BUNDLE
+        if isinstance(part, ssl.SSLEOFError):
+            return Fault.UNREACHABLE
+        if isinstance(part, ssl.SSLError):
+            if part.reason in _NO_TLS_REASONS:
+                return Fault.NO_TLS
+            if part.reason in _NO_CERTIFICATES_REASONS:
+                return Fault.CA_BUNDLE
+    return Fault.TLS
+
+
+# OpenSSL's numbers: expired, not valid yet; the host's name, its address.
+_CERTIFICATE_FAULTS = {
+    9: Fault.CERTIFICATE_TIME,
+    10: Fault.CERTIFICATE_TIME,
+    62: Fault.CERTIFICATE_NAME,
+    64: Fault.CERTIFICATE_NAME,
+}
+# What OpenSSL makes of an answer in plain HTTP; which one depends on its version.
+_NO_TLS_REASONS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "RECORD_LAYER_FAILURE",
+        "HTTP_REQUEST",
+        "UNKNOWN_PROTOCOL",
+        "PACKET_LENGTH_TOO_LONG",
+    }
+)
+_NO_CERTIFICATES_REASONS = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE"})
+
+
+def _is_about_a_file(part: BaseException) -> bool:
+    return isinstance(part, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+
+
+def _is_raised_by_tls(error: BaseException) -> bool:
+    """Whether a file was missed while a connection was made: only the file of certificates is read there."""
+    place = error.__traceback__
+    while place is not None:
+        if "urllib3" in place.tb_frame.f_globals.get("__name__", ""):
+            return True
+        place = place.tb_next
+    return False
+
+
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it was made of: botocore and urllib3 keep the original in different places."""
+    seen: set[int] = set()
+    pending: list[object] = [error]
+    while pending:
+        part = pending.pop(0)
+        if not isinstance(part, BaseException) or id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        pending += [
+            part.__cause__,
+            part.__context__,
+            getattr(part, "reason", None),
+            getattr(part, "kwargs", {}).get("error"),
+            *part.args,
+        ]

@@ -1,0 +1,214 @@
+"""The limits that this machine sets to the process: memory, threads and descriptors, and what their end looks like.
+
+Imports nothing of the package, as every error of last resort asks here first whether it is no bug at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import resource
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+_MIB = 1 << 20
+# Version 1 of cgroups has no word for "unlimited", but a number near 2**63.
+_UNLIMITED_BYTES = 1 << 60
+# Besides sockets of lanes and temporary files: the interpreter, the standard streams, name lookups, the bucket's client.
+_OWN_DESCRIPTORS = 32
+# A thread reserves 8 MiB for its stack, and 64 MiB for memory of its own (glibc), most of which it never touches.
+_OWN_ADDRESS_SPACE = 192 * _MIB
+_ADDRESS_SPACE_OF_THREAD = 72 * _MIB
+_MORE_MEMORY = "Provide more memory."
+_FEWER_LANES = "Raise the limit, or lower max_concurrent_requests."
+
+
+class Exceeded(NamedTuple):
+    """A limit that was exceeded: what happened, and what to do, in whole sentences."""
+
+    cause: str
+    remedy: str
+
+    def sentences(self, meaning: str) -> str:
+        """A message; `meaning` says what this means for the rows."""
+        return f"{self.cause} {meaning} {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """The control group of this process, as files; its parents limit it too.
+
+    root        where control groups are mounted
+    membership  names the groups of this process
+    """
+
+    root: Path = field(default=Path("/sys/fs/cgroup"))
+    membership: Path = field(default=Path("/proc/self/cgroup"))
+
+    def smallest(self, controller: str, version_1: str, version_2: str) -> int | None:
+        """The smallest value of a limit in this group and its parents; None if there is none."""
+        return min(self._numbers(controller, version_1, version_2), default=None)
+
+    def killed_for_memory(self) -> bool:
+        """Whether the kernel has killed a process of this group because its memory limit was reached."""
+        lines = [
+            line
+            for path in self._files("memory", "memory.oom_control", "memory.events")
+            for line in _lines(path)
+        ]
+        return any(line.startswith("oom_kill ") and line.split()[1] != "0" for line in lines)
+
+    def _numbers(self, controller: str, version_1: str, version_2: str) -> list[int]:
+        values = [_lines(path) for path in self._files(controller, version_1, version_2)]
+        return [int(lines[0]) for lines in values if lines and lines[0].isdigit()]
+
+    def _files(self, controller: str, version_1: str, version_2: str) -> list[Path]:
+        files = []
+        for line in _lines(self.membership):
+            _, controllers, path = line.split(":", 2)
+            if not controllers:
+                files += self._up(self.root, path, version_2)
+            elif controller in controllers.split(","):
+                files += self._up(self.root / controller, path, version_1)
+        return files
+
+    def _up(self, mount: Path, path: str, name: str) -> list[Path]:
+        folder = mount / path.lstrip("/")
+        # In a container the path may be that of the host; the mount is then the group itself.
+        return [each / name for each in (folder, *folder.parents) if each.is_relative_to(mount)]
+
+
+def _lines(path: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return path.read_text().splitlines()
+    return []
+
+
+def exceeded_limit(error: BaseException, cgroup: Cgroup | None = None) -> Exceeded | None:
+    """The limit that an exception stems from; None if it stems from none."""
+    group = cgroup or Cgroup()
+    number = getattr(error, "errno", None)
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or _is_unmapped(error):
+        return out_of_memory(group)
+    if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+        limits = _of(_thread_limits(group) + _address_space())
+        return Exceeded(f"The connector could not start another thread{limits}.", _FEWER_LANES)
+    match number:
+        case errno.EMFILE:
+            return Exceeded(f"The connector has too many files open{_of(_file_limits())}.", _FEWER_LANES)
+        case errno.ENFILE:
+            return Exceeded(
+                "This machine has too many files open.",
+                "Raise its limit (fs.file-max), or end other programs.",
+            )
+    return None
+
+
+def unstartable(cgroup: Cgroup | None = None) -> Exceeded:
+    """A process could not be started."""
+    limits = _of(_thread_limits(cgroup or Cgroup()))
+    return Exceeded(f"The connector could not start its process{limits}.", "Raise the limit.")
+
+
+def killed(cgroup: Cgroup | None = None) -> Exceeded:
+    """A process was killed by SIGKILL."""
+    group = cgroup or Cgroup()
+    if group.killed_for_memory():
+        return out_of_memory(group)
+    return Exceeded(
+        "The connector was killed (SIGKILL) by another process, or because the machine ran out of memory.",
+        "Check who or what ended it.",
+    )
+
+
+def crashed(signal_name: str, cgroup: Cgroup | None = None) -> Exceeded:
+    """A process died of a signal that stems from a fault in a library, mostly from memory that it did not get."""
+    if limits := _memory_limits(cgroup or Cgroup()):
+        return Exceeded(
+            f"The connector crashed ({signal_name}), as it may when it runs out of memory{_of(limits)}.",
+            _MORE_MEMORY,
+        )
+    return Exceeded(
+        f"The connector crashed ({signal_name}).", "Please report this with the connector's version."
+    )
+
+
+def out_of_memory(cgroup: Cgroup | None = None) -> Exceeded:
+    """There was no more memory."""
+    return Exceeded(
+        f"The connector ran out of memory{_of(_memory_limits(cgroup or Cgroup()))}.", _MORE_MEMORY
+    )
+
+
+def descriptor_limit() -> int:
+    """How many descriptors this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def too_small(lanes: int) -> Exceeded | None:
+    """The limit that is too low for so many lanes, if one is; beyond it, libraries crash or wait for ever."""
+    # A lane has a connection, and another file open while it connects.
+    descriptors = _OWN_DESCRIPTORS + 2 * lanes
+    if descriptor_limit() < descriptors:
+        return Exceeded(
+            f"The connector may have {descriptor_limit()} files and connections open (ulimit -n), but needs {descriptors} "
+            f"for {lanes} concurrent requests.",
+            _FEWER_LANES,
+        )
+    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed = _OWN_ADDRESS_SPACE + lanes * _ADDRESS_SPACE_OF_THREAD
+    if address_space != resource.RLIM_INFINITY and address_space < needed:
+        return Exceeded(
+            f"The connector may have {_mib(address_space, 'ulimit -v')} of address space, but needs {needed // _MIB:,} MiB "
+            f"for {lanes} concurrent requests.",
+            _FEWER_LANES,
+        )
+    return None
+
+
+def spare_descriptors() -> int:
+    """How many temporary files may be open at once besides everything else."""
+    return max(1, descriptor_limit() // 2 - _OWN_DESCRIPTORS // 2)
+
+
+def _is_unmapped(error: BaseException) -> bool:
+    """Whether a library could not be loaded for want of memory."""
+    return isinstance(error, ImportError) and (
+        "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    )
+
+
+def _memory_limits(cgroup: Cgroup) -> list[str]:
+    of_group = cgroup.smallest("memory", "memory.limit_in_bytes", "memory.max")
+    is_limited = of_group is not None and of_group < _UNLIMITED_BYTES
+    return (
+        [_mib(of_group, "the memory limit of its container or cgroup")] if is_limited else []
+    ) + _address_space()
+
+
+def _address_space() -> list[str]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [] if soft == resource.RLIM_INFINITY else [_mib(soft, "ulimit -v")]
+
+
+def _thread_limits(cgroup: Cgroup) -> list[str]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    of_user = (
+        [] if soft == resource.RLIM_INFINITY else [f"{soft} processes and threads of its user (ulimit -u)"]
+    )
+    of_group = cgroup.smallest("pids", "pids.max", "pids.max")
+    return of_user + ([] if of_group is None else [f"{of_group} in its container or cgroup (pids.max)"])
+
+
+def _file_limits() -> list[str]:
+    return [f"{descriptor_limit()} files and connections (ulimit -n)"]
+
+
+def _mib(size: int | None, name: str) -> str:
+    return f"{(size or 0) / _MIB:,.0f} MiB ({name})"
+
+
+def _of(limits: list[str]) -> str:
+    return f"; its limit is {', and '.join(limits)}" if limits else ""

@@ -1,0 +1,44 @@
+"""The memory that answers may take, over all lanes."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+
+# A request of 500 KB whose rows are all rejected is usually answered with less.
+FREE_ANSWER_BYTES = 256 * 1024
+# A 207 that rejects every row of a full request takes a few megabytes.
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+
+_M_MMAP_THRESHOLD = -3  # from malloc.h
+_LARGE_BLOCK_BYTES = 1 << 20
+
+
+class AnswerMemory:
+    """Room for one large answer, which is read and judged before the next one is. Thread-safe; shared by all lanes.
+
+    An answer takes several times its length once it is parsed, so large ones in all lanes at once would exceed any limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def reserve(self) -> None:
+        """Wait until no other large answer is in memory."""
+        self._lock.acquire()
+        _return_large_blocks()
+
+    def release(self) -> None:
+        """The answer has been judged, or given up, and nothing refers to it any more."""
+        self._lock.release()
+
+
+def _return_large_blocks() -> None:
+    """Have the C library give large blocks back as soon as they are free.
+
+    Once it has seen some, glibc keeps up to 64 MB of them for each thread, so the lanes would add up all the same.
+    """
+    # Other C libraries have no such function, and no such habit.
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)

@@ -1,0 +1,169 @@
+"""What the body of an answer says: which rows failed, why a request did, and whether it speaks of a failure at all."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import encode, parse, parse_object
+
+if TYPE_CHECKING:
+    from destination_customerio.exact_json.codec import JsonObject
+
+# Reasons are counted and logged, so they must be single words, not sentences that may quote a row.
+_REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+# A server may send megabytes about one row; they are kept in memory until the row is stored.
+_MAX_MESSAGE_CHARACTERS = 2_000
+# What a `status` or a `message` beside a 200 may say without taking the success back.
+_SUCCESS_WORDS = frozenset(
+    [
+        "ok",
+        "okay",
+        "success",
+        "successful",
+        "succeeded",
+        "accepted",
+        "created",
+        "complete",
+        "completed",
+        "done",
+        "processed",
+        "queued",
+        "received",
+    ]
+)
+_SUCCESS_CODES = range(200, 300)
+_UNAUTHORIZED = re.compile(r"unauthori[sz]ed( request)?\W*", re.IGNORECASE)
+
+
+def attributed(errors: list[Any], entries: int) -> tuple[dict[int, Rejection], list[Rejection]]:
+    """The errors by the row that they name, and those that name none of the request."""
+    by_index: dict[int, list[Rejection]] = {}
+    unattributed: list[Rejection] = []
+    for error in errors:
+        index = error.get("batch_index") if isinstance(error, dict) else None
+        if type(index) is int and 0 <= index < entries:
+            by_index.setdefault(index, []).append(_rejection(error))
+        else:
+            unattributed.append(_rejection(error))
+    return {index: joined(rejections) for index, rejections in by_index.items()}, unattributed
+
+
+def joined(rejections: list[Rejection]) -> Rejection:
+    """Several errors of one row as one: the reason and field of the first, the messages of all."""
+    first = rejections[0]
+    messages = dict.fromkeys(rejection.message for rejection in rejections if rejection.message)
+    return Rejection(first.reason, first.field, _cut("; ".join(messages)))
+
+
+def refusal(body: JsonObject, status: int, entries: int) -> tuple[Rejection, dict[int, Rejection]]:
+    """Why a request was refused, in any of the envelopes that the API has been seen to use, and the rows that it names."""
+    inner = _meta(body)
+    for source in (
+        *(body.get(name) for name in ("errors", "message", "error")),
+        inner.get("errors"),
+        inner.get("error"),
+    ):
+        found = source if isinstance(source, list) else [source]
+        if errors := [error for error in found if isinstance(error, str | dict) and error]:
+            rejected, unattributed = attributed(errors, entries)
+            return joined(unattributed or list(rejected.values())), rejected
+    reason = f"Customer.io refused the row with HTTP {status} without giving a reason."
+    return Rejection("refused", "", reason), {}
+
+
+def failure_words(body: JsonObject) -> str:
+    """What an object says of a failure; empty if it says nothing of one. The words may quote a row.
+
+    `error` and `errors`, also within `meta`, speak of one unless they are empty; so does a `status` that is no word of
+    success, and so does a `message`, unless it is such a word or the status is one.
+    """
+    inner = _meta(body)
+    members = [body.get("errors"), body.get("error"), inner.get("errors"), inner.get("error")]
+    status, message = body.get("status"), body.get("message")
+    if not (_is_success(message) or _is_success(status)):
+        members.append(message)
+    said = [_text(member) for member in members if not _is_nothing(member)]
+    if status is False or not (_is_nothing(status) or _is_success(status)):
+        said.append(f"status {_text(status)}")
+    return _cut("; ".join(dict.fromkeys(said)))
+
+
+def says_unauthorized(words: str) -> bool:
+    """Whether the words are the API's own about wrong credentials, and nothing else."""
+    return _UNAUTHORIZED.fullmatch(words) is not None
+
+
+def has_envelope(text: bytes) -> bool:
+    """Whether a refusal comes in one of the forms that the Track API itself uses."""
+    body = parse_object(text) or {}
+    inner = _meta(body)
+    members = (body.get("errors"), body.get("message"), inner.get("errors"), inner.get("error"))
+    return any(isinstance(member, str | list | dict) and not _is_nothing(member) for member in members)
+
+
+def is_page(text: bytes) -> bool:
+    """Whether a body is neither blank nor JSON, as the page of a proxy or a portal is."""
+    if not text.strip():
+        return False
+    try:
+        parse(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _meta(body: JsonObject) -> JsonObject:
+    meta = body.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a member holds nothing: null, false, zero, blank or empty."""
+    return not value.strip() if isinstance(value, str) else not value
+
+
+def _is_success(value: Any) -> bool:
+    if isinstance(value, bool) or value is None:
+        return value is True
+    if isinstance(value, int):
+        return value in _SUCCESS_CODES
+    text = value.strip().rstrip(".!").lower() if isinstance(value, str) else ""
+    return text in _SUCCESS_WORDS or text in map(str, _SUCCESS_CODES)
+
+
+def _text(member: Any) -> str:
+    """The words of an error in any of its forms."""
+    match member:
+        case str():
+            return member.strip()
+        case list():
+            return "; ".join(dict.fromkeys(_text(item) for item in member if not _is_nothing(item)))
+        case dict():
+            return _rejection(member).message
+        case _:
+            return encode(member).decode()
+
+
+def _rejection(error: Any) -> Rejection:
+    if isinstance(error, str):
+        return Rejection("refused", "", _cut(error))
+    if not isinstance(error, dict):
+        return Rejection("refused", "", "Customer.io refused the row without giving a reason.")
+    reason, column, message = (
+        value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
+    )
+    return Rejection(
+        reason if _REASON.fullmatch(reason) else "refused",
+        column,
+        _cut(message)
+        or " ".join(filter(None, (column, reason)))
+        or "Customer.io refused the row without giving a reason.",
+    )
+
+
+def _cut(message: str) -> str:
+    return (
+        message if len(message) <= _MAX_MESSAGE_CHARACTERS else message[: _MAX_MESSAGE_CHARACTERS - 1] + "…"
+    )

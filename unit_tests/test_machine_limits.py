@@ -1,0 +1,170 @@
+"""An exception that stems from a limit of the machine names the limit, instead of asking for a bug report."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.errors import unexpected
+from destination_customerio.machine_limits import (
+    Cgroup,
+    crashed,
+    descriptor_limit,
+    exceeded_limit,
+    killed,
+    out_of_memory,
+    spare_descriptors,
+    too_small,
+    unstartable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def cgroup(folder: Path, membership: str, files: dict[str, str]) -> Cgroup:
+    """A control group of files."""
+    (folder / "cgroup").write_text(membership)
+    for name, text in files.items():
+        path = folder / "mount" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return Cgroup(folder / "mount", folder / "cgroup")
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Cgroup:
+    """A control group whose parent sets the smaller limit of memory."""
+    files = {
+        "pod/memory.max": "268435456\n",
+        "pod/sync/memory.max": "536870912\n",
+        "pod/sync/pids.max": "40\n",
+        "pod/sync/memory.events": "low 0\noom_kill 1\n",
+    }
+    return cgroup(tmp_path, "0::/pod/sync\n", files)
+
+
+@pytest.fixture
+def unlimited(tmp_path: Path) -> Cgroup:
+    """A control group without limits."""
+    files = {
+        "memory.max": "max\n",
+        "pids.max": "max\n",
+        "memory.events": "low 0\noom_kill 0\n",
+    }
+    return cgroup(tmp_path, "0::/\n", files)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libx.so: failed to map segment from shared object"),
+    ],
+)
+def test_memory_names_the_smallest_limit(limited: Cgroup, error: Exception) -> None:
+    """A parent's limit counts too."""
+    exceeded = exceeded_limit(error, limited)
+    assert exceeded == out_of_memory(limited)
+    assert exceeded.cause.startswith(
+        "The connector ran out of memory; its limit is 256 MiB (the memory limit of its "
+    )
+
+
+def test_no_limit_is_named_where_there_is_none(unlimited: Cgroup) -> None:
+    """The machine itself may have too little."""
+    assert out_of_memory(unlimited).cause == "The connector ran out of memory."
+
+
+def test_groups_of_version_1_have_limits_too(tmp_path: Path) -> None:
+    """With one tree for each controller, and a huge number for no limit; in a container, the path may be the host's."""
+    files = {
+        "memory/memory.limit_in_bytes": "134217728",
+        "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+        "pids/pids.max": "max",
+    }
+    group = cgroup(tmp_path, "4:memory:/docker/123\n3:pids:/docker/123\n", files)
+    assert "128 MiB" in out_of_memory(group).cause
+    assert group.killed_for_memory()
+    (tmp_path / "mount/memory/memory.limit_in_bytes").write_text(str((1 << 63) - 4096))
+    assert "MiB" not in out_of_memory(group).cause
+
+
+def test_a_killed_process_is_only_blamed_on_memory_if_the_kernel_says_so(
+    limited: Cgroup, tmp_path: Path
+) -> None:
+    """Somebody else may have killed it."""
+    assert "256 MiB" in killed(limited).cause
+    (tmp_path / "mount/pod/sync/memory.events").write_text("oom_kill 0\n")
+    assert "(SIGKILL)" in killed(limited).cause
+
+
+def test_a_crash_names_the_memory_limit_if_there_is_one(limited: Cgroup, tmp_path: Path) -> None:
+    """Otherwise it is a bug."""
+    assert "SIGSEGV" in crashed("SIGSEGV", limited).cause
+    assert "256 MiB" in crashed("SIGSEGV", limited).cause
+    assert "report" in crashed("SIGSEGV", Cgroup(tmp_path, tmp_path / "none")).remedy
+
+
+def test_threads_and_processes_name_their_limit(limited: Cgroup) -> None:
+    """Of the user, and of the container."""
+    thread = exceeded_limit(RuntimeError("can't start new thread"), limited)
+    assert thread is not None
+    for cause in (thread.cause, unstartable(limited).cause):
+        assert "40 in its container or cgroup (pids.max)" in cause
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[None]:
+    """A process that may have 64 files open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("few_descriptors")
+def test_descriptors_name_their_limit() -> None:
+    """The lanes need two each; a few are left for temporary files."""
+    exceeded = exceeded_limit(OSError(errno.EMFILE, "Too many open files"))
+    assert exceeded is not None
+    assert "64 files and connections (ulimit -n)" in exceeded.cause
+    assert descriptor_limit() == 64
+    assert too_small(8) is None
+    too_many = too_small(64)
+    assert too_many is not None
+    assert (
+        "64 files and connections open (ulimit -n), but needs 160 for 64 concurrent requests"
+        in too_many.cause
+    )
+    assert 1 <= spare_descriptors() <= 64 - 32
+
+
+def test_a_full_table_of_files_is_the_machines() -> None:
+    """The remedy differs from that of the process's own limit."""
+    exceeded = exceeded_limit(OSError(errno.ENFILE, "Too many open files in system"))
+    assert exceeded is not None
+    assert "fs.file-max" in exceeded.remedy
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("x"), ImportError("no module"), OSError(errno.EACCES, "x"), KeyError()]
+)
+def test_other_errors_stem_from_no_limit(error: Exception) -> None:
+    """They are bugs, and reported as such."""
+    assert exceeded_limit(error) is None
+    assert "Please report this" in str(unexpected(error))
+
+
+def test_an_unexpected_error_that_stems_from_a_limit_is_no_bug() -> None:
+    """The message says what it means for the rows, and what to do."""
+    error = unexpected(OSError(errno.EMFILE, "c4nary"), "No row is lost.")
+    assert "ulimit -n" in str(error)
+    assert "No row is lost. Raise the limit" in str(error)
+    assert "c4nary" not in str(error)
+    assert "report this" not in str(error)
