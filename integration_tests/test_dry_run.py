@@ -201,7 +201,7 @@ def test_a_json_document_is_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("redirection", "cause"), [(">/dev/full", "No space left on device"), (">&-", "stdout is closed")]
+    ("redirection", "cause"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )
 def test_a_json_document_that_cannot_be_written_is_an_error(
     tmp_path: Path, redirection: str, cause: str

@@ -22,6 +22,7 @@ from destination_customerio.exact_json.codec import (
     Raw,
     as_object,
     as_raw,
+    encode,
     is_raw_object,
     is_raw_text,
     plain,
@@ -112,7 +113,7 @@ class Rename:
         return {**self._moved(properties), **self.sources, **self._constants}
 
     def destinations(self, row: JsonObject) -> Iterator[tuple[str, str, Any]]:
-        """Each column of a row, or path into it, a name that it gets, and its value; "" if it gets no name."""
+        """Each column of a parsed row, or path into it, a name that it gets, and its value; "" if it gets no name."""
         for column, value in row.items():
             if column in self._moves:
                 yield from ((column, destination, value) for destination in self._moves[column])
@@ -121,9 +122,11 @@ class Rename:
             else:
                 yield column, "", value
         for source, path, destination in self._paths:
-            if source not in row and (value := _reach(row, path)) is not _NOTHING:
-                yield source, destination, value
-        yield from (("", destination, value) for destination, value in self._constants.items())
+            if source not in row and path[0] in row:
+                value = _reach({path[0]: as_raw(encode(row[path[0]]))}, path)
+                if value is not _NOTHING:
+                    yield source, destination, plain(value)
+        yield from (("", destination, plain(value)) for destination, value in self._constants.items())
 
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
         """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""
