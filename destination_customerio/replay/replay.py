@@ -35,10 +35,12 @@ from __future__ import annotations
 import contextlib
 import gzip
 from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING, cast
 
-from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter, UnusableFile
+from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
 from destination_customerio.errors import SyncError
 from destination_customerio.replay.report import Outcome, file_words
@@ -46,7 +48,7 @@ from destination_customerio.temporary_files import open_temporary
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
@@ -235,11 +237,12 @@ class _Part:
         self._gzip = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_compressed else None
         self._target = cast("IO[bytes]", self._gzip or self._file)
 
-    def add(self, header: bytes, text: bytes) -> None:
+    def add(self, header: bytes, pieces: Iterable[bytes]) -> None:
         if not self.rows:
             self._target.write(header)
         self.rows += 1
-        self._target.write(text)
+        for piece in pieces:
+            self._target.write(piece)
 
     def finish(self) -> None:
         if self._gzip:
@@ -263,17 +266,17 @@ def _sort_out(
     has_new_reasons = False
     for row in read_rows(layout):
         if row.data is None or not take(row):
-            remaining.add(layout.header, row.text)
+            remaining.add(layout.header, chain([row.text], row.rest or ()))
         elif (rejection := new_reasons.reason_of(row.number)) is not None:
             text = layout.with_reasons(row.text, rejection)
             has_new_reasons |= text != row.text
-            remaining.add(layout.header, text)
+            remaining.add(layout.header, [text])
         else:
-            accepted.add(layout.header, row.text)
+            accepted.add(layout.header, [row.text])
     for part in (accepted, remaining):
         part.finish()
     return has_new_reasons
 
 
 def _again(result: FileResult, *, would: bool = False) -> str:
-    return file_words(result.new_reasons.kinds.total(), result.unreadable, would=would)
+    return file_words(result.new_reasons.kinds.total(), result.unreadable, result.fault, would=would)

@@ -28,10 +28,21 @@ class Outcome:
     stopped_by: int | None = None
 
 
-def file_words(rejected: int, unreadable: int, *, would: bool = False) -> str:
-    """How many rows of a file were, or would be, rejected again."""
+def file_words(rejected: int, unreadable: int, fault: str = "", *, would: bool = False) -> str:
+    """How many rows of a file were, or would be, rejected again.
+
+    Args:
+        rejected: rows that were rejected again
+        unreadable: rows that can't be read
+        fault: why the first of these can't be read, with its line
+        would: whether nothing was sent
+    """
     words = f"{rejected:,} {'would be ' if would else ''}rejected again"
-    return f"{words}, {unreadable:,} can't be read" if unreadable else words
+    if not unreadable:
+        return words
+    words = f"{words}, {unreadable:,} can't be read"
+    first = "the first on " if unreadable > 1 else ""
+    return f"{words} ({first}{fault})" if fault else words
 
 
 def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.dead_letters.reading.layout import UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origins
 from destination_customerio.dead_letters.row_format import json_string
 from destination_customerio.exact_json.codec import encode, parse, parse_object
@@ -47,7 +47,7 @@ class Kind:
     rows     how many
     first    when the source emitted the first of them, in milliseconds since 1970; None when unknown
     last     the same for the last of them
-    example  the value at fault, masked
+    example  the value at fault, masked; the place of a row that can't be read
     """
 
     rows: int = 0
@@ -55,10 +55,10 @@ class Kind:
     last: int | None = None
     example: str = ""
 
-    def add(self, row: DeadLetter) -> None:
-        """Count a row."""
+    def add(self, row: DeadLetter, key: str) -> None:
+        """Count a row of the file with this key."""
         if not self.rows:
-            self.example = _example(row)
+            self.example = _example(row, key)
         self.rows += 1
         if row.extracted_at is not None:
             self.first = row.extracted_at if self.first is None else min(self.first, row.extracted_at)
@@ -84,8 +84,8 @@ class Summary:
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_files: int = 0
 
-    def add(self, stream: str, row: DeadLetter) -> None:
-        """Count a row."""
+    def add(self, stream: str, row: DeadLetter, key: str = "") -> None:
+        """Count a row of the file with this key."""
         reason, column = self._kind_of(row)
         stream = stream[:_MAX_NAME_CHARACTERS]
         kind = stream, reason[:_MAX_NAME_CHARACTERS], column[:_MAX_NAME_CHARACTERS]
@@ -94,7 +94,7 @@ class Summary:
             if len(self.kinds) >= 2 * _MAX_KINDS and kind not in self.kinds:
                 kind = _OTHER_STREAMS, *_OTHER
         self.rows += 1
-        self.kinds.setdefault(kind, Kind()).add(row)
+        self.kinds.setdefault(kind, Kind()).add(row, key)
 
     def _kind_of(self, row: DeadLetter) -> tuple[str, str]:
         column = row.rejection.field
@@ -174,7 +174,7 @@ def _summarize_file(
         with bucket.fetched(file) as content:
             for row in read_rows(layout_of(content)):
                 if filters.take(row, file):
-                    summary.add(stream, row)
+                    summary.add(stream, row, file.key)
     except UnusableFile as error:
         rows = summary.rows - rows_before
         summary.skip(file, f"{error}; {counted(rows, 'row')} before that included" if rows else str(error))
@@ -187,10 +187,10 @@ def _is_column(name: str, data: bytes) -> bool:
     return json_string(name) + b":" in data and name in (parse_object(data) or {})
 
 
-def _example(row: DeadLetter) -> str:
+def _example(row: DeadLetter, key: str) -> str:
     """The value at fault, masked; the whole row when it lacks that column."""
     if row.data is None:
-        return ""
+        return f"{key}, {row.fault}"
     try:
         data = parse(row.data)
         value = data.get(row.rejection.field, data)

@@ -23,7 +23,7 @@ from destination_customerio.dead_letters.keys import (
     shortened,
 )
 from destination_customerio.dead_letters.labels import Label, read_label
-from destination_customerio.dead_letters.reading.layout import UnusableFile
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.dead_letters.s3_upload import upload
