@@ -24,10 +24,11 @@ their own get one derived from `_airbyte_raw_id`, which is the same in every rep
 That applies to `event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that are copied within
 a file need different raw ids to count twice.
 
-A file may change during a replay: somebody edits it by hand, or replays it too. Right before step 3 and before step 4 the
-object must still be the version that was fetched; otherwise it is left unchanged, and the report says so. A gap of
-milliseconds remains between this check and the write; too few stores support the conditional writes that would close it. A
-second replay also notices the lease of the first (`replay/lease.py`) before it sends anything.
+A file may change during a replay: somebody edits it by hand, or replays it too. Before step 3 and in step 4 the object
+must still be the version that was fetched; otherwise it is left unchanged, and the report says so. A store with conditional
+writes compares and writes in one step. Without them a gap of milliseconds remains between the last look and a copy within
+the store, or the deletion (`dead_letters/reading/replacing.py`). A second replay also notices the lease of the first
+(`replay/lease.py`) before it sends anything.
 """
 
 from __future__ import annotations
@@ -92,6 +93,8 @@ class Replay:
         Raises:
             SyncError: the bucket or Customer.io fails. No row is lost, and the next replay resumes.
         """
+        if not self._dry_run:
+            self._bucket.delete_leftovers()
         files = self._files(filters)
         for number, file in enumerate(files):
             self._view.on_file(number, len(files))
@@ -185,20 +188,15 @@ class Replay:
             if not accepted.rows and not has_new_reasons:
                 self._say(file, _again(result))
                 return
-            self._check_unchanged(file)
+            self._bucket.check_unchanged(file)
             moved = ""
             if accepted.rows:
                 moved = f" and moved to {self._bucket.keep_replayed(file, accepted.content)}"
-                self._check_unchanged(file)
             if remaining.rows:
                 self._bucket.replace(file, remaining.content)
             else:
                 self._bucket.delete(file)
         self._say(file, f"{counted(result.accepted, 'row')} accepted{moved}, {_again(result)}")
-
-    def _check_unchanged(self, file: RejectedFile) -> None:
-        if not self._bucket.is_unchanged(file):
-            raise UnusableFile("it was modified while its rows were being sent")
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
