@@ -179,6 +179,8 @@ def show_summary(summary: Summary) -> None:
         else:
             _print_cells(kinds)
     print(f"{counted(summary.rows, 'rejected row')} in {counted(summary.files, 'file')}.")
+    if summary.note:
+        print(printable(summary.note))
     for key, cause in summary.skipped.items():
         print(printable(f"Skipped {key}: {cause}."))
     if more := summary.skipped_files - len(summary.skipped):

@@ -44,6 +44,7 @@ from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layou
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
 from destination_customerio.errors import SyncError
+from destination_customerio.replay.filters import Found
 from destination_customerio.replay.report import Outcome, file_words
 from destination_customerio.temporary_files import open_temporary
 from destination_customerio.wording import counted
@@ -116,14 +117,16 @@ class Replay:
 
     def _files(self, filters: Filters) -> list[RejectedFile]:
         """The files that may hold selected rows, in the order in which they were written."""
-        found = []
+        found, seen = [], Found()
         for file in self._bucket.each(filters.since or 0):
             if self._is_stopping():
                 return []
             origin = self._origin_of(file, filters)
+            seen.add(file, origin)
             # A file whose stream is unknown is reported as left unchanged, whichever stream is selected.
             if origin is None or filters.may_hold(file, origin):
                 found.append(file)
+        self.outcome.note = seen.instead_of(filters)
         return sorted(found, key=lambda file: file.order)
 
     def _origin_of(self, file: RejectedFile, filters: Filters) -> Origin | None:

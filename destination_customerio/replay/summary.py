@@ -16,7 +16,7 @@ from destination_customerio.dead_letters.row_format import json_string
 from destination_customerio.exact_json.codec import encode, parse, parse_object
 from destination_customerio.foreign_text import KnownColumns
 from destination_customerio.masking import masked
-from destination_customerio.replay.filters import written_time
+from destination_customerio.replay.filters import Found, written_time
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class Summary:
     mapped         columns that the configuration maps: rows may lack them, and so not name them
     skipped        files that can't be read, or only in part, by key, with the cause in half a sentence; at most 1,000
     skipped_files  how many there are
+    note           what there is instead when filters are given and no row matches
     """
 
     files: int = 0
@@ -83,6 +84,7 @@ class Summary:
     mapped: frozenset[str] = frozenset()
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_files: int = 0
+    note: str = ""
 
     def add(self, stream: str, row: DeadLetter, key: str = "") -> None:
         """Count a row of the file with this key."""
@@ -131,6 +133,7 @@ class Summary:
             ],
             "skipped_files": self.skipped_files,
             "skipped": [{"key": key, "cause": cause} for key, cause in self.skipped.items()],
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -155,14 +158,18 @@ def summarize(
     """
     summary = Summary(mapped=frozenset(mapped_columns))
     origins = Origins(storage)
+    found = Found()
     # A row is stored after it was emitted, so no older file holds a row that matches.
     for number, file in enumerate(bucket.each(filters.since or 0)):
         view.on_file(number, None)
         origin = origins.of(file.key, file.label)
+        found.add(file, origin)
         if filters.may_hold(file, origin):
             rows_before = summary.rows
             _summarize_file(bucket, file, str(origin) if origin else UNKNOWN_STREAM, filters, summary)
             view.on_rows(summary.rows - rows_before)
+    if not summary.rows:
+        summary.note = found.instead_of(filters)
     return summary
 
 
