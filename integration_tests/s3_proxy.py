@@ -58,6 +58,8 @@ class Proxy:
     header_name   rewrites the names of an answer's headers
     ignored       headers of writes that the store doesn't know
     midway        is called when half of an answer's body is sent
+    is_kept_alive whether a connection may have several requests; it is open until the client ends then
+    connections   the ports that requests came from
     """
 
     url: str = ""
@@ -69,6 +71,8 @@ class Proxy:
     header_name: Callable[[str], str] = lambda name: name
     ignored: frozenset[str] = frozenset()
     midway: Callable[[Request], None] = lambda _: None
+    is_kept_alive: bool = False
+    connections: set[int] = field(default_factory=set)
 
 
 class _Server(ThreadingHTTPServer):
@@ -113,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
         proxy.requests.append(request)
+        proxy.connections.add(self.client_address[1])
         code = proxy.refuse(request)
         if code == RESET:
             # With nothing to wait for, closing sends a reset.
@@ -143,8 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header(
             "Content-Length", headers.get("Content-Length", str(len(body))) if not body else str(len(body))
         )
-        # One request a connection: nothing is left open when the proxy ends.
-        self.send_header("Connection", "close")
+        if not self.server.proxy.is_kept_alive:
+            # Nothing is left open when the proxy ends.
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body[: len(body) // 2])
         self.server.proxy.midway(request)
