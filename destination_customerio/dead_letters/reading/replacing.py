@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import bucket_root
-from destination_customerio.dead_letters.s3_client import upload
 from destination_customerio.dead_letters.s3_errors import status_of
+from destination_customerio.dead_letters.s3_upload import Replaced, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,6 @@ _NO_VERSION = '"00000000000000000000000000000000"'
 # Beside the files, for as long as one is replaced.
 _ASIDE = "_replay_{}"
 _IS_ASIDE = re.compile(r"_replay_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CHECKSUMS = frozenset(f"Checksum{name}" for name in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"))
 _CONDITION_FAILED = (404, 409, 412)
 _CONDITION_UNKNOWN = (400, 405, 501)
 
@@ -118,43 +117,23 @@ class Replacing:
         from botocore.exceptions import ClientError
 
         self._look_at(version)
+        replaced = Replaced(version.etag, partial(self._look_at, version))
         try:
-            if _size_of(content) <= _PART_BYTES:
-                self._client.put_object(
-                    **self._target(version), Body=content, **_kept(version), IfMatch=_quoted(version.etag)
-                )
-            else:
-                self._put_parts(version, content)
+            upload(
+                self._client,
+                self._storage,
+                version.key,
+                content,
+                version.content_type,
+                version.metadata,
+                replaced,
+            )
         except ClientError as error:
             if status_of(error) not in _CONDITION_FAILED:
                 raise
             # The answer to a first attempt may have been lost; the version is our own then.
             if self._etag_of(version.key) != _md5(content):
                 raise VersionChanged from None
-
-    def _put_parts(self, version: Version, content: IO[bytes]) -> None:
-        target = self._target(version)
-        created = self._client.create_multipart_upload(**target, **_kept(version))
-        upload_id = created["UploadId"]
-        parts: list[Any] = []
-        try:
-            while piece := content.read(_PART_BYTES):
-                number = len(parts) + 1
-                answer = self._client.upload_part(**target, UploadId=upload_id, PartNumber=number, Body=piece)
-                # Where the client computes checksums, the store wants them again.
-                checksums = {name: value for name, value in answer.items() if name in _CHECKSUMS}
-                parts.append({"PartNumber": number, "ETag": answer["ETag"], **checksums})
-            self._look_at(version)  # some stores compare only whole objects
-            self._client.complete_multipart_upload(
-                **target,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": parts},
-                IfMatch=_quoted(version.etag),
-            )
-        except BaseException:
-            with contextlib.suppress(Exception):  # the error that ended the upload is the one to report
-                self._client.abort_multipart_upload(**target, UploadId=upload_id)
-            raise
 
     def _put_aside_and_copy(self, version: Version, content: IO[bytes]) -> None:
         aside = self._aside()
@@ -179,19 +158,8 @@ class Replacing:
         return bucket_root(self._storage) + _ASIDE.format(uuid4())
 
 
-def _kept(version: Version) -> Any:
-    return {"ContentType": version.content_type, "Metadata": dict(version.metadata)}
-
-
 def _quoted(etag: str) -> str:
     return f'"{etag}"'
-
-
-def _size_of(content: IO[bytes]) -> int:
-    start = content.tell()
-    size = content.seek(0, 2)
-    content.seek(start)
-    return size - start
 
 
 def _md5(content: IO[bytes]) -> str:
