@@ -81,11 +81,11 @@ def contents(bucket: Bucket) -> dict[str, bytes]:
 
 
 def rows_in(bucket: Bucket, *, replayed: bool) -> list[dict[str, Any]]:
-    """The original rows in the files, in the order of their keys."""
+    """The original rows in the files, in the order of their keys; what a replay keeps for itself is no such file."""
     return [
         json.loads(row.data or b"null")
         for key in contents(bucket)
-        if key.startswith(REPLAYED) is replayed and key != LEASE_KEY
+        if key.startswith(REPLAYED) is replayed and "/_replay_" not in key
         for row in read_rows(layout_of(io.BytesIO(bucket.read(key))))
     ]
 

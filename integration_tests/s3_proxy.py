@@ -26,7 +26,9 @@ _STATUS_OF = {
     "ExpiredToken": HTTPStatus.BAD_REQUEST,
     "SlowDown": HTTPStatus.SERVICE_UNAVAILABLE,
     "InternalError": HTTPStatus.INTERNAL_SERVER_ERROR,
+    "NotImplemented": HTTPStatus.NOT_IMPLEMENTED,
 }
+CONDITIONS = frozenset({"if-match", "if-none-match"})
 _NOT_FORWARDED = frozenset({"connection", "transfer-encoding", "expect", "content-length"})
 
 
@@ -54,6 +56,10 @@ class Proxy:
     upload        rewrites the body of a request
     headers       rewrites the headers of an answer
     header_name   rewrites the names of an answer's headers
+    ignored       headers of writes that the store doesn't know
+    midway        is called when half of an answer's body is sent
+    is_kept_alive whether a connection may have several requests; it is open until the client ends then
+    connections   the ports that requests came from
     """
 
     url: str = ""
@@ -63,6 +69,10 @@ class Proxy:
     upload: Callable[[Request], bytes] = lambda request: request.body
     headers: Callable[[Request, dict[str, str]], dict[str, str]] = lambda _, headers: headers
     header_name: Callable[[str], str] = lambda name: name
+    ignored: frozenset[str] = frozenset()
+    midway: Callable[[Request], None] = lambda _: None
+    is_kept_alive: bool = False
+    connections: set[int] = field(default_factory=set)
 
 
 class _Server(ThreadingHTTPServer):
@@ -107,6 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, body)
         proxy.requests.append(request)
+        proxy.connections.add(self.client_address[1])
         code = proxy.refuse(request)
         if code == RESET:
             # With nothing to wait for, closing sends a reset.
@@ -116,9 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if code:
             refusal = f"<Error><Code>{code}</Code><Message>refused by the test</Message></Error>"
-            self._answer(_STATUS_OF.get(code, HTTPStatus.FORBIDDEN), {}, refusal.encode())
+            self._answer(request, _STATUS_OF.get(code, HTTPStatus.FORBIDDEN), {}, refusal.encode())
             return
-        passed = {name: value for name, value in headers.items() if name not in _NOT_FORWARDED}
+        ignored = proxy.ignored if self.command not in ("GET", "HEAD") else frozenset()
+        passed = {name: value for name, value in headers.items() if name not in _NOT_FORWARDED | ignored}
         with contextlib.closing(HTTPConnection(self.server.target, timeout=30)) as connection:
             connection.request(self.command, self.path, proxy.upload(request), passed)
             answer = connection.getresponse()
@@ -126,9 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {proxy.header_name(name): value for name, value in answer.getheaders()}
             if self.command == "HEAD":
                 headers["Content-Length"] = answer.getheader("Content-Length", "0")
-            self._answer(answer.status, proxy.headers(request, headers), content)
+            self._answer(request, answer.status, proxy.headers(request, headers), content)
 
-    def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _answer(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _NOT_FORWARDED | {"server", "date"}:
@@ -136,10 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header(
             "Content-Length", headers.get("Content-Length", str(len(body))) if not body else str(len(body))
         )
-        # One request a connection: nothing is left open when the proxy ends.
-        self.send_header("Connection", "close")
+        if not self.server.proxy.is_kept_alive:
+            # Nothing is left open when the proxy ends.
+            self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2])
+        self.server.proxy.midway(request)
+        self.wfile.write(body[len(body) // 2 :])
 
 
 @contextlib.contextmanager

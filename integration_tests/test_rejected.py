@@ -123,6 +123,21 @@ def test_filters_select_rows(
     assert read_json(fill(api, bucket.config()), *arguments)["rows"] == rows
 
 
+def test_a_stream_that_is_not_there_is_answered_with_those_that_are(
+    api: LocalTrackApi, bucket: Bucket
+) -> None:
+    """In each form of the output; it is no failure."""
+    config = fill(api, bucket.config())
+    words = "No rejected row matches --stream order. The files in the bucket are of streams: orders, shop.Größe; syncs: 42."
+    assert read_json(config, "--stream", "order")["note"] == words
+    done = run_command("rejected", config, None, "--stream", "order")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, f"0 rejected rows in 0 files.\n{words}\n", "")
+    for arguments in (("--dry-run",), ()):
+        done = run_command("replay", config, CATALOG, "--stream", "order", *arguments)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert words in done.stdout.splitlines()
+
+
 def test_a_pipe_gets_plain_lines(api: LocalTrackApi, bucket: Bucket) -> None:
     """One line for each kind, its cells separated by tabs, then the total."""
     done = run_command("rejected", fill(api, bucket.config()))

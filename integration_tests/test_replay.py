@@ -32,6 +32,7 @@ from integration_tests.rejected_rows import (
     rows_in,
     seqs,
 )
+from integration_tests.s3_proxy import proxy_to
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -278,3 +279,25 @@ def test_files_of_all_layouts_are_replayed_from_one_bucket(api: LocalTrackApi, b
     after = contents(bucket)
     assert all(after[key][:2] == body[:2] for key, body in before.items())
     assert len(rows_in(bucket, replayed=False)) == len(rows_in(bucket, replayed=True)) == len(FORMS)
+
+
+def test_many_files_share_their_connections(api: LocalTrackApi, bucket: Bucket) -> None:
+    """A connection for each file would cost more than the file."""
+    for number in range(40):
+        lines = b"".join(
+            b'{"_airbyte_raw_id":"r%d","_airbyte_data":{"person_id":"u%d","event_name":"paid","_seq":%d}}\n'
+            % (row, row, row)
+            for row in range(3 * number, 3 * number + 3)
+        )
+        key = f"customerio/rejected/42/orders/2026_11_24_1_{number}.jsonl"
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=lines)
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.is_kept_alive = True
+        settings = config(api, bucket.config(s3_endpoint=proxy.url), max_concurrent_requests=2)
+        done = run_command("replay", settings, CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "120 rows accepted, 0 rejected again. Done." in done.stdout
+    # One for each lane, and one to ask for the region.
+    assert len(api.requests.connections) <= 2 + 1
+    # Eight that look up files, one of which fetches and stores them later, and one of the lease.
+    assert len(proxy.connections) <= 8 + 1 + 1

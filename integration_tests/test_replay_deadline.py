@@ -25,13 +25,34 @@ if TYPE_CHECKING:
 
 CATALOG = catalog_of(ORDERS)
 ROW = b'{"_airbyte_raw_id":"r1","_airbyte_data":{"person_id":"u1","event_name":"paid","_seq":1}}\n'
-# Where the store stops answering, by the operation in progress. A HEAD is sent by another thread.
+FILE = "/2026_11_24_1_0.jsonl"
+
+
+def is_file(request: Request, method: str, part: str = "/42/orders/") -> bool:
+    """Whether a request is of this kind, and for the file."""
+    return request.method == method and request.path.endswith(FILE) and part in request.path
+
+
+# Where the store stops answering, by the operation in progress. A HEAD for a file that was listed is sent by another
+# thread.
 MOMENTS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "acquiring": ("replay", lambda request: request.path.endswith("/_replay_claim")),
-    "listing": ("replay", lambda request: request.method == "HEAD"),
+    "writing-the-lease": (
+        "replay",
+        lambda request: request.method == "PUT" and request.path.endswith("/_replay_claim"),
+    ),
+    "listing": ("replay", lambda request: "list-type=2" in request.path),
+    "looking-up": ("replay", lambda request: request.method == "HEAD"),
+    "fetching": ("replay", lambda request: is_file(request, "GET")),
+    "looking": ("replay", lambda request: request.method == "HEAD" and "/replayed/" in request.path),
     "storing": ("replay", lambda request: request.method == "PUT" and "/replayed/" in request.path),
+    "deleting": ("replay", lambda request: is_file(request, "DELETE")),
+    "listing-to-count": ("rejected", lambda request: "list-type=2" in request.path),
     "counting": ("rejected", lambda request: request.method == "HEAD"),
+    "fetching-to-count": ("rejected", lambda request: is_file(request, "GET")),
 }
+# Those whose answers have a body, which may stop halfway.
+WITH_BODY = ("acquiring", "listing", "fetching", "listing-to-count", "fetching-to-count")
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +63,15 @@ def _as_many_attempts_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextlib.contextmanager
 def silent_store(
-    bucket: Bucket, is_silent: Callable[[Request], bool]
+    bucket: Bucket, is_silent: Callable[[Request], bool], *, midway: bool = False
 ) -> Iterator[tuple[str, threading.Event]]:
-    """The URL of a store that never answers some requests, and an event that is set when the first of them came."""
+    """The URL of a store that never answers some requests, and an event that is set when the first of them came.
+
+    Args:
+        bucket: what is behind it
+        is_silent: which requests
+        midway: whether half of the body comes
+    """
     silence, test_has_ended = threading.Event(), threading.Event()
 
     def wait(request: Request) -> None:
@@ -53,7 +80,10 @@ def silent_store(
             test_has_ended.wait()
 
     with proxy_to(bucket.endpoint) as proxy:
-        proxy.refuse = wait
+        if midway:
+            proxy.midway = wait
+        else:
+            proxy.refuse = wait
         try:
             yield proxy.url, silence
         finally:
@@ -65,13 +95,18 @@ def put_row(bucket: Bucket, path: str) -> None:
     bucket.client.put_object(Bucket=bucket.name, Key=f"{path}/42/orders/2026_11_24_1_0.jsonl", Body=ROW)
 
 
-def test_a_signal_ends_a_command_whose_store_stopped_answering(api: LocalTrackApi, bucket: Bucket) -> None:
-    """At any moment; all at once, as each takes seconds. The next replay sends what was not settled."""
+@pytest.mark.parametrize("midway", [False, True], ids=["no answer", "half an answer"])
+@pytest.mark.parametrize("turn", range(3))
+def test_a_signal_ends_a_command_whose_store_stopped_answering(
+    api: LocalTrackApi, bucket: Bucket, turn: int, *, midway: bool
+) -> None:
+    """At any moment; some at once, as each takes seconds. The next replay sends what was not settled."""
     with contextlib.ExitStack() as stack:
         processes = {}
-        for path, (command, is_silent) in MOMENTS.items():
+        for path in (WITH_BODY if midway else list(MOMENTS))[turn::3]:
+            command, is_silent = MOMENTS[path]
             put_row(bucket, path)
-            url, silence = stack.enter_context(silent_store(bucket, is_silent))
+            url, silence = stack.enter_context(silent_store(bucket, is_silent, midway=midway))
             storage = bucket.config(s3_endpoint=url, bucket_path=path)
             config = config_for(api.url, object_storage_config=storage, identifierType="id")
             catalog = CATALOG if command == "replay" else None
@@ -109,6 +144,45 @@ def test_a_terminal_has_its_cursor_back_whatever_the_store_does(
         sent, exit_code = sent_to_terminal("rejected", "--config", str(path), meanwhile=interrupt)
     assert exit_code == 130
     assert sent.rindex("\x1b[?25h") > sent.rindex("\x1b[?25l")
+
+
+def test_ctrl_c_is_answered_at_once(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Before the nine seconds that the requests in flight may take."""
+    put_row(bucket, "customerio/rejected")
+    with silent_store(bucket, MOMENTS["fetching"][1]) as (url, silence):
+        settings = config_for(
+            api.url, object_storage_config=bucket.config(s3_endpoint=url), identifierType="id"
+        )
+        with started("replay", settings, CATALOG) as process:
+            wait_until(silence.is_set)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("Stopping: the requests in flight are finished")
+            assert process.poll() is None
+            assert ended(process).exit_code == 130
+
+
+def test_a_store_whose_name_is_not_resolved_does_not_hold_up_the_end(
+    api: LocalTrackApi, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lookup blocks the main thread, and no signal handler runs until it ends."""
+    blocking = tmp_path / "sitecustomize.py"
+    blocking.write_text(
+        "import hashlib, socket\n"
+        "def getaddrinfo(*_, **__):\n"
+        "    open(__file__ + '.asked', 'w').close()\n"
+        "    hashlib.pbkdf2_hmac('sha256', b'', b'', 10**9)\n"
+        "socket.getaddrinfo = getaddrinfo\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    asked = tmp_path / "sitecustomize.py.asked"
+    settings = config_for(api.url, object_storage_config=bucket.config(), identifierType="id")
+    for command, catalog in (("rejected", None), ("replay", CATALOG)):
+        with started(command, settings, catalog) as process:
+            wait_until(asked.exists)
+            process.send_signal(signal.SIGTERM)
+            assert ended(process).exit_code == 143
+        asked.unlink()
 
 
 def test_a_replay_ends_although_its_lease_can_not_be_released(api: LocalTrackApi, bucket: Bucket) -> None:

@@ -18,12 +18,12 @@ import contextlib
 import hashlib
 import io
 import re
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -39,6 +39,16 @@ _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 _ENCRYPTION_WITH_MD5 = ("", "AES256")
 
 
+class Replaced(NamedTuple):
+    """The version of an object that an upload replaces, and no other.
+
+    look  raises if the object is no longer this version
+    """
+
+    etag: str
+    look: Callable[[], None]
+
+
 def upload(
     client: S3Client,
     storage: S3Storage,
@@ -46,6 +56,7 @@ def upload(
     file: IO[bytes],
     content_type: str,
     metadata: Mapping[str, str] | None = None,
+    replacing: Replaced | None = None,
 ) -> None:
     """Upload a file from its current position, in this thread; large ones in parts. It appears whole or not at all.
 
@@ -54,12 +65,13 @@ def upload(
     Raises:
         Exception: whatever boto3 raises, after its own retries, or `UnprovenUploadError`; see `s3_errors.explain`.
     """
+    condition: dict[str, Any] = {"IfMatch": f'"{replacing.etag}"'} if replacing else {}
     start = file.tell()
     size = file.seek(0, io.SEEK_END) - start
     target: dict[str, Any] = {"Bucket": storage.s3_bucket_name, "Key": key}
     described: dict[str, Any] = {"ContentType": content_type, "Metadata": dict(metadata or {})}
     if size <= _PART_BYTES:
-        etag = put(client, target, _Part(file, start, size), **described)
+        etag = put(client, target, _Part(file, start, size), **described, **condition)
     else:
         etag = _put_in_parts(
             client,
@@ -69,6 +81,8 @@ def upload(
                 for at in range(start, start + size, _PART_BYTES)
             ],
             described,
+            replacing.look if replacing else lambda: None,
+            condition,
         )
     _verify_stored(client, target, _Part(file, start, size), etag)
 
@@ -87,7 +101,12 @@ def put(client: S3Client, target: dict[str, Any], content: _Part | io.BytesIO, *
 
 
 def _put_in_parts(
-    client: S3Client, target: dict[str, Any], parts: list[_Part], described: dict[str, Any]
+    client: S3Client,
+    target: dict[str, Any],
+    parts: list[_Part],
+    described: dict[str, Any],
+    last_look: Callable[[], None],
+    condition: dict[str, Any],
 ) -> str:
     # AWS wants to know at the start that the parts will have checksums.
     checksums = client.meta.config.request_checksum_calculation == "when_supported"  # type: ignore[attr-defined]
@@ -101,7 +120,10 @@ def _put_in_parts(
         completed = [
             _put_part(client, begun_upload, number, part, algorithm) for number, part in enumerate(parts, 1)
         ]
-        answer = client.complete_multipart_upload(**begun_upload, MultipartUpload={"Parts": completed})
+        last_look()  # some stores ignore the condition here
+        answer = client.complete_multipart_upload(
+            **begun_upload, MultipartUpload={"Parts": completed}, **condition
+        )
     except BaseException:
         # What remains of it would cost storage.
         with contextlib.suppress(Exception):

@@ -11,8 +11,9 @@ import math
 import os
 import sys
 import time
+from functools import partial
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.config.loader import read_config
@@ -23,7 +24,7 @@ from destination_customerio.delivery.breaker import BreakerLimits
 from destination_customerio.descriptors import say_on_stderr
 from destination_customerio.errors import ConfigError, SyncError, unexpected
 from destination_customerio.masking import printable
-from destination_customerio.replay.console import open_view, show_summary
+from destination_customerio.replay.console import open_view, say_aside, say_last, show_summary
 from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
@@ -47,8 +48,11 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.lanes import Lanes
 
 # After a signal: eight for the rows in flight (`sync/pipeline.py`), and less than ten, after which platforms kill.
-_STOP_SECONDS = 9.5
+_STOP_SECONDS = 9.0
 _LEAVE_SECONDS = 1.0
+# A block may be as large as the largest row, and reading is no slower than sending.
+_BLOCKS_WAITING = 2
+_STOPPING = "Stopping: the requests in flight are finished, which takes nine seconds at most."
 _NOTHING_IS_LOST = "No row is lost: each is in its file, under replayed/, or in both."
 _CUT_SHORT = (
     f"Stopped without waiting any longer for the bucket or Customer.io. {_NOTHING_IS_LOST} Run the replay again in a "
@@ -65,16 +69,16 @@ def run_rejected_command(
         parsed: the arguments
         on_signal: sets the handler of SIGTERM and SIGINT
     """
+    # Until rows are in flight there is nothing to finish, and the caller's handler ends the process.
+    deadline = Deadline(_LEAVE_SECONDS, partial(say_aside, "Stopping."), partial(say_last, ""))
     filters = Filters(parsed.sync_id, parsed.stream, parsed.since)
     if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not be able to encode every name
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
-            # Nothing is in flight, so there is nothing to finish.
-            on_signal(Deadline(_LEAVE_SECONDS).before(_leave))
             return _rejected(config, filters, parsed)
-        return _replay(config, parsed, filters, on_signal)
+        return _replay(config, parsed, filters, deadline, on_signal)
     except BrokenPipeError:
         # Stdout has no reader any more.
         return 1
@@ -105,18 +109,22 @@ def _replay(
     config: Config,
     parsed: argparse.Namespace,
     filters: Filters,
+    deadline: Deadline,
     on_signal: Callable[[Callable[[int], object]], None],
 ) -> int:
     storage = _storage(config)
     streams = read_catalog(parsed.catalog)
-    inbox = Inbox()
+    inbox = Inbox(_BLOCKS_WAITING)
     with RejectedFiles(storage) as bucket, open_view() as view, contextlib.ExitStack() as stack:
         syncs = stream_syncs(config, streams, view.say, replay_event_id)
         lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
         stack.callback(lanes.abort)
         file_replay = FileReplay(lanes, inbox, view)
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
-        on_signal(Deadline(_STOP_SECONDS, _CUT_SHORT).before(file_replay.stop))
+        deadline.change(
+            _STOP_SECONDS, partial(say_aside, _STOPPING, on_stdout=True), partial(say_last, _CUT_SHORT)
+        )
+        on_signal(file_replay.stop)
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease
             stack.enter_context(Lease(storage))
@@ -145,10 +153,6 @@ def _storage(config: Config) -> S3Storage:
         "No bucket is configured (object_storage_config), so there are no stored rejected rows to work on. Nothing was "
         "done. Configure the bucket that the rejected rows were written to."
     )
-
-
-def _leave(signal_number: int) -> NoReturn:
-    raise SystemExit(128 + signal_number)
 
 
 def _fail(error: SyncError) -> int:

@@ -154,13 +154,22 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
         yield BarView(progress)
 
 
+def say_aside(text: str, *, on_stdout: bool = False) -> None:
+    """Say a sentence in any thread, on a line of its own even where a bar is shown; on stderr unless told otherwise."""
+    # Not sys.stdout: while there is a bar, it is rich's own, which the main thread may hold.
+    if os.isatty(STDOUT):
+        os.write(STDOUT, b"\r\x1b[2K")
+    if text and on_stdout:
+        os.write(STDOUT, f"{printable(text)}\n".encode(errors="replace"))
+    elif text:
+        say_on_stderr(printable(text))
+
+
 def say_last(text: str) -> None:
     """Clear what a bar left on the terminal, and say a last sentence on stderr, in a process that closes no view."""
-    # Not sys.stdout: while there is a bar, it is rich's own.
+    say_aside(text)
     if os.isatty(STDOUT):
-        os.write(STDOUT, b"\r\x1b[2K\x1b[?25h")
-    if text:
-        say_on_stderr(printable(text))
+        os.write(STDOUT, b"\x1b[?25h")
 
 
 def show_summary(summary: Summary) -> None:
@@ -171,6 +180,8 @@ def show_summary(summary: Summary) -> None:
         else:
             _print_cells(kinds)
     print(f"{counted(summary.rows, 'rejected row')} in {counted(summary.files, 'file')}.")
+    if summary.note:
+        print(printable(summary.note))
     for key, cause in summary.skipped.items():
         print(printable(f"Skipped {key}: {cause}."))
     if more := summary.skipped_files - len(summary.skipped):

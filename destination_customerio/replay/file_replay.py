@@ -43,12 +43,14 @@ class FileResult:
 
     selected    rows that the filters select and that can be read
     unreadable  rows that the filters select and that can't be read
+    fault       why the first of these can't be read, with its line
     stopped_by  the signal that ended it early; the outcome of some rows is not known then
     """
 
     new_reasons: NewReasons
     selected: int
     unreadable: int
+    fault: str
     stopped_by: int | None
 
     @property
@@ -103,7 +105,7 @@ class FileReplay:
             stopped_by = pipeline.run()
         finally:
             feed.stop()
-        return FileResult(new_reasons, feed.selected, feed.unreadable, stopped_by)
+        return FileResult(new_reasons, feed.selected, feed.unreadable, feed.fault, stopped_by)
 
 
 class _ViewReporter:
@@ -148,6 +150,7 @@ class _Feed:
     ) -> None:
         self.selected = 0
         self.unreadable = 0
+        self.fault = ""
         self._layout = layout
         self._messages = RecordMessages(stream)
         self._take = take
@@ -187,6 +190,7 @@ class _Feed:
                 continue
             if row.data is None:
                 self.unreadable += 1
+                self.fault = self.fault or row.fault
                 continue
             self.selected += 1
             origin = RowOrigin(row.number, row.raw_id or row.data.decode(errors="replace"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from destination_customerio.dead_letters.reading.bucket import RejectedFile
     from destination_customerio.dead_letters.reading.layout import DeadLetter
     from destination_customerio.dead_letters.reading.stream_of_file import Origin
@@ -38,6 +40,56 @@ class Filters:
             return False
         extracted_at = file.stored_at if row.extracted_at is None else row.extracted_at
         return self.since is None or extracted_at >= self.since
+
+
+# Sources may name streams by ids, without limit.
+_MAX_NAME_CHARACTERS = 200
+_MAX_NAMED = 20
+_MAX_KEPT = 1_000
+
+
+@dataclass(slots=True)
+class Found:
+    """The streams and syncs that the files in the bucket belong to, as far as it is known; at most 1,000 of each."""
+
+    files: int = 0
+    streams: set[str] = field(default_factory=set)
+    sync_ids: set[int] = field(default_factory=set)
+
+    def add(self, file: RejectedFile, origin: Origin | None) -> None:
+        """Count a file, whether it matches or not."""
+        self.files += 1
+        if origin and len(self.streams) < _MAX_KEPT:
+            self.streams.add(str(origin)[:_MAX_NAME_CHARACTERS])
+        if file.label and len(self.sync_ids) < _MAX_KEPT:
+            self.sync_ids.add(file.label.sync_id)
+
+    def instead_of(self, filters: Filters) -> str:
+        """A sentence for filters that no row matches: what there is instead; empty when there are no filters."""
+        given = [
+            *([f"--sync-id {filters.sync_id}"] if filters.sync_id is not None else ()),
+            *([f"--stream {filters.stream}"] if filters.stream is not None else ()),
+            *([f"--since {written_time(filters.since)}"] if filters.since is not None else ()),
+        ]
+        if not given:
+            return ""
+        since = f" stored since {written_time(filters.since)}" if filters.since is not None else ""
+        if not self.files:
+            return f"No rejected row matches {' '.join(given)}: the bucket path has no files{since}."
+        there = "; ".join(
+            f"{kind}: {_listed(names)}"
+            for kind, names in (("streams", sorted(self.streams)), ("syncs", sorted(self.sync_ids)))
+            if names
+        )
+        return (
+            f"No rejected row matches {' '.join(given)}. The files in the bucket{since} are of "
+            f"{there or 'unknown streams and syncs'}."
+        )
+
+
+def _listed(names: Sequence[object]) -> str:
+    more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
+    return ", ".join(map(str, names[:_MAX_NAMED])) + more
 
 
 def _sync_id(row: DeadLetter, file: RejectedFile) -> int | None:

@@ -5,8 +5,8 @@ renewed for a minute was left behind by a replay that was killed, and may be tak
 measured by the store's own clock: whether its holder is alive can't be known from here. Containers may share a host name
 and number their processes alike, so host and process are only for the message to the operator.
 
-It is a courtesy, not a lock: two replays that start at the same moment may both acquire it. Even then no row is lost and
-no event counts twice (see `replay/replay.py`).
+Of two replays that start at the same moment, a store with conditional writes lets only one acquire it. Elsewhere both may,
+so it is a courtesy, not a lock: even then no row is lost and no event counts twice (see `replay/replay.py`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_errors import code_of, explained
+from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.errors import TransientError
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.supervisor import command_process_id
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from destination_customerio.config.storage import S3Storage
@@ -39,6 +40,7 @@ class _Holder(NamedTuple):
     token: str
     name: str
     age_seconds: float
+    etag: str
 
 
 class Lease:
@@ -74,8 +76,9 @@ class Lease:
     def __enter__(self) -> Self:
         with explained(self._storage, _ACQUIRING):
             self._client = make_client(self._storage)
-            self._check(self._holder())
-            self._write()
+            holder = self._holder()
+            self._check(holder)
+            self._write_unless_changed(holder)
             self._check(self._holder())
         self._keeper.start()
         return self
@@ -103,13 +106,32 @@ class Lease:
         holder = self._holder()
         return holder is not None and holder.token != self._token
 
-    def _write(self) -> None:
+    def _write_unless_changed(self, seen: _Holder | None) -> None:
+        """Write the lease if it is still as it was seen, on a store that can compare; otherwise in any case."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._write({"IfMatch": seen.etag} if seen else {"IfNoneMatch": "*"})
+        except ClientError as error:
+            match status_of(error):
+                case 404 | 409 | 412:
+                    holder = self._holder()
+                    # The answer to a first attempt may have been lost.
+                    if holder is None or holder.token != self._token:
+                        raise self._is_running(holder) from None
+                case 400 | 405 | 501:
+                    self._write()
+                case _:
+                    raise
+
+    def _write(self, condition: Mapping[str, Any] | None = None) -> None:
         content = {"host": socket.gethostname(), "process": command_process_id(), "token": self._token}
         self._client.put_object(
             Bucket=self._bucket,
             Key=self._key,
             Body=json.dumps(content).encode(),
             ContentType="application/json",
+            **(condition or {}),
         )
 
     def _holder(self) -> _Holder | None:
@@ -126,15 +148,22 @@ class Lease:
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         age_seconds = (now - answer["LastModified"]).total_seconds()
-        return _Holder(str(content.get("token")), _name(content), age_seconds)
+        return _Holder(str(content.get("token")), _name(content), age_seconds, answer["ETag"])
 
     def _check(self, holder: _Holder | None) -> None:
         if holder is None or holder.token == self._token or holder.age_seconds >= self._lapse_seconds:
             return
-        raise TransientError(
+        raise self._is_running(holder)
+
+    def _is_running(self, holder: _Holder | None) -> TransientError:
+        if holder is None:
+            return TransientError(
+                "Another replay of these rejected rows was running just now. Nothing was sent. Run the replay again."
+            )
+        return TransientError(
             f"Another replay of these rejected rows is running ({holder.name}, lease renewed {holder.age_seconds:,.0f} s "
             "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease lapses in "
-            f"{self._lapse_seconds - holder.age_seconds:,.0f} s."
+            f"{max(self._lapse_seconds - holder.age_seconds, 0):,.0f} s."
         )
 
 

@@ -24,10 +24,11 @@ their own get one derived from `_airbyte_raw_id`, which is the same in every rep
 That applies to `event_id_strategy: none` too, since a replay without ids could not be repeated. Rows that are copied within
 a file need different raw ids to count twice.
 
-A file may change during a replay: somebody edits it by hand, or replays it too. Right before step 3 and before step 4 the
-object must still be the version that was fetched; otherwise it is left unchanged, and the report says so. A gap of
-milliseconds remains between this check and the write; too few stores support the conditional writes that would close it. A
-second replay also notices the lease of the first (`replay/lease.py`) before it sends anything.
+A file may change during a replay: somebody edits it by hand, or replays it too. Before step 3 and in step 4 the object
+must still be the version that was fetched; otherwise it is left unchanged, and the report says so. A store with conditional
+writes compares and writes in one step. Without them a gap of milliseconds remains between the last look and a copy within
+the store, or the deletion (`dead_letters/reading/replacing.py`). A second replay also notices the lease of the first
+(`replay/lease.py`) before it sends anything.
 """
 
 from __future__ import annotations
@@ -35,18 +36,21 @@ from __future__ import annotations
 import contextlib
 import gzip
 from functools import partial
+from itertools import chain
 from typing import IO, TYPE_CHECKING, cast
 
-from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter, UnusableFile
+from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origin, Origins, stream_named
 from destination_customerio.errors import SyncError
+from destination_customerio.replay.filters import Found
 from destination_customerio.replay.report import Outcome, file_words
 from destination_customerio.temporary_files import open_temporary
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
@@ -90,6 +94,8 @@ class Replay:
         Raises:
             SyncError: the bucket or Customer.io fails. No row is lost, and the next replay resumes.
         """
+        if not self._dry_run:
+            self._bucket.delete_leftovers()
         files = self._files(filters)
         for number, file in enumerate(files):
             self._view.on_file(number, len(files))
@@ -111,14 +117,16 @@ class Replay:
 
     def _files(self, filters: Filters) -> list[RejectedFile]:
         """The files that may hold selected rows, in the order in which they were written."""
-        found = []
+        found, seen = [], Found()
         for file in self._bucket.each(filters.since or 0):
             if self._is_stopping():
                 return []
             origin = self._origin_of(file, filters)
+            seen.add(file, origin)
             # A file whose stream is unknown is reported as left unchanged, whichever stream is selected.
             if origin is None or filters.may_hold(file, origin):
                 found.append(file)
+        self.outcome.note = seen.instead_of(filters)
         return sorted(found, key=lambda file: file.order)
 
     def _origin_of(self, file: RejectedFile, filters: Filters) -> Origin | None:
@@ -183,20 +191,15 @@ class Replay:
             if not accepted.rows and not has_new_reasons:
                 self._say(file, _again(result))
                 return
-            self._check_unchanged(file)
+            self._bucket.check_unchanged(file)
             moved = ""
             if accepted.rows:
                 moved = f" and moved to {self._bucket.keep_replayed(file, accepted.content)}"
-                self._check_unchanged(file)
             if remaining.rows:
                 self._bucket.replace(file, remaining.content)
             else:
                 self._bucket.delete(file)
         self._say(file, f"{counted(result.accepted, 'row')} accepted{moved}, {_again(result)}")
-
-    def _check_unchanged(self, file: RejectedFile) -> None:
-        if not self._bucket.is_unchanged(file):
-            raise UnusableFile("it was modified while its rows were being sent")
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
@@ -235,11 +238,12 @@ class _Part:
         self._gzip = gzip.GzipFile(fileobj=self._file, mode="wb", mtime=0) if is_compressed else None
         self._target = cast("IO[bytes]", self._gzip or self._file)
 
-    def add(self, header: bytes, text: bytes) -> None:
+    def add(self, header: bytes, pieces: Iterable[bytes]) -> None:
         if not self.rows:
             self._target.write(header)
         self.rows += 1
-        self._target.write(text)
+        for piece in pieces:
+            self._target.write(piece)
 
     def finish(self) -> None:
         if self._gzip:
@@ -263,17 +267,17 @@ def _sort_out(
     has_new_reasons = False
     for row in read_rows(layout):
         if row.data is None or not take(row):
-            remaining.add(layout.header, row.text)
+            remaining.add(layout.header, chain([row.text], row.rest or ()))
         elif (rejection := new_reasons.reason_of(row.number)) is not None:
             text = layout.with_reasons(row.text, rejection)
             has_new_reasons |= text != row.text
-            remaining.add(layout.header, text)
+            remaining.add(layout.header, [text])
         else:
-            accepted.add(layout.header, row.text)
+            accepted.add(layout.header, [row.text])
     for part in (accepted, remaining):
         part.finish()
     return has_new_reasons
 
 
 def _again(result: FileResult, *, would: bool = False) -> str:
-    return file_words(result.new_reasons.kinds.total(), result.unreadable, would=would)
+    return file_words(result.new_reasons.kinds.total(), result.unreadable, result.fault, would=would)

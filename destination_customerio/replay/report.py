@@ -20,22 +20,37 @@ class Outcome:
     rejected       rows by stream, reason and field
     skipped_files  how many files were left unchanged
     stopped_by     the signal that ended the replay early; None when it ended by itself
+    note           what there is instead when filters are given and no row matches
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
     rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     skipped_files: int = 0
     stopped_by: int | None = None
+    note: str = ""
 
 
-def file_words(rejected: int, unreadable: int, *, would: bool = False) -> str:
-    """How many rows of a file were, or would be, rejected again."""
+def file_words(rejected: int, unreadable: int, fault: str = "", *, would: bool = False) -> str:
+    """How many rows of a file were, or would be, rejected again.
+
+    Args:
+        rejected: rows that were rejected again
+        unreadable: rows that can't be read
+        fault: why the first of these can't be read, with its line
+        would: whether nothing was sent
+    """
     words = f"{rejected:,} {'would be ' if would else ''}rejected again"
-    return f"{words}, {unreadable:,} can't be read" if unreadable else words
+    if not unreadable:
+        return words
+    words = f"{words}, {unreadable:,} can't be read"
+    first = "the first on " if unreadable > 1 else ""
+    return f"{words} ({first}{fault})" if fault else words
 
 
 def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
     """The counts by stream, then the totals."""
+    if outcome.note and not outcome.rejected and not outcome.accepted and not outcome.stopped_by:
+        yield outcome.note
     would = "would be " if dry_run else ""
     sent = "sent" if dry_run else "accepted"
     for (stream, reason, column), rows in sorted(

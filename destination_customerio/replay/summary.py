@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.dead_letters.kinds import Kind, masked_example
-from destination_customerio.dead_letters.reading.layout import UnusableFile
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origins
 from destination_customerio.dead_letters.row_format import json_string
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.foreign_text import KnownColumns
+from destination_customerio.replay.filters import Found
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Summary:
     mapped         columns that the configuration maps: rows may lack them, and so not name them
     skipped        files that can't be read, or only in part, by key, with the cause in half a sentence; at most 1,000
     skipped_files  how many there are
+    note           what there is instead when filters are given and no row matches
     """
 
     files: int = 0
@@ -55,9 +57,10 @@ class Summary:
     mapped: frozenset[str] = frozenset()
     skipped: dict[str, str] = field(default_factory=dict)
     skipped_files: int = 0
+    note: str = ""
 
-    def add(self, stream: str, row: DeadLetter) -> None:
-        """Count a row."""
+    def add(self, stream: str, row: DeadLetter, key: str = "") -> None:
+        """Count a row of the file with this key."""
         reason, column = self._kind_of(row)
         stream = stream[:_MAX_NAME_CHARACTERS]
         kind = stream, reason[:_MAX_NAME_CHARACTERS], column[:_MAX_NAME_CHARACTERS]
@@ -68,7 +71,9 @@ class Summary:
         self.rows += 1
         data, wrong = row.data, row.rejection.field
         self.kinds.setdefault(kind, Kind()).add(
-            row.extracted_at, lambda: masked_example(data, wrong) if data is not None else ""
+            row.extracted_at,
+            # Of a row that can't be read, where it is.
+            lambda: f"{key}, {row.fault}" if data is None else masked_example(data, wrong),
         )
 
     def _kind_of(self, row: DeadLetter) -> tuple[str, str]:
@@ -103,6 +108,7 @@ class Summary:
             ],
             "skipped_files": self.skipped_files,
             "skipped": [{"key": key, "cause": cause} for key, cause in self.skipped.items()],
+            **({"note": self.note} if self.note else {}),
         }
 
 
@@ -127,14 +133,18 @@ def summarize(
     """
     summary = Summary(mapped=frozenset(mapped_columns))
     origins = Origins(storage)
+    found = Found()
     # A row is stored after it was emitted, so no older file holds a row that matches.
     for number, file in enumerate(bucket.each(filters.since or 0)):
         view.on_file(number, None)
         origin = origins.of(file.key, file.label)
+        found.add(file, origin)
         if filters.may_hold(file, origin):
             rows_before = summary.rows
             _summarize_file(bucket, file, str(origin) if origin else UNKNOWN_STREAM, filters, summary)
             view.on_rows(summary.rows - rows_before)
+    if not summary.rows:
+        summary.note = found.instead_of(filters)
     return summary
 
 
@@ -146,7 +156,7 @@ def _summarize_file(
         with bucket.fetched(file) as content:
             for row in read_rows(layout_of(content)):
                 if filters.take(row, file):
-                    summary.add(stream, row)
+                    summary.add(stream, row, file.key)
     except UnusableFile as error:
         rows = summary.rows - rows_before
         summary.skip(file, f"{error}; {counted(rows, 'row')} before that included" if rows else str(error))

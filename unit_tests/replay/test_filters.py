@@ -10,7 +10,7 @@ from destination_customerio.dead_letters.reading.bucket import RejectedFile
 from destination_customerio.dead_letters.reading.layout import DeadLetter
 from destination_customerio.dead_letters.reading.stream_of_file import Origin
 from destination_customerio.errors import Rejection
-from destination_customerio.replay.filters import Filters, parse_since
+from destination_customerio.replay.filters import Filters, Found, parse_since
 
 ORIGIN = Origin("shop", "users", is_exact=True)
 
@@ -95,3 +95,53 @@ def test_files_are_sorted_in_the_order_in_which_they_were_written() -> None:
         RejectedFile(f"x/{number}.csv", f"{number}.csv", "e", 1, "text/csv", {}) for number in (10, 9)
     )
     assert sorted([tenth, ninth], key=lambda file: file.order) == [ninth, tenth]
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        (Filters(stream="user"), "matches --stream user. The files in the bucket are of streams: "),
+        (Filters(sync_id=7), "matches --sync-id 7. The files in the bucket are of streams: "),
+        (
+            Filters(7, "user", 0),
+            (
+                "matches --sync-id 7 --stream user --since 1970-01-01T00:00:00Z. The files in the bucket stored since "
+                "1970-01-01T00:00:00Z are of streams: "
+            ),
+        ),
+    ],
+)
+def test_filters_that_match_nothing_are_answered_with_what_there_is(filters: Filters, words: str) -> None:
+    """A typing error in a name would otherwise look like an empty bucket."""
+    found = Found()
+    found.add(a_file(Label("users", "shop", 42, 1, 0)), ORIGIN)
+    found.add(a_file(Label("orders", "", 41, 1, 0)), Origin("", "orders", is_exact=True))
+    assert found.instead_of(filters) == f"No rejected row {words}orders, shop.users; syncs: 41, 42."
+
+
+def test_without_filters_there_is_nothing_to_explain() -> None:
+    """No rejected rows are good news."""
+    assert Found().instead_of(Filters()) == ""
+
+
+def test_filters_on_an_empty_bucket() -> None:
+    """The bucket path may be wrong."""
+    words = Found().instead_of(Filters(stream="users"))
+    assert words == "No rejected row matches --stream users: the bucket path has no files."
+
+
+def test_files_of_unknown_streams_are_named_as_such() -> None:
+    """Neither label nor key says what they are."""
+    found = Found()
+    found.add(a_file(), None)
+    assert found.instead_of(Filters(stream="users")).endswith("are of unknown streams and syncs.")
+
+
+def test_any_number_of_streams_makes_one_short_sentence() -> None:
+    """Sources may name streams by ids."""
+    found = Found()
+    for number in range(3_000):
+        found.add(a_file(), Origin("", f"{number:04}" + "x" * 10_000, is_exact=True))
+    words = found.instead_of(Filters(stream="users"))
+    assert len(words) < 5_000
+    assert " and 980 more." in words

@@ -50,5 +50,8 @@ def test_a_stopped_replay_says_how_to_resume() -> None:
 
 def test_unreadable_rows_are_counted_separately() -> None:
     """Another replay would not help them."""
-    assert file_words(3, 1) == "3 rejected again, 1 can't be read"
+    assert file_words(3, 1, "line 7: malformed") == "3 rejected again, 1 can't be read (line 7: malformed)"
+    assert file_words(3, 2, "line 7: malformed") == (
+        "3 rejected again, 2 can't be read (the first on line 7: malformed)"
+    )
     assert file_words(3, 0, would=True) == "3 would be rejected again"

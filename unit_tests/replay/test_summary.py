@@ -10,9 +10,9 @@ from destination_customerio.errors import Rejection
 from destination_customerio.replay.summary import Summary
 
 
-def a_row(field: str, reason: str = "required", data: bytes | None = b"{}") -> DeadLetter:
+def a_row(field: str, reason: str = "required", data: bytes | None = b"{}", fault: str = "") -> DeadLetter:
     """A row that was rejected for one of its fields."""
-    return DeadLetter(0, b"", "", 1_000, None, Rejection(reason, field, ""), data)
+    return DeadLetter(0, b"", "", 1_000, None, Rejection(reason, field, ""), data, fault)
 
 
 def test_beyond_a_thousand_kinds_further_rows_are_counted_by_stream() -> None:
@@ -53,11 +53,11 @@ def test_at_most_a_thousand_skipped_files_are_named() -> None:
     assert (found["skipped_files"], len(found["skipped"])) == (1_200, 1_000)
 
 
-def test_an_unreadable_row_has_no_example() -> None:
-    """It has no value that could be masked."""
+def test_an_unreadable_row_has_its_place_as_the_example() -> None:
+    """It has no value that could be masked, and the operator must find it in its file."""
     summary = Summary()
-    summary.add("users", a_row("", "unreadable", None))
-    assert [kind.example for kind in summary.kinds.values()] == [""]
+    summary.add("users", a_row("", "unreadable", None, "line 7: malformed"), "rejected/1.csv")
+    assert [kind.example for kind in summary.kinds.values()] == ["rejected/1.csv, line 7: malformed"]
 
 
 @pytest.mark.parametrize(

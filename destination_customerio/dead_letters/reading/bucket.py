@@ -1,7 +1,7 @@
 """The files of rejected rows in the bucket: list, fetch, move, replace.
 
 A file is one version of an object, identified by its ETag: content and version are fetched together, so that only what
-was read is replaced later, and a change by somebody else in between is noticed. Content is read from a temporary file,
+was read is replaced later (`replacing`), and a change by somebody else in between is noticed. Content is read from a temporary file,
 never from memory.
 """
 
@@ -23,7 +23,8 @@ from destination_customerio.dead_letters.keys import (
     shortened,
 )
 from destination_customerio.dead_letters.labels import Label, read_label
-from destination_customerio.dead_letters.reading.layout import UnusableFile
+from destination_customerio.dead_letters.reading.replacing import Replacing, VersionChanged, is_aside
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.dead_letters.s3_upload import upload
@@ -94,6 +95,7 @@ class RejectedFiles:
         self._root = bucket_root(storage)
         with self._explained("The bucket of rejected rows could not be opened"):
             self._client: S3Client = make_client(storage)
+        self._replacing = Replacing(self._client, storage, self._etag_of)
 
     def __enter__(self) -> Self:
         return self
@@ -132,11 +134,15 @@ class RejectedFiles:
                 content.seek(0)
             yield content
 
-    def is_unchanged(self, file: RejectedFile) -> bool:
-        """Whether the object is still the version that was listed."""
+    def check_unchanged(self, file: RejectedFile) -> None:
+        """Check that the object is still the version that was listed.
+
+        Raises:
+            UnusableFile: it is not.
+        """
         with self._explained(f"The file {file.key} could not be checked for changes"):
-            now = self._look_up(file.key)
-        return now is not None and now.etag == file.etag
+            if self._etag_of(file.key) != file.etag:
+                raise _modified()
 
     def keep_replayed(self, file: RejectedFile, content: IO[bytes]) -> str:
         """Store rows of a file that were sent; returns the key.
@@ -157,14 +163,38 @@ class RejectedFiles:
         return key
 
     def replace(self, file: RejectedFile, content: IO[bytes]) -> None:
-        """Replace the content of a file atomically; its label stays."""
+        """Replace the content of a file atomically; its label stays.
+
+        Raises:
+            UnusableFile: the object is no longer the version that was listed, and was left as it is.
+        """
         with self._explained(f"Rows of {file.key} were sent, but could not be removed from the file"):
-            upload(self._client, self._storage, file.key, content, file.content_type, file.metadata)
+            try:
+                self._replacing.replace(file, content)
+            except VersionChanged:
+                raise _modified() from None
 
     def delete(self, file: RejectedFile) -> None:
-        """Delete a file whose rows were all moved."""
+        """Delete a file whose rows were all moved.
+
+        Raises:
+            UnusableFile: the object is no longer the version that was listed, and was left as it is.
+        """
         with self._explained(f"All rows of {file.key} were sent, but the file could not be deleted"):
-            self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=file.key)
+            try:
+                self._replacing.delete(file)
+            except VersionChanged:
+                raise _modified() from None
+
+    def delete_leftovers(self) -> None:
+        """Delete what replays that were killed have left beside the files; no other replay may be running."""
+        with self._explained("What an earlier replay left in the bucket could not be deleted"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._storage.s3_bucket_name, Prefix=self._root + "_replay_"
+            )
+            for found in (found for page in pages for found in page.get("Contents", ())):
+                if is_aside(found["Key"].removeprefix(self._root)):
+                    self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=found["Key"])
 
     def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
         for found in page.get("Contents", ()):
@@ -174,9 +204,14 @@ class RejectedFiles:
                 and rest != LEASE_NAME
                 and not is_test_object(rest)
                 and not rest.startswith(f"{REPLAYED}/")
+                and not is_aside(rest)
             )
             if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
                 yield found["Key"]
+
+    def _etag_of(self, key: str) -> str | None:
+        found = self._look_up(key)
+        return found.etag if found else None
 
     def _look_up(self, key: str) -> RejectedFile | None:
         from botocore.exceptions import ClientError
@@ -247,6 +282,10 @@ class RejectedFiles:
 
     def _explained(self, failed: str) -> AbstractContextManager[None]:
         return explained(self._storage, failed, passing=UnusableFile)
+
+
+def _modified() -> UnusableFile:
+    return UnusableFile("it was modified while its rows were being sent")
 
 
 def _changed() -> UnusableFile:

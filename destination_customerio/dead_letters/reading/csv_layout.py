@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.dead_letters.reading.layout import (
-    MAX_ROW_BYTES,
+    BYTE_ORDER_MARK,
     DeadLetter,
-    UnusableFile,
     check_row,
     is_json,
-    lines_of,
     milliseconds,
     no_rejected_rows,
     split_reasons,
     sync_id_in,
     with_reasons,
 )
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.row_format import (
     DATA,
     EXTRACTED_AT,
@@ -35,9 +34,14 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from destination_customerio.dead_letters.reading.layout import Layout
+    from destination_customerio.dead_letters.reading.row_texts import RowText
+
+# Far beyond any schema, in both; other files in the bucket may have no line ends, or nothing but commas.
+MAX_HEADER_BYTES = 4 << 20
+_MAX_COLUMNS = 100_000
 
 _CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",\r\n][^,\r\n]*+|))(,|\r?\n?\Z)')
 _BARE_JSON = re.compile(
@@ -54,7 +58,7 @@ class _Header:
 
     def cells(self, text: bytes) -> list[bytes]:
         """The cells of a row, quotes included."""
-        cells = list(_split(text))
+        cells = list(islice(_split(text), len(self.names) + 1))
         if len(cells) != len(self.names):
             raise ValueError("the row has more or fewer cells than the header")
         return cells
@@ -123,17 +127,19 @@ class _Table:
     """See `Layout`."""
 
     def __init__(
-        self, header_text: bytes, header: _Header, contents: _Contents, records: Iterator[bytes]
+        self, header_text: bytes, header: _Header, contents: _Contents, rows: Iterator[RowText]
     ) -> None:
         self.header = header_text
         self._header = header
         self._contents = contents
-        self._records = records
+        self._rows = rows
 
-    def texts(self) -> Iterator[bytes]:
-        for record in self._records:
-            if record.strip():
-                yield record if record.endswith(b"\n") else record + b"\r\n"
+    def texts(self) -> Iterator[RowText]:
+        for row in self._rows:
+            if row.rest is not None or (row.text.endswith(b"\n") and not row.text.isspace()):
+                yield row
+            elif row.text.strip():
+                yield row._replace(text=row.text + b"\r\n")
 
     def read(self, number: int, text: bytes) -> DeadLetter:
         cells = self._header.cells(text)
@@ -157,54 +163,33 @@ class _Table:
         return b",".join(cells) + text[len(text.rstrip(b"\r\n")) :]
 
 
-def open_table(
-    first: bytes, file: IO[bytes], properties: Mapping[str, Any], max_row_bytes: int = MAX_ROW_BYTES
-) -> Layout:
+def open_table(rows: Iterator[RowText], properties: Mapping[str, Any]) -> Layout:
     """Start reading a table.
 
     Args:
-        first: its first line
-        file: what comes after that
+        rows: its rows, the header first
         properties: the top-level properties of the stream's schema, if they are known
-        max_row_bytes: the length beyond which a row counts as broken
 
     Raises:
         UnusableFile: it is not a table of rejected rows.
     """
-    records = _records(chain([first], lines_of(file, max_row_bytes)), max_row_bytes)
-    text = next(records, b"")
+    text = next((row.text for row in rows), b"").removeprefix(BYTE_ORDER_MARK)
     try:
-        names = [_unquoted(cell).decode() for cell in _split(text)]
+        names = [_unquoted(cell).decode() for cell in islice(_split(text), _MAX_COLUMNS + 1)]
     except ValueError:
         names = []
+    if len(text) > MAX_HEADER_BYTES or len(names) > _MAX_COLUMNS:
+        raise no_rejected_rows()
     if RAW_ID not in names or len(set(names)) < len(names):
         raise no_rejected_rows()
     if not text.endswith(b"\n"):
         text += b"\r\n"
     header = _Header(names)
     if REJECTED_COLUMNS[0] in names:
-        return _Table(text, header, _FlatColumns(header, properties), records)
+        return _Table(text, header, _FlatColumns(header, properties), rows)
     if DATA not in names:
         raise UnusableFile("its table has neither the rows nor the reasons of their rejection")
-    return _Table(text, header, _OneColumn(header), records)
-
-
-def _records(lines: Iterable[bytes], max_row_bytes: int) -> Iterator[bytes]:
-    """The rows of a table: lines, joined while a quote is open."""
-    pieces: list[bytes] = []
-    size = 0
-    is_open = False
-    for line in lines:
-        pieces.append(line)
-        size += len(line)
-        is_open ^= bool(line.count(b'"') & 1)
-        if not is_open:
-            yield b"".join(pieces)
-            pieces, size = [], 0
-        elif size > max_row_bytes:
-            break
-    if pieces:
-        raise UnusableFile("it has a quote that is never closed")
+    return _Table(text, header, _OneColumn(header), rows)
 
 
 def _split(record: bytes) -> Iterator[bytes]:

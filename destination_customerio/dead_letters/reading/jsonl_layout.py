@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
-    MAX_ROW_BYTES,
     DeadLetter,
-    lines_of,
+    check_values,
     milliseconds,
     split_reasons,
     sync_id_in,
@@ -19,13 +18,15 @@ from destination_customerio.dead_letters.row_format import DATA, EXTRACTED_AT, M
 from destination_customerio.exact_json.spans import members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from destination_customerio.dead_letters.reading.row_texts import RowText
     from destination_customerio.errors import Rejection
 
 
 # Every row has at least one of these; a row that somebody wrote or copied may lack the others.
 _MARKS = (RAW_ID, DATA, REJECTED_COLUMNS[0])
+_OWN = frozenset((*_MARKS, EXTRACTED_AT, META))
 
 
 def may_be_rejected_rows(start: bytes) -> bool:
@@ -38,20 +39,22 @@ class JsonLinesLayout:
 
     header = b""
 
-    def __init__(self, file: IO[bytes], max_row_bytes: int = MAX_ROW_BYTES) -> None:
-        self._file = file
-        self._max_row_bytes = max_row_bytes
+    def __init__(self, rows: Iterable[RowText]) -> None:
+        self._rows = rows
 
-    def texts(self) -> Iterator[bytes]:
+    def texts(self) -> Iterator[RowText]:
         """See `Layout`."""
-        for line in lines_of(self._file, self._max_row_bytes):
-            text = line.removeprefix(BYTE_ORDER_MARK)
-            if text.strip():
-                yield text if text.endswith(b"\n") else text + b"\n"
+        for row in self._rows:
+            text = row.text.removeprefix(BYTE_ORDER_MARK)
+            if row.rest is not None or (text.endswith(b"\n") and not text.isspace()):
+                yield row._replace(text=text)
+            elif text.strip():
+                yield row._replace(text=text + b"\n")
 
     def read(self, number: int, text: bytes) -> DeadLetter:
         """See `Layout`."""
-        found = {member.name: member for member in members(text)}
+        check_values(text)
+        found = {member.name: member for member in members(text) if member.name in _OWN}
         if not any(mark in found for mark in _MARKS):
             raise ValueError("not a rejected row")
         raw_id, extracted_at, meta = (

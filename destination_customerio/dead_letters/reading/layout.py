@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import zlib
+import re
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.airbyte.emitted_at import in_milliseconds
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.row_format import (
     OUR_COLUMNS,
     REJECTED_COLUMNS,
@@ -23,14 +22,17 @@ from destination_customerio.exact_json.spans import Member, members
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from destination_customerio.dead_letters.reading.row_texts import RowText
+
 UNREADABLE = "unreadable"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A row is one line, except for line ends in quotes; one that never ends comes from a missing quote.
-MAX_ROW_BYTES = 256 << 20
+# Each value takes up to a hundred bytes once it is parsed, an empty array in three bytes of text too.
+MAX_VALUES = 1_000_000
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-class UnusableFile(ValueError):  # noqa: N818 - the state of the file
-    """The file is left alone: it holds no rejected rows, is broken, or gone; the text says which, in half a sentence."""
+class TooLarge(ValueError):  # noqa: N818 - the state of the row
+    """A row that would take too much memory or time; the text says how far it goes."""
 
 
 def no_rejected_rows() -> UnusableFile:
@@ -43,11 +45,13 @@ class DeadLetter:
     """One rejected row of a file.
 
     number        its position in the file, from 0
-    text          the row as it is in the file, with its line end
+    text          the row as it is in the file, with its line end; of a row that is too long only the beginning
     raw_id        its `_airbyte_raw_id`; "" when somebody removed it
     extracted_at  milliseconds since 1970; None when unknown
     sync_id       None when unknown
     data          the original row, a JSON text on one line; None when the row can't be read
+    fault         why it can't be read, with its line in the file: "line 7: malformed"
+    rest          what follows `text` in a row that is too long, to be read before the next row
     """
 
     number: int
@@ -57,6 +61,8 @@ class DeadLetter:
     sync_id: int | None
     rejection: Rejection
     data: bytes | None
+    fault: str = ""
+    rest: Iterator[bytes] | None = None
 
 
 class Layout(Protocol):
@@ -64,11 +70,11 @@ class Layout(Protocol):
 
     header: bytes
 
-    def texts(self) -> Iterator[bytes]:
+    def texts(self) -> Iterator[RowText]:
         """The rows as they are in the file.
 
         Raises:
-            UnusableFile: the file is truncated.
+            UnusableFile: see `RowTexts`.
         """
         ...
 
@@ -85,39 +91,17 @@ class Layout(Protocol):
         ...
 
 
-def lines_of(file: IO[bytes], max_line_bytes: int = MAX_ROW_BYTES) -> Iterator[bytes]:
-    """The lines of a file, with their ends.
-
-    Raises:
-        UnusableFile: one is too long, or the file is truncated.
-    """
-    with decompressing():
-        while line := file.readline(max_line_bytes):
-            if len(line) == max_line_bytes and not line.endswith(b"\n"):
-                raise UnusableFile(f"it has a line of more than {max_line_bytes:,} bytes")
-            yield line
-
-
-@contextlib.contextmanager
-def decompressing() -> Iterator[None]:
-    """For the time in which a file is read that may be compressed.
-
-    Raises:
-        UnusableFile: it is truncated.
-    """
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise UnusableFile("its compression is broken, or it is truncated") from None
-
-
 def split_reasons(text: bytes, *, flattened: bool = False) -> tuple[Rejection, bytes]:
     """The reasons in an object, and the JSON text of everything else in it on one line.
 
     Args:
         text: a JSON object
         flattened: whether it has Airbyte's columns too
+
+    Raises:
+        ValueError: it is malformed, or has too many values.
     """
+    check_values(text)
     words = dict.fromkeys(REJECTED_COLUMNS, "")
     kept: list[bytes] = []
     for member in members(text):
@@ -159,9 +143,28 @@ def check_row(data: bytes) -> None:
         raise ValueError("not a JSON object")
 
 
+def check_values(text: bytes) -> None:
+    """Check how many values a JSON text has, before it is parsed.
+
+    Raises:
+        TooLarge: more than a row may have.
+    """
+    if len(text) <= MAX_VALUES:
+        return
+    # A text with that many strings has that many values, or is so rare that it may count as such.
+    if _separators(text) > MAX_VALUES and (
+        text.count(b'"') > 2 * MAX_VALUES or _separators(_STRING.sub(b"", text)) > MAX_VALUES
+    ):
+        raise TooLarge(f"more than {MAX_VALUES:,} values")
+
+
+def _separators(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
 def text_or_empty(value: bytes) -> str:
     """A JSON value if it is a string, otherwise ""."""
-    parsed = parse(value)
+    parsed = parse(value) if value[:1] == b'"' else None
     return parsed if isinstance(parsed, str) else ""
 
 
@@ -174,13 +177,23 @@ def milliseconds(text: bytes) -> int | None:
 
 
 def sync_id_in(meta: bytes) -> int | None:
-    """The sync id in `_airbyte_meta`; None when there is none."""
+    """The sync id in `_airbyte_meta`; None when there is none.
+
+    Raises:
+        TooLarge: it has too many values.
+    """
+    check_values(meta)
     sync_id = (parse_object(meta) or {}).get("sync_id")
     return sync_id if type(sync_id) is int else None
 
 
 def is_json(text: bytes) -> bool:
-    """Whether a text is valid JSON, however deeply nested."""
+    """Whether a text is valid JSON, however deeply nested.
+
+    Raises:
+        TooLarge: it has too many values.
+    """
+    check_values(text)
     try:
         parse(text)
     except NestedTooDeeply:

@@ -21,23 +21,31 @@ What comes back:
 
   Older versions gave columns outside the schema a column of their own in a longer header; those are read too.
 
-A row that somebody edited and broke has no data, and the reason `unreadable`.
+A row that somebody edited and broke has no data, and the reason `unreadable`. So has one that is longer than 32 MiB, or
+has more than a million values: it is neither held in memory nor parsed.
 """
 
 from __future__ import annotations
 
 import gzip
+import math
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from destination_customerio.dead_letters.reading.csv_layout import open_table
+from destination_customerio.dead_letters.reading.csv_layout import MAX_HEADER_BYTES, open_table
 from destination_customerio.dead_letters.reading.jsonl_layout import JsonLinesLayout, may_be_rejected_rows
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
-    MAX_ROW_BYTES,
     UNREADABLE,
     DeadLetter,
-    decompressing,
+    TooLarge,
     no_rejected_rows,
+)
+from destination_customerio.dead_letters.reading.row_texts import (
+    MAX_ROW_BYTES,
+    MAX_UNPACKED_BYTES,
+    RowTexts,
+    UnusableFile,
+    decompressing,
 )
 from destination_customerio.errors import Rejection
 
@@ -47,47 +55,77 @@ if TYPE_CHECKING:
     from destination_customerio.dead_letters.reading.layout import Layout
 
 GZIP_MAGIC = b"\x1f\x8b"
-# Far beyond what 2,000 columns need; other files in the bucket may have no line ends.
-_MAX_HEADER_BYTES = 4 * 1024 * 1024
+_OTHER_COMPRESSIONS = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"\xff\x06\x00\x00sNaPpY": "Snappy",
+    b"PK\x03\x04": "ZIP",
+    GZIP_MAGIC: "gzip twice",
+}
 
 
 def layout_of(
-    file: IO[bytes], properties: Mapping[str, Any] | None = None, max_row_bytes: int = MAX_ROW_BYTES
+    file: IO[bytes],
+    properties: Mapping[str, Any] | None = None,
+    max_row_bytes: int = MAX_ROW_BYTES,
+    max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
 ) -> Layout:
     """Start reading a file.
 
     Args:
         file: the object's content, from its start
         properties: the top-level properties of the stream's schema, if they are known
-        max_row_bytes: the length beyond which a row counts as broken
+        max_row_bytes: the length beyond which a row can't be read
+        max_unpacked_bytes: the length beyond which a compressed file can't be read
 
     Raises:
         UnusableFile: it is not a file of rejected rows.
     """
-    start = file.tell()
-    magic = file.read(len(GZIP_MAGIC))
-    file.seek(start)
-    content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if magic == GZIP_MAGIC else file
+    is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    file.seek(0)
+    content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
     with decompressing():
-        first = content.readline(_MAX_HEADER_BYTES).removeprefix(BYTE_ORDER_MARK)
-    if first.lstrip()[:1] == b"{" and may_be_rejected_rows(first):
-        content.seek(0 if content is not file else start)
-        return JsonLinesLayout(content, max_row_bytes)
-    if len(first) >= _MAX_HEADER_BYTES:
+        first = content.readline(MAX_HEADER_BYTES).removeprefix(BYTE_ORDER_MARK)
+        content.seek(0)
+    for magic, name in _OTHER_COMPRESSIONS.items():
+        if first.startswith(magic):
+            raise UnusableFile(f"it is compressed with {name}; decompress it, or compress it with gzip")
+    is_json_lines = first.lstrip()[:1] == b"{" and may_be_rejected_rows(first)
+    if len(first) >= MAX_HEADER_BYTES and not is_json_lines:
         raise no_rejected_rows()
-    return open_table(first, content, properties or {}, max_row_bytes)
+    rows = RowTexts(
+        content,
+        spans_lines=not is_json_lines,
+        max_row_bytes=max_row_bytes,
+        max_unpacked_bytes=max_unpacked_bytes if is_compressed else math.inf,
+    )
+    return JsonLinesLayout(rows) if is_json_lines else open_table(iter(rows), properties or {})
 
 
 def read_rows(layout: Layout) -> Iterator[DeadLetter]:
-    """All rows of a file in the order in which they were written, malformed ones included.
+    """All rows of a file in the order in which they were written, those that can't be read included.
 
     Raises:
-        UnusableFile: the file is truncated.
+        UnusableFile: the file is truncated, or has a quote that is never closed.
     """
-    for number, text in enumerate(layout.texts()):
+    for number, (line, text, rest) in enumerate(layout.texts()):
+        if rest is not None:
+            yield _unreadable(number, text, line, f"longer than {len(text):,} bytes", rest)
+            continue
         try:
             row = layout.read(number, text)
+        except TooLarge as error:
+            row = _unreadable(number, text, line, str(error))
         except ValueError:
-            words = "The row is malformed. Correct it, or restore it from the source."
-            row = DeadLetter(number, text, "", None, None, Rejection(UNREADABLE, "", words), None)
+            row = _unreadable(number, text, line, "malformed")
         yield row
+
+
+def _unreadable(
+    number: int, text: bytes, line: int, fault: str, rest: Iterator[bytes] | None = None
+) -> DeadLetter:
+    words = "The row can't be read. Correct it, or restore it from the source."
+    rejection = Rejection(UNREADABLE, "", words)
+    return DeadLetter(number, text, "", None, None, rejection, None, f"line {line}: {fault}", rest)

@@ -15,13 +15,9 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.storage import CsvFormat, Flattening, JsonlFormat
-from destination_customerio.dead_letters.reading.layout import (
-    MAX_ROW_BYTES,
-    UNREADABLE,
-    DeadLetter,
-    UnusableFile,
-)
+from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
+from destination_customerio.dead_letters.reading.row_texts import MAX_ROW_BYTES, UnusableFile
 from destination_customerio.dead_letters.row_format import REJECTED_COLUMNS, row_encoder
 from destination_customerio.errors import Rejection
 from unit_tests.dead_letters.test_row_format import (
@@ -290,18 +286,6 @@ def test_other_files_are_recognized(file: bytes) -> None:
     """Anything else in the bucket, and truncated files."""
     with pytest.raises(UnusableFile):
         read(file)
-
-
-def test_a_row_without_end_is_not_read_into_memory() -> None:
-    """A quote that is never closed would turn the rest of the table into one row."""
-    header = b'"_airbyte_raw_id","_airbyte_data"\r\n'
-    endless_row = b'1,"' + b"x\n" * 10_000 + b'"\n'
-    with pytest.raises(UnusableFile, match="a quote that is never closed"):
-        read(header + endless_row, max_row_bytes=1_000)
-    with pytest.raises(UnusableFile, match="a line of more than 1,000 bytes"):
-        read(header + b"x" * 10_000, max_row_bytes=1_000)
-    with pytest.raises(UnusableFile, match="a line of more than 1,000 bytes"):
-        read(b'{"_airbyte_data":' + b" " * 10_000, max_row_bytes=1_000)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,288 @@
+"""`replay` while others write below the same bucket path: a person who corrects a file, a sync, a second replay."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tempfile
+import threading
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from destination_customerio.dead_letters.reading.bucket import RejectedFiles
+from destination_customerio.dead_letters.reading.row_texts import UnusableFile
+from integration_tests.command_line import ended, run_command, started
+from integration_tests.connector import record, run_connector, wait_until
+from integration_tests.rejected_rows import (
+    CATALOG,
+    GOOD_ORDERS,
+    LEASE_KEY,
+    LINES,
+    arrived,
+    config,
+    contents,
+    fill,
+    let_lease_lapse,
+    rows_in,
+    seqs,
+)
+from integration_tests.s3_proxy import CONDITIONS, Proxy, Request, proxy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.buckets import Bucket
+    from tools.local_track_api import LocalTrackApi
+
+
+def with_conditions(_: Proxy) -> None:
+    """A store with conditional writes."""
+
+
+def ignoring_conditions(proxy: Proxy) -> None:
+    """A store, or a gateway before it, that ignores conditions."""
+    proxy.ignored = CONDITIONS
+
+
+def refusing_conditions(proxy: Proxy) -> None:
+    """A store that answers conditional writes with 501."""
+    refuse = proxy.refuse
+
+    def refuse_conditions(request: Request) -> str | None:
+        is_write = request.method in ("PUT", "POST", "DELETE")
+        return "NotImplemented" if is_write and CONDITIONS & set(request.headers) else refuse(request)
+
+    proxy.refuse = refuse_conditions
+
+
+STORES = [with_conditions, ignoring_conditions, refusing_conditions]
+
+
+def fixed(content: bytes) -> bytes:
+    """The file with the missing person of its first row."""
+    return content.replace(b'""person_id"": null', b'""person_id"": ""u9""', 1)
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("rows", [LINES[:9], LINES[1:3]], ids=["rest is written back", "file is deleted"])
+def test_a_file_that_is_corrected_while_it_is_replaced_is_kept(
+    api: LocalTrackApi, bucket: Bucket, store: Callable[[Proxy], None], rows: list[bytes]
+) -> None:
+    """Whatever the store can do; the report says that the file was modified."""
+    fill(api, bucket.config(), rows)
+    (key,) = bucket.keys()
+    corrected = fixed(bucket.read(key)) + b"\r\n"
+
+    def correct(request: Request) -> None:
+        is_large_step = request.method == "PUT" and "x-amz-copy-source" not in request.headers
+        at_rest = is_large_step and ("/_replay_" in request.path or key in request.path) and request.body
+        at_deletion = request.method == "DELETE" and key in request.path and store is with_conditions
+        moving = is_large_step and "/replayed/" in request.path and len(rows) == 2
+        if LEASE_KEY not in request.path and (at_rest or at_deletion or moving):
+            bucket.client.put_object(Bucket=bucket.name, Key=key, Body=corrected)
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = correct
+        store(proxy)
+        done = run_command("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{key}: left unchanged: it was modified while its rows were being sent." in done.stdout
+    assert bucket.read(key) == corrected
+    assert len(bucket.keys()) == 2
+    assert run_command("replay", config(api, bucket.config()), CATALOG).exit_code == 0
+    assert len(arrived(api)) == len(GOOD_ORDERS) + 1 if len(rows) == 9 else 2
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_replay_ends_the_same_on_every_store(
+    api: LocalTrackApi, bucket: Bucket, store: Callable[[Proxy], None]
+) -> None:
+    """Files are replaced with their labels, and nothing is left beside them."""
+    fill(api, bucket.config(path_format="{uuid}/"))
+    with proxy_to(bucket.endpoint) as proxy:
+        store(proxy)
+        storage = bucket.config(s3_endpoint=proxy.url, path_format="{uuid}/")
+        for _ in range(2):
+            done = run_command("replay", config(api, storage), CATALOG)
+            assert (done.exit_code, done.stderr) == (0, "")
+    assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6]
+    assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
+    assert len(bucket.keys()) == 3
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("change", ["corrected", "deleted", "none"])
+def test_a_large_file_is_replaced_only_if_it_is_unchanged(
+    bucket: Bucket, store: Callable[[Proxy], None], change: str
+) -> None:
+    """It is uploaded in parts, during which there is much time to correct it."""
+    key = "customerio/rejected/1.jsonl"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"first", Metadata={"a": "b"})
+    rest = os.urandom(17 << 20)
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def meddle(request: Request) -> None:
+            if request.method == "PUT" and "partNumber=2" in request.path:
+                if change == "corrected":
+                    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"corrected")
+                elif change == "deleted":
+                    bucket.client.delete_object(Bucket=bucket.name, Key=key)
+
+        proxy.refuse = meddle
+        store(proxy)
+        with RejectedFiles(bucket.storage(s3_endpoint=proxy.url)) as files:
+            (file,) = files.each()
+            with tempfile.TemporaryFile() as content:
+                content.write(rest)
+                content.seek(0)
+                with suppress(UnusableFile) if change != "none" else nullcontext():
+                    files.replace(file, content)
+    found = contents(bucket)
+    assert (
+        found
+        == {
+            "corrected": {key: b"corrected"},
+            "deleted": {},
+            "none": {key: rest},
+        }[change]
+    )
+    if change == "none":
+        assert bucket.client.head_object(Bucket=bucket.name, Key=key)["Metadata"] == {"a": "b"}
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket=bucket.name)
+
+
+def test_a_lost_answer_does_not_make_the_own_write_a_change_by_others(bucket: Bucket) -> None:
+    """boto3 sends the write again, and its condition no longer holds."""
+    key = "customerio/rejected/1.jsonl"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"first")
+    with proxy_to(bucket.endpoint) as proxy:
+        lost: list[Request] = []
+
+        def lose(request: Request) -> str | None:
+            if (
+                request.method in ("PUT", "DELETE")
+                and key in request.path
+                and request.method not in [earlier.method for earlier in lost]
+            ):
+                lost.append(request)
+                if request.method == "PUT":
+                    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"second")
+                else:
+                    bucket.client.delete_object(Bucket=bucket.name, Key=key)
+                return "InternalError"
+            return None
+
+        proxy.refuse = lose
+        with RejectedFiles(bucket.storage(s3_endpoint=proxy.url)) as files:
+            (file,) = files.each()
+            files.replace(file, io.BytesIO(b"second"))
+            assert contents(bucket) == {key: b"second"}
+            (file,) = files.each()
+            files.delete(file)
+    assert contents(bucket) == {}
+    assert [request.method for request in lost] == ["PUT", "DELETE"]
+
+
+def test_what_a_killed_replay_left_is_not_read_and_then_deleted(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Content that was uploaded to replace a file holds rows that the file holds too."""
+    fill(api, bucket.config(), LINES[:9])
+    (key,) = bucket.keys()
+    left = "customerio/rejected/_replay_0b1f5f0e-9a53-4c6e-8f25-0d2f6c3d2a11"
+    of_others = "customerio/rejected/_replay_notes.txt"
+    for name, body in ((left, bucket.read(key)), (of_others, b"notes")):
+        bucket.client.put_object(Bucket=bucket.name, Key=name, Body=body)
+    assert "9 rejected rows in 1 file." in run_command("rejected", config(api, bucket.config())).stdout
+    for arguments in (("--dry-run",), ()):
+        assert left in bucket.keys()  # noqa: SIM118 - no mapping
+        run_command("replay", config(api, bucket.config()), CATALOG, *arguments)
+    assert left not in bucket.keys()  # noqa: SIM118 - no mapping
+    assert bucket.read(of_others) == b"notes"
+    assert sorted(arrived(api)) == GOOD_ORDERS
+
+
+def test_a_sync_that_rejects_rows_meanwhile_loses_none(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Its files are not those of the replay, and the next replay has them."""
+    fill(api, bucket.config(), LINES[:9])
+    sync_has_ended = threading.Event()
+
+    def hold(request: Request) -> None:
+        if request.method == "PUT" and "/replayed/" in request.path:
+            sync_has_ended.wait()
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = hold
+        try:
+            with started("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG) as process:
+                wait_until(lambda: any("/replayed/" in request.path for request in proxy.requests))
+                later = [
+                    record("orders", {"person_id": f"u{n}", "event_name": "paid", "_seq": n})
+                    for n in range(100, 103)
+                ]
+                assert (
+                    run_connector("write", config(api, bucket.config(), "email"), CATALOG, later).exit_code
+                    == 0
+                )
+                sync_has_ended.set()
+                assert "6 rows accepted, 3 rejected again. Done." in ended(process).stdout
+        finally:
+            sync_has_ended.set()
+    assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6, 100, 101, 102]
+    done = run_command("replay", config(api, bucket.config()), CATALOG)
+    assert "3 rows accepted, 3 rejected again. Done." in done.stdout
+    assert sorted(arrived(api)) == [*GOOD_ORDERS, 100, 101, 102]
+
+
+def test_two_replays_at_once_send_each_row_once(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Both look for a lease before either has written one; the store lets only one write it."""
+    fill(api, bucket.config())
+    both_looked = threading.Barrier(2)
+    looks: list[Request] = []
+
+    def wait(request: Request) -> None:
+        if request.method == "GET" and LEASE_KEY in request.path:
+            looks.append(request)
+            if len(looks) <= 2:
+                both_looked.wait()
+
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.refuse = wait
+        settings = config(api, bucket.config(s3_endpoint=proxy.url))
+        with started("replay", settings, CATALOG) as one, started("replay", settings, CATALOG) as other:
+            found = sorted((ended(one), ended(other)), key=lambda done: done.exit_code)
+    assert [done.exit_code for done in found] == [0, 1]
+    assert "11 rows accepted, 3 rejected again. Done." in found[0].stdout
+    assert "Another replay of these rejected rows " in found[1].failure()
+    assert sorted(arrived(api)) == GOOD_ORDERS
+
+
+def test_the_lease_of_a_killed_replay_lapses_by_its_age_alone(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Containers may share a host name and not the numbers of their processes: that it is gone can't be known."""
+    fill(api, bucket.config())
+    with proxy_to(bucket.endpoint) as proxy:
+        held, test_has_ended = threading.Event(), threading.Event()
+
+        def hold(request: Request) -> None:
+            if request.method == "PUT" and "/replayed/" in request.path:
+                held.set()
+                test_has_ended.wait()
+
+        proxy.refuse = hold
+        try:
+            with started("replay", config(api, bucket.config(s3_endpoint=proxy.url)), CATALOG) as process:
+                wait_until(held.is_set)
+                process.send_signal(signal.SIGKILL)
+                assert ended(process).exit_code == -signal.SIGKILL
+            sent = len(arrived(api))
+            second = run_command("replay", config(api, bucket.config()), CATALOG).failure()
+            assert f", process {process.pid}, lease renewed " in second
+            assert "if it was killed, its lease lapses in " in second
+            assert len(arrived(api)) == sent
+        finally:
+            test_has_ended.set()
+    let_lease_lapse(bucket)
+    done = run_command("replay", config(api, bucket.config()), CATALOG)
+    assert "11 rows accepted, 3 rejected again. Done." in done.stdout
+    assert sorted(arrived(api)) == GOOD_ORDERS
