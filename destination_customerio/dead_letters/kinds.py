@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _MAX_EXAMPLE_BYTES = 100
 # Rows may hold any time, so the number of days has no limit of its own.
 _MAX_DAYS = 400
+# Rows made of maps may bring new column names forever; counts by name must not grow with them.
+_MAX_KINDS = 200
+_OTHER = ("other", "")
 
 
 @dataclass(slots=True)
@@ -48,6 +51,17 @@ class Kind:
         if (day := written_time(emitted_at)[:10]) and (day in self.by_day or len(self.by_day) < _MAX_DAYS):
             self.by_day[day] += 1
 
+    def merge(self, other: Kind) -> None:
+        """Count the rows of another as well."""
+        self.example = self.example or other.example
+        self.rows += other.rows
+        firsts = [moment for moment in (self.first, other.first) if moment is not None]
+        lasts = [moment for moment in (self.last, other.last) if moment is not None]
+        self.first, self.last = min(firsts, default=None), max(lasts, default=None)
+        for day, rows in other.by_day.items():
+            if day in self.by_day or len(self.by_day) < _MAX_DAYS:
+                self.by_day[day] += rows
+
     def to_json(self) -> dict[str, Any]:
         """The counts as members of a JSON document."""
         return {
@@ -57,6 +71,14 @@ class Kind:
             "example": self.example,
             "by_day": dict(sorted(self.by_day.items())),
         }
+
+
+def kind_of(kinds: dict[tuple[str, str], Kind], reason: str, column: str) -> Kind:
+    """The kind of a reason and column; beyond a limit, new kinds are `other`."""
+    name = reason, column
+    if len(kinds) >= _MAX_KINDS and name not in kinds:
+        name = _OTHER
+    return kinds.setdefault(name, Kind())
 
 
 def masked_example(data: bytes, column: str) -> str:

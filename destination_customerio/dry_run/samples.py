@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from destination_customerio.dead_letters.kinds import Kind, masked_example
+from destination_customerio.dead_letters.kinds import Kind, kind_of, masked_example
 from destination_customerio.dead_letters.row_format import RecordParts
 from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
 from destination_customerio.exact_json.codec import JsonObject, as_object, parse
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 # a limit.
 _EXPLAINED_ROWS = 100
 _MAX_COLUMNS = 1_000
-_MAX_KINDS = 200
-_OTHER = ("other", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +119,7 @@ class StreamSamples:
         if self._kept[RejectedRow] < self.size:
             self._keep(RejectedRow(_row_of(line), rejection))
         self._judge_share()
-        name = rejection.reason, self.sync.columns.shown(rejection.field)
-        if len(self.rejected) >= _MAX_KINDS and name not in self.rejected:
-            name = _OTHER
-        kind = self.rejected.setdefault(name, Kind())
+        kind = kind_of(self.rejected, rejection.reason, self.sync.columns.shown(rejection.field))
         parts = RecordParts.of(line)
         kind.add(_milliseconds(parts.emitted_at), lambda: masked_example(parts.data, rejection.field))
 

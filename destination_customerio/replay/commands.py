@@ -34,7 +34,7 @@ from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
 from destination_customerio.reports.file import opened_report
-from destination_customerio.reports.page import rejected_page
+from destination_customerio.reports.page import rejected_page, replay_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.wiring import check_limits, start_lanes, stream_syncs
@@ -115,7 +115,12 @@ def _replay(
     storage = _storage(config)
     streams = read_catalog(parsed.catalog)
     inbox = Inbox(_BLOCKS_WAITING)
-    with RejectedFiles(storage) as bucket, open_view() as view, contextlib.ExitStack() as stack:
+    with (
+        opened_report(parsed.report) as report,
+        RejectedFiles(storage) as bucket,
+        open_view() as view,
+        contextlib.ExitStack() as stack,
+    ):
         syncs = stream_syncs(config, streams, view.say, replay_event_id)
         lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
         stack.callback(lanes.abort)
@@ -133,6 +138,10 @@ def _replay(
         outcome = replay.run(filters)
         for line in closing_lines(outcome, dry_run=parsed.dry_run):
             view.say(line)
+        if report:
+            objects = {str(sync.stream): sync.target.name for sync in syncs}
+            report.write(replay_page(outcome.to_json(objects, dry_run=parsed.dry_run)))
+            view.say(f"Report: {parsed.report}")
     return 128 + outcome.stopped_by if outcome.stopped_by else 0
 
 

@@ -56,7 +56,7 @@ class FileResult:
     @property
     def accepted(self) -> int:
         """How many rows were accepted."""
-        return self.selected - self.new_reasons.kinds.total()
+        return self.selected - self.new_reasons.rows
 
 
 class FileReplay:
@@ -194,7 +194,7 @@ class _Feed:
                 continue
             self.selected += 1
             origin = RowOrigin(row.number, row.raw_id or row.data.decode(errors="replace"))
-            block.append(self._messages.line(origin, row.data))
+            block.append(self._messages.line(origin, row.data, row.extracted_at))
             size += len(block[-1])
             if size >= CHUNK_BYTES:
                 self._post(block)

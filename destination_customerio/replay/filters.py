@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from destination_customerio.dead_letters.kinds import written_time
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

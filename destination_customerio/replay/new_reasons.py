@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from array import array
-from collections import Counter
 from typing import IO, TYPE_CHECKING
 
+from destination_customerio.dead_letters.kinds import Kind, kind_of, masked_example
+from destination_customerio.dead_letters.row_format import RecordParts
 from destination_customerio.dead_letters.spool import Backlog
 from destination_customerio.errors import Rejection
 from destination_customerio.replay.record_message import origin_of
-from destination_customerio.sync.stream_sync import count_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class NewReasons:
 
     Reasons are kept in a temporary file, so that memory holds eight bytes for each row.
 
-    kinds  how many rows, by reason and field as they may be shown
+    kinds  the rows by reason and field, as they may be shown
     """
 
     backlog = Backlog(0, is_full=False)
@@ -37,7 +37,7 @@ class NewReasons:
         self._columns = columns
         self._spool = spool
         self._starts = array("q")  # by the row's number; 0 for rows that were not rejected
-        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.kinds: dict[tuple[str, str], Kind] = {}
         spool.write(b"\n")
 
     def add(self, stream: Stream, line: bytes, rejection: Rejection, epoch: Epoch) -> None:
@@ -48,8 +48,15 @@ class NewReasons:
             self._starts.append(0)
         self._starts[number] = self._spool.seek(0, 2)
         self._spool.write(json.dumps([rejection.reason, rejection.field, rejection.message]).encode() + b"\n")
-        count_kind(self.kinds, *self._columns.countable(rejection))
+        parts = RecordParts.of(line)
+        kind = kind_of(self.kinds, *self._columns.countable(rejection))
+        kind.add(int(parts.emitted_at) or None, lambda: masked_example(parts.data, rejection.field))
         self._settle(epoch, 1)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were rejected again."""
+        return sum(kind.rows for kind in self.kinds.values())
 
     def reason_of(self, number: int) -> Rejection | None:
         """Why the row at an index of the file was rejected again; None if it was not."""

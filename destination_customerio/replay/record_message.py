@@ -29,17 +29,21 @@ class RecordMessages:
 
     def __init__(self, stream: Stream) -> None:
         namespace = b',"namespace":' + json_string(stream.namespace) if stream.namespace else b""
-        self._middle = b'"type":"RECORD","record":{"stream":%b%b,"emitted_at":0,"data":' % (
-            json_string(stream.name),
-            namespace,
-        )
+        self._middle = b'"type":"RECORD","record":{"stream":%b%b,' % (json_string(stream.name), namespace)
 
-    def line(self, origin: RowOrigin, data: bytes) -> bytes:
-        """One RECORD line; `data` is the row, a JSON text on one line."""
-        return b'{"replay":{"row":%d,"raw_id":%b},%b%b}}' % (
+    def line(self, origin: RowOrigin, data: bytes, extracted_at: int | None) -> bytes:
+        """One RECORD line.
+
+        Args:
+            origin: where the row comes from
+            data: the row, a JSON text on one line
+            extracted_at: when the source emitted it, in milliseconds since 1970; None when unknown
+        """
+        return b'{"replay":{"row":%d,"raw_id":%b},%b"emitted_at":%d,"data":%b}}' % (
             origin.row,
             json_string(origin.raw_id),
             self._middle,
+            extracted_at or 0,
             data,
         )
 

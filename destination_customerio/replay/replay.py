@@ -39,6 +39,7 @@ from functools import partial
 from itertools import chain
 from typing import IO, TYPE_CHECKING, cast
 
+from destination_customerio.dead_letters.kinds import Kind
 from destination_customerio.dead_letters.reading.layout import UNREADABLE, DeadLetter
 from destination_customerio.dead_letters.reading.reader import GZIP_MAGIC, layout_of, read_rows
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
@@ -203,10 +204,10 @@ class Replay:
 
     def _count(self, stream: str, result: FileResult) -> None:
         self.outcome.accepted[stream] += result.accepted
-        for (reason, column), rows in result.new_reasons.kinds.items():
-            self.outcome.rejected[stream, reason, column] += rows
+        for (reason, column), kind in result.new_reasons.kinds.items():
+            self.outcome.kind(stream, reason, column).merge(kind)
         if result.unreadable:
-            self.outcome.rejected[stream, UNREADABLE, ""] += result.unreadable
+            self.outcome.kind(stream, UNREADABLE, "").merge(Kind(result.unreadable, example=result.fault))
 
     def _skip(self, file: RejectedFile, cause: str) -> None:
         self.outcome.skipped_files += 1
@@ -280,4 +281,4 @@ def _sort_out(
 
 
 def _again(result: FileResult, *, would: bool = False) -> str:
-    return file_words(result.new_reasons.kinds.total(), result.unreadable, result.fault, would=would)
+    return file_words(result.new_reasons.rows, result.unreadable, result.fault, would=would)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from destination_customerio.dead_letters.kinds import Kind
 from destination_customerio.wording import counted, reason_with_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(slots=True)
@@ -24,10 +25,53 @@ class Outcome:
     """
 
     accepted: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    rejected: dict[tuple[str, str, str], Kind] = field(default_factory=dict)
     skipped_files: int = 0
     stopped_by: int | None = None
     note: str = ""
+
+    @property
+    def rejected_rows(self) -> int:
+        """How many rows were rejected again."""
+        return sum(kind.rows for kind in self.rejected.values())
+
+    def kind(self, stream: str, reason: str, column: str) -> Kind:
+        """The rows of a stream that were rejected again for a reason."""
+        return self.rejected.setdefault((stream, reason, column), Kind())
+
+    def sorted_kinds(self) -> list[tuple[tuple[str, str, str], Kind]]:
+        """Sorted by stream, the most frequent kind first."""
+        return sorted(self.rejected.items(), key=lambda item: (item[0][0], -item[1].rows))
+
+    def to_json(self, objects: Mapping[str, str], *, dry_run: bool) -> dict[str, Any]:
+        """The document of the report.
+
+        Args:
+            objects: the destination object of each stream
+            dry_run: whether nothing was sent
+        """
+        streams = sorted({*(+self.accepted), *(stream for stream, _, _ in self.rejected)})
+        return {
+            "is_dry_run": dry_run,
+            "is_stopped": self.stopped_by is not None,
+            "rows": {"accepted": self.accepted.total(), "rejected": self.rejected_rows},
+            "skipped_files": self.skipped_files,
+            "streams": [self._stream(stream, objects.get(stream, "")) for stream in streams],
+        }
+
+    def _stream(self, stream: str, object_name: str) -> dict[str, Any]:
+        kinds = [(name, kind) for name, kind in self.sorted_kinds() if name[0] == stream]
+        return {
+            "stream": stream,
+            "object": object_name,
+            "rows": {
+                "accepted": self.accepted[stream],
+                "rejected": sum(kind.rows for _, kind in kinds),
+            },
+            "rejected": [
+                {"reason": reason, "field": column, **kind.to_json()} for (_, reason, column), kind in kinds
+            ],
+        }
 
 
 def file_words(rejected: int, unreadable: int, fault: str = "", *, would: bool = False) -> str:
@@ -53,11 +97,9 @@ def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
         yield outcome.note
     would = "would be " if dry_run else ""
     sent = "sent" if dry_run else "accepted"
-    for (stream, reason, column), rows in sorted(
-        outcome.rejected.items(), key=lambda item: (item[0][0], -item[1])
-    ):
-        kind = reason_with_column(reason, column)
-        yield f"Stream {stream}: {counted(rows, 'row')} {would}rejected again: {kind}."
+    for (stream, reason, column), kind in outcome.sorted_kinds():
+        why = reason_with_column(reason, column)
+        yield f"Stream {stream}: {counted(kind.rows, 'row')} {would}rejected again: {why}."
     for stream, rows in sorted((+outcome.accepted).items()):
         yield f"Stream {stream}: {counted(rows, 'row')} {would}{sent}."
     skipped = (
@@ -66,7 +108,7 @@ def closing_lines(outcome: Outcome, *, dry_run: bool) -> Iterator[str]:
         else ""
     )
     yield (
-        f"{counted(outcome.accepted.total(), 'row')} {would}{sent}, {outcome.rejected.total():,} {would}rejected again."
+        f"{counted(outcome.accepted.total(), 'row')} {would}{sent}, {outcome.rejected_rows:,} {would}rejected again."
         f"{skipped} {_ending(outcome, dry_run=dry_run)}"
     )
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
+from destination_customerio.dead_letters.kinds import Kind
 from destination_customerio.replay.report import Outcome, closing_lines, file_words
 
 OUTCOME = Outcome(
     accepted=Counter({"shop.users": 1_000, "orders": 0}),
-    rejected=Counter(
-        {
-            ("orders", "required", "person_id"): 1,
-            ("orders", "too_large", ""): 2,
-            ("orders", "unreadable", ""): 3,
-        }
-    ),
+    rejected={
+        ("orders", "required", "person_id"): Kind(1),
+        ("orders", "too_large", ""): Kind(2),
+        ("orders", "unreadable", ""): Kind(3),
+    },
     skipped_files=1,
 )
 
