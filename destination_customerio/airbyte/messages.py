@@ -25,6 +25,8 @@ IGNORED_TYPES = frozenset(
 
 _STATE_TYPES = frozenset({"STREAM", "GLOBAL", "LEGACY"})
 _NULL = Raw(b"null")
+# Anything may be in a state; no source has more rows between two states.
+_MAX_SOURCE_ROWS = 10**15
 
 
 class Record(msgspec.Struct, gc=False):
@@ -104,6 +106,15 @@ def stream_of_state(text: bytes, start: int = 0) -> StreamKey | None:
     if isinstance(name, str) and isinstance(namespace, str):
         return namespace, name
     raise ValueError("a STREAM state without a stream")
+
+
+def source_rows(text: bytes, start: int = 0) -> int | None:
+    """How many rows the source counted since its previous state; None if the STATE at `start` doesn't say."""
+    stats = outer_members(text, start).get("sourceStats")
+    if stats is None or not is_object(text, stats.start):
+        return None
+    count = value_of(text, outer_members(text, stats.start).get("recordCount"))
+    return int(count) if type(count) in (int, float) and 0 <= count < _MAX_SOURCE_ROWS else None
 
 
 def acknowledgement(line: bytes, delivered: int, rejected: int) -> bytes:

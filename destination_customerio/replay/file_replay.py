@@ -128,6 +128,15 @@ class _ViewReporter:
     def on_retry(self, reason: str) -> None:
         self._view.on_retry(reason)
 
+    def on_delivered_bytes(self, body_bytes: int) -> None:
+        """See `Reporter`; the report of a replay has no rates."""
+
+    def on_source_count(self, rows: int) -> None:
+        """See `Reporter`; a file has no states."""
+
+    def on_acknowledged(self, rows: int) -> None:
+        """See `Reporter`; a file has no states."""
+
     def on_skipped_type(self, name: str) -> None:
         """The input of a replay has rows only."""
 

@@ -14,6 +14,7 @@ from destination_customerio.airbyte.messages import (
     UNREADABLE,
     outer_members,
     read_message,
+    source_rows,
     stream_of_state,
     unusual_row,
     value_of,
@@ -55,7 +56,13 @@ class SkippedType(NamedTuple):
     name: str
 
 
-Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType
+class SourceCount(NamedTuple):
+    """A state says how many rows the source has counted since the previous one."""
+
+    rows: int
+
+
+Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType | SourceCount
 
 # Newer versions of the protocol have a few new types; anything beyond that is not worth a log line.
 _MAX_REPORTED_TYPES = 20
@@ -131,15 +138,17 @@ class Intake:
             key = stream_of_state(text, start)
         except ValueError:
             raise not_a_message(self._lines_read, "it is a STATE of unknown form") from None
+        rows = source_rows(text, start)
+        made = () if rows is None else (SourceCount(rows),)
         if key is None:
             self._ledger.add_global_state(line)
-            return ()
+            return made
         try:
             sync = self._streams[key]
         except KeyError:
             raise unknown_stream(self._lines_read, "state", *key, self._streams.candidates(key[1])) from None
         self._ledger.add_stream_state(sync.queue, line)
-        return ()
+        return made
 
     def _skip(self, kind: Any) -> Sequence[SkippedType]:
         """Skip a message that is neither a RECORD nor a STATE."""

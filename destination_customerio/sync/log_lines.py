@@ -41,10 +41,26 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class RequestCounts:
-    """Requests to the Track API, failed attempts included, and retries by the reason of the failure."""
+    """Requests to the Track API, failed attempts included, and retries by the reason of the failure.
+
+    body_bytes  what was delivered, failed attempts left out
+    """
 
     requests: int = 0
+    body_bytes: int = 0
     retries: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class StateCounts:
+    """Rows by what states say of them.
+
+    acknowledged_rows  before the last state that was acknowledged
+    source_rows        before the last state that was received, as the source counted them; 0 if it doesn't count
+    """
+
+    acknowledged_rows: int = 0
+    source_rows: int = 0
 
 
 def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -> Iterator[str]:
@@ -86,6 +102,18 @@ def progress_line(
         f"{counted(read, 'row')} read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
         f"{sum(count.delivered for count in counts):,} {delivered_word} in {counted(requests.requests, 'request')}, "
         f"{_rejected(rejected)}{_skipped(skipped)}, {_retries(requests)}, {counted(sum(count.waiting for count in counts), 'row')} waiting."
+    )
+
+
+def pace_words(requests: int, sent_bytes: int, seconds: float, states: StateCounts) -> str:
+    """How fast requests went out in the last `seconds`, and how many of the source's rows are acknowledged."""
+    duration = max(seconds, 0.001)
+    pace = f" Lately {requests / duration:,.1f} requests/s and {sent_bytes / duration / 1e6:,.2f} MB/s."
+    if not states.source_rows:
+        return pace
+    return (
+        f"{pace} Of the {counted(states.source_rows, 'row')} that the source counted in its states so far, "
+        f"{states.acknowledged_rows:,} are acknowledged."
     )
 
 

@@ -23,7 +23,7 @@ from destination_customerio.delivery.partitioner import Barrier, HashPartitioner
 from destination_customerio.errors import ProtocolError, SyncError
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop
-from destination_customerio.sync.intake import Intake, Made, RejectedRow, SkippedType
+from destination_customerio.sync.intake import Intake, Made, RejectedRow, SkippedType, SourceCount
 from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.sync.shutdown import Shutdown
 from destination_customerio.wording import counted
@@ -176,6 +176,7 @@ class Pipeline:
         self._in_flight -= 1
         self._in_flight_weight -= batch.weight
         self._reporter.on_requests(done.requests)
+        self._reporter.on_delivered_bytes(batch.body_bytes)
         delivered = Counter(batch.epochs)
         for index, rejection in sorted(done.rejected.items()):
             epoch, line = batch.epochs[index], batch.lines[index]
@@ -222,6 +223,8 @@ class Pipeline:
                     self._keep(item)
                 case SkippedType(name):
                     self._reporter.on_skipped_type(name)
+                case SourceCount(rows):
+                    self._reporter.on_source_count(rows)
                 case _:
                     assert_never(item)
 
@@ -275,6 +278,7 @@ class Pipeline:
     def _emit_states(self) -> None:
         for state, delivered, rejected in self._ledger.take_ready():
             self._emit_state(state, delivered, rejected)
+            self._reporter.on_acknowledged(delivered + rejected)
 
     def _has_room(self) -> bool:
         weight = self._batcher.weight + self._in_flight_weight + self._ledger.waiting_bytes

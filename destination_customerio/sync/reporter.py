@@ -43,6 +43,18 @@ class Reporter(Protocol):
         """A batch was delivered in this many requests, failed attempts included."""
         ...
 
+    def on_delivered_bytes(self, body_bytes: int) -> None:
+        """A batch of this size was delivered; failed attempts don't count."""
+        ...
+
+    def on_source_count(self, rows: int) -> None:
+        """A state has arrived with the source's own count of the rows before it."""
+        ...
+
+    def on_acknowledged(self, rows: int) -> None:
+        """A state was acknowledged, with so many rows since the one before."""
+        ...
+
     def on_retry(self, reason: str) -> None:
         """An attempt failed and will be repeated."""
         ...
@@ -80,7 +92,11 @@ class LogReporter:
         self._delivered_word = delivered_word
         self._closing_lines = closing_lines
         self._requests = log_lines.RequestCounts()
+        self._states = log_lines.StateCounts()
         self._rows_before = 0
+        self._rejected_before = 0
+        self._requests_before = 0
+        self._bytes_before = 0
         self._reported_at = now
         self.due_at = now + _INTERVAL_SECONDS
 
@@ -90,6 +106,18 @@ class LogReporter:
     def on_requests(self, requests: int) -> None:
         """See `Reporter`."""
         self._requests.requests += requests
+
+    def on_delivered_bytes(self, body_bytes: int) -> None:
+        """See `Reporter`."""
+        self._requests.body_bytes += body_bytes
+
+    def on_source_count(self, rows: int) -> None:
+        """See `Reporter`."""
+        self._states.source_rows += rows
+
+    def on_acknowledged(self, rows: int) -> None:
+        """See `Reporter`."""
+        self._states.acknowledged_rows += rows
 
     def on_retry(self, reason: str) -> None:
         """See `Reporter`."""
@@ -108,9 +136,17 @@ class LogReporter:
             self._rows_before,
             self._delivered_word,
         )
-        self._log.info(line)
+        requests = self._requests.requests - self._requests_before
+        sent_bytes = self._requests.body_bytes - self._bytes_before
+        if requests:  # none in a dry run
+            line += log_lines.pace_words(requests, sent_bytes, now - self._reported_at, self._states)
+        rejected = sum(sync.counts.rejected.total() for sync in self._streams)
+        (self._log.warn if rejected > self._rejected_before else self._log.info)(line)
         self._warn_about_columns()
         self._rows_before = sum(sync.counts.read for sync in self._streams)
+        self._rejected_before = rejected
+        self._requests_before = self._requests.requests
+        self._bytes_before = self._requests.body_bytes
         self._reported_at = now
         self.due_at = now + _INTERVAL_SECONDS
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from destination_customerio.airbyte.messages import (
     acknowledgement,
     outer_members,
+    source_rows,
     stream_of_state,
     unusual_row,
     value_of,
@@ -24,6 +25,26 @@ from unit_tests.exact_json import json_values
 def state_line(state: Any) -> bytes:
     """A STATE message."""
     return json.dumps({"type": "STATE", "state": state}).encode()
+
+
+@pytest.mark.parametrize(
+    ("stats", "rows"),
+    [
+        (b'{"recordCount":12.0}', 12),
+        (b'{"other":[1],"recordCount":3}', 3),
+        (b'{"recordCount":"3"}', None),
+        (b'{"recordCount":true}', None),
+        (b'{"recordCount":-1}', None),
+        (b'{"recordCount":1e400}', None),
+        (b"{}", None),
+        (b"[12]", None),
+        (b"null", None),
+    ],
+)
+def test_the_sources_own_count_is_read_where_a_state_has_one(stats: bytes, rows: int | None) -> None:
+    """Anything else there is no count."""
+    assert source_rows(b'{"type":"GLOBAL","sourceStats":%b,"global":{}}' % stats) == rows
+    assert source_rows(b'{"type":"GLOBAL"}') is None
 
 
 @given(state=json_values.objects, delivered=st.integers(0, 10**12), rejected=st.integers(0, 10**12))

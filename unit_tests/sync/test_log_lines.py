@@ -26,7 +26,9 @@ from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.log_lines import (
     Line,
     RequestCounts,
+    StateCounts,
     notice_line,
+    pace_words,
     progress_line,
     skipped_line,
     start_lines,
@@ -34,6 +36,7 @@ from destination_customerio.sync.log_lines import (
     summary_lines,
     unkept_lines,
 )
+from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.wording import counted
 
@@ -87,6 +90,47 @@ def test_the_progress_line_has_rows_rate_requests_rejections_and_retries() -> No
         "1,500 rows read (20 rows/s), 1,200 delivered in 7 requests, 3 rejected [invalid (timestamp): 2, too_large: 1], "
         "2 retries [HTTP 503: 2], 297 rows waiting."
     )
+
+
+def test_the_pace_has_rates_and_how_far_the_sources_states_are_acknowledged() -> None:
+    """Sources that don't count their rows are not mentioned."""
+    pace = " Lately 2.0 requests/s and 0.75 MB/s."
+    assert pace_words(60, 22_500_000, 30.0, StateCounts()) == pace
+    assert pace_words(60, 22_500_000, 30.0, StateCounts(1_200, 1_500)) == (
+        f"{pace} Of the 1,500 rows that the source counted in its states so far, 1,200 are acknowledged."
+    )
+
+
+def test_a_progress_line_with_new_rejected_rows_is_a_warning() -> None:
+    """Somebody who looks for warnings finds when rows began to be rejected."""
+    written: list[tuple[str, str]] = []
+
+    class Log:
+        """Keeps lines with their levels."""
+
+        def info(self, text: str) -> None:
+            """Keep a line."""
+            written.append(("INFO", text))
+
+        def warn(self, text: str) -> None:
+            """Keep a line."""
+            written.append(("WARN", text))
+
+    sync = busy_stream()
+    reporter = LogReporter([sync], Log(), now=0.0)
+    reporter.on_requests(15)
+    reporter.on_delivered_bytes(3_000_000)
+    reporter.on_source_count(1_500)
+    reporter.on_acknowledged(1_000)
+    reporter.report(30.0)
+    reporter.on_requests(30)
+    reporter.report(60.0)
+    reporter.report(90.0)
+    assert [level for level, _ in written] == ["WARN", "INFO", "INFO"]
+    assert "Lately 0.5 requests/s and 0.10 MB/s. Of the 1,500 rows" in written[0][1]
+    assert "1,000 are acknowledged." in written[1][1]
+    assert "Lately 1.0 requests/s and 0.00 MB/s." in written[1][1]
+    assert "Lately" not in written[2][1]
 
 
 def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> None:
