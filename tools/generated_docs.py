@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.config.spec import connection_specification
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import all_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ def objects_table() -> str:
         "| object | sync mode | columns (required in bold) | what a row does |",
         "|---|---|---|---|",
     ]
-    for row in DESTINATION_OBJECTS.values():
+    for row in all_operations():
         what = (row.build.__doc__ or "").strip().rstrip(".")
         lines.append(f"| `{row.name}` | `{row.sync_mode}` | {', '.join(_columns(row))} | {what} |")
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, With
 from pydantic_core import PydanticCustomError
 
 from destination_customerio.config.fields import Model, Text
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, sync_modes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -157,6 +157,15 @@ class StreamMapping(Model):
         ),
         json_schema_extra={"order": 4, "examples": ["attributes"]},
     )
+    destination_sync_mode: Literal["connection", "append", "append_dedup", "update", "soft_delete"] = Field(
+        default="connection",
+        title="Sync mode",
+        description=(
+            "update, which only person_identify has, updates people who exist in Customer.io and creates nobody. "
+            "connection uses the sync mode of the connection."
+        ),
+        json_schema_extra={"order": 5, "examples": ["update"]},
+    )
 
     def __str__(self) -> str:
         """The stream's name with its namespace, for messages."""
@@ -168,6 +177,16 @@ class StreamMapping(Model):
             raise ValueError(
                 f"stream {self} is mapped to {self.destination_object_name or 'nothing'}, which is not a destination object; "
                 f"choose one of {', '.join(DESTINATION_OBJECTS)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_sync_mode(self) -> StreamMapping:
+        modes = sync_modes_of(self.destination_object_name)
+        if self.destination_sync_mode not in ("connection", *modes):
+            raise ValueError(
+                f"stream {self} has the destination_sync_mode {self.destination_sync_mode}, which "
+                f"{self.destination_object_name} does not have; choose {' or '.join(modes)}, or leave it out"
             )
         return self
 

@@ -30,6 +30,13 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     return key, {"type": "person", "action": "identify", "identifiers": identifiers, "attributes": data}
 
 
+def update_person(columns: Columns, data: JsonObject) -> Entry:
+    """Update a person who exists; nobody is created."""
+    entry = identify_person(columns, data)
+    data["_update"] = True
+    return entry
+
+
 def track_event(columns: Columns, data: JsonObject) -> Entry:
     """Track an event of a person."""
     return _event(columns, data, "event", "event_name")

@@ -1,11 +1,12 @@
 """The destination objects: one table, read by `discover`, by routing and by the assembler.
 
-A new object is a row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless there is one already.
+A new object is a row of `DESTINATION_OBJECTS`, and a function in `entries.py` unless there is one already. What a stream
+with the sync mode `update` can become is a row of `UPDATES`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from destination_customerio.mapping import entries
@@ -28,7 +29,8 @@ class Column:
 class DestinationObject:
     """What the rows of a stream can become.
 
-    sync_mode    `append` for inserts, `append_dedup` for upserts, `soft_delete` for deletions
+    sync_mode    `append` for inserts, `append_dedup` for upserts, `update` for updates of what exists, `soft_delete` for
+                 deletions
     identity     the columns that identify what a row is about; "identifier" is the column that identifies a person,
                  whose name depends on the configuration
     columns      the other named columns
@@ -45,7 +47,7 @@ class DestinationObject:
     """
 
     name: str
-    sync_mode: Literal["append", "append_dedup", "soft_delete"]
+    sync_mode: Literal["append", "append_dedup", "update", "soft_delete"]
     identity: tuple[str, ...]
     columns: tuple[Column, ...]
     attributes: Literal["limited", "of_event", "of_device", "ignored"]
@@ -98,7 +100,17 @@ class DestinationObject:
 
 def destination_catalog(kind: IdentifierKind) -> dict[str, Any]:
     """The destination catalog that `discover` returns, for the configured kind of identifier."""
-    return {"operations": [row.catalog_operation(kind) for row in DESTINATION_OBJECTS.values()]}
+    return {"operations": [row.catalog_operation(kind) for row in all_operations()]}
+
+
+def all_operations() -> tuple[DestinationObject, ...]:
+    """Everything that a row can become. Updates come last, so that the operations before them keep their places."""
+    return (*DESTINATION_OBJECTS.values(), *UPDATES.values())
+
+
+def sync_modes_of(name: str) -> tuple[str, ...]:
+    """The sync modes of an object."""
+    return tuple(row.sync_mode for row in all_operations() if row.name == name)
 
 
 _PERSON = ("identifier",)
@@ -219,5 +231,13 @@ DESTINATION_OBJECTS = {
             entries.delete_object,
             destructive=True,
         ),
+    )
+}
+
+# The objects that can be updated without being created.
+UPDATES = {
+    row.name: row
+    for row in (
+        replace(DESTINATION_OBJECTS["person_identify"], sync_mode="update", build=entries.update_person),
     )
 }

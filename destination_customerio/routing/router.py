@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from destination_customerio.errors import ConfigError
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, DestinationObject
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,10 +30,13 @@ def route(
 ) -> list[Route]:
     """Find every stream's object: the one in the catalog, else in its mapping, else the object with the same name.
 
+    Whoever names the object sets the sync mode; a mapping that sets none leaves it to the catalog.
+
     Raises:
         ConfigError: a stream has none, or one that the configuration does not allow; it names all such streams.
     """
     unrouted: list[Stream] = []
+    not_updatable: list[str] = []
     routes: list[Route] = []
     for stream in streams:
         mapping = _mapping_for(stream, mappings)
@@ -42,6 +45,11 @@ def route(
         if target is None:
             unrouted.append(stream)
             continue
+        if _sync_mode(stream, mapping) == "update":
+            if name not in UPDATES:
+                not_updatable.append(f"stream {stream} goes to {name}")
+                continue
+            target = UPDATES[name]
         applies = mapping is not None and mapping.destination_object_name == name
         routes.append(Route(stream, target, mapping if applies else None))
     if unrouted:
@@ -55,6 +63,13 @@ def route(
             f"Not every stream has a destination object: {named}. Nothing was written. Choose one of "
             f"{', '.join(DESTINATION_OBJECTS)} for each of these streams, in the connection's mapping or in the "
             "configuration (stream_mappings). Otherwise a stream goes to the object with the same name."
+        )
+    if not_updatable:
+        raise ConfigError(
+            "Some streams are set to update only (destination_sync_mode update), which their objects can't do: "
+            f"{'; '.join(not_updatable)}. Nothing was written. Only {', '.join(UPDATES)} can update without creating; "
+            "choose another sync mode or object for these streams, in the connection's mapping or in the configuration "
+            "(stream_mappings)."
         )
     if not allow_destructive_operations:
         _refuse_destructive(routes)
@@ -71,12 +86,27 @@ def unused_mapping_lines(routes: Sequence[Route], mappings: Sequence[StreamMappi
                 f"configuration (stream_mappings) is to {mapping.destination_object_name}, so it is not used. Change it "
                 "to the same object, or remove it."
             )
+        elif found.mapping and found.mapping.destination_sync_mode not in (
+            "connection",
+            found.target.sync_mode,
+        ):
+            yield (
+                f"Stream {found.stream} is written with the sync mode of the connection. Its mapping in the configuration "
+                f"(stream_mappings) sets {found.mapping.destination_sync_mode}, which is not used. Set the sync mode in the "
+                "connection."
+            )
     for mapping in mappings:
         if not any(_fits(mapping, found.stream) for found in routes):
             yield (
                 f"The configuration (stream_mappings) maps the stream {mapping}, which is not part of this sync. Check its "
                 "name and namespace, and that it is selected in the connection."
             )
+
+
+def _sync_mode(stream: Stream, mapping: StreamMapping | None) -> str:
+    if stream.object_name or mapping is None or mapping.destination_sync_mode == "connection":
+        return stream.destination_sync_mode
+    return mapping.destination_sync_mode
 
 
 def _mapping_for(stream: Stream, mappings: Sequence[StreamMapping]) -> StreamMapping | None:

@@ -81,7 +81,8 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
 def stream_lines(streams: Sequence[StreamSync]) -> Iterator[str]:
     """Which stream becomes which object."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
-        yield f"Stream {stream.stream} goes to {stream.target.name}."
+        how = ", updating people who exist and creating nobody" if stream.target.sync_mode == "update" else ""
+        yield f"Stream {stream.stream} goes to {stream.target.name}{how}."
     if len(streams) > _MAX_LISTED_STREAMS:
         yield f"{counted(len(streams) - _MAX_LISTED_STREAMS, 'more stream')} not listed."
 

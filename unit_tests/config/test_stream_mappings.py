@@ -141,3 +141,25 @@ def test_messages_for_lists_and_choices_are_in_plain_words() -> None:
     assert "stream_mappings.0.field_mappings must be a list" in problem({**USERS, "field_mappings": "email"})
     assert "stream_mappings.0 must be an object" in problem("users")
     assert "stream_mappings.0.unmapped_fields must be one of" in problem({**USERS, "unmapped_fields": "keep"})
+
+
+@pytest.mark.parametrize(
+    ("object_name", "mode", "choices"),
+    [
+        ("person_event", "update", "append"),
+        ("object_identify", "update", "append_dedup"),
+        ("person_identify", "soft_delete", "append_dedup or update"),
+    ],
+)
+def test_a_sync_mode_that_the_object_does_not_have_is_refused(
+    object_name: str, mode: str, choices: str
+) -> None:
+    """The sentence names the ones that it has."""
+    mapping = {"stream_name": "s", "destination_object_name": object_name, "destination_sync_mode": mode}
+    config = {"credentials": {"siteId": "s", "apiKey": "k"}, "stream_mappings": [mapping]}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(config, {})
+    assert (
+        f"stream s has the destination_sync_mode {mode}, which {object_name} does not have; choose {choices}, or leave it out"
+        in str(caught.value)
+    )

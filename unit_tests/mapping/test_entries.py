@@ -15,7 +15,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
 from destination_customerio.mapping.notices import IgnoredColumns
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
 from tools.local_track_api.contract import check_entry
 from unit_tests.mapping.sending import Sending
 
@@ -272,3 +272,22 @@ def test_a_merge_of_one_with_itself_is_rejected(primary: Row, secondary: Row) ->
 def test_a_merge_of_two_is_sent(row: Row) -> None:
     """Different kinds are never compared, and ids are case-sensitive."""
     assert assemble("person_merge", row)[1]["action"] == "merge"
+
+
+@pytest.mark.parametrize("own", [{}, {"_update": False}, {"_update": "no"}, {"_update": None}])
+def test_an_update_creates_nobody(own: Row) -> None:
+    """Whatever the row's own `_update` says; an upsert sends that as it is."""
+    settings = AssemblySettings(
+        IDENTIFIER_KINDS["email"], "none", convert_timestamps=False, fresh_id=FreshIds()
+    )
+    updates = Sending(Assembler(Stream("rows"), UPDATES["person_identify"], settings))
+    _, encoded = updates.assemble({**ADA, **own, "plan": "pro"}, LINE)
+    entry = json.loads(encoded)
+    assert check_entry(entry, len(encoded)) is None
+    assert entry == {
+        "type": "person",
+        "action": "identify",
+        "identifiers": ADA_IDENTIFIERS,
+        "attributes": {"plan": "pro", "_update": True},
+    }
+    assert "_update" not in assemble("person_identify", {**ADA, "plan": "pro"})[1]["attributes"]

@@ -71,3 +71,11 @@ def test_the_first_two_objects_are_compatible_with_existing_connections() -> Non
     """The catalog that platforms have stored from the earlier connector is still valid."""
     golden = json.loads((GOLDEN / "discover_reference.json").read_text())
     assert destination_catalog(IDENTIFIER_KINDS["email"])["operations"][:2] == golden["operations"]
+
+
+def test_a_second_operation_of_people_updates_only() -> None:
+    """It comes last, so the operations that connections have stored keep their places."""
+    operations = destination_catalog(IDENTIFIER_KINDS["email"])["operations"]
+    assert [operation["object_name"] for operation in operations[:-1]] == list(DESTINATION_OBJECTS)
+    assert (operations[-1]["object_name"], operations[-1]["sync_mode"]) == ("person_identify", "update")
+    assert operations[-1]["matching_keys"] == operations[0]["matching_keys"] == [["person_email"]]

@@ -7,7 +7,7 @@ import pytest
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.errors import ConfigError
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
 from destination_customerio.routing.router import Route, route, unused_mapping_lines
 
 
@@ -141,3 +141,56 @@ def test_a_mapping_to_a_destructive_object_must_be_allowed_too() -> None:
     """A destructive object is refused however the stream is routed to it."""
     with pytest.raises(ConfigError, match="stream gone goes to person_delete"):
         mapped(Stream("gone"), by=[mapping("gone", "person_delete")])
+
+
+def sync_mode(stream: Stream, mapped: str | None = None) -> str:
+    """The sync mode of a stream's object; `mapped` is that of its mapping to person_identify."""
+    mapping = StreamMapping(
+        stream_name=stream.name,
+        destination_object_name="person_identify",
+        destination_sync_mode=mapped or "connection",  # type: ignore[arg-type]
+    )
+    (found,) = route([stream], [mapping] if mapped else [], allow_destructive_operations=False)
+    return found.target.sync_mode
+
+
+def test_the_sync_mode_of_the_catalog_decides_whether_people_are_created() -> None:
+    """Any other mode than `update` is an upsert, as it always was."""
+    for mode in ("append", "append_dedup", "overwrite", "", "UPDATE"):
+        assert (
+            sync_mode(Stream("u", object_name="person_identify", destination_sync_mode=mode))
+            == "append_dedup"
+        )
+    assert sync_mode(Stream("u", object_name="person_identify", destination_sync_mode="update")) == "update"
+    assert sync_mode(Stream("person_identify", destination_sync_mode="update")) == "update"
+
+
+def test_the_sync_mode_of_a_mapping_decides_where_the_mapping_names_the_object() -> None:
+    """A mapping that sets none leaves it to the catalog."""
+    assert sync_mode(Stream("u", destination_sync_mode="append"), "update") == "update"
+    assert sync_mode(Stream("u", destination_sync_mode="update"), "append_dedup") == "append_dedup"
+    assert sync_mode(Stream("u", destination_sync_mode="update"), "connection") == "update"
+
+
+def test_a_sync_mode_of_a_mapping_that_the_connection_overrides_is_reported() -> None:
+    """The connection names the object, so it sets the sync mode too."""
+    stream = Stream("u", object_name="person_identify", destination_sync_mode="append_dedup")
+    mapping = StreamMapping(
+        stream_name="u", destination_object_name="person_identify", destination_sync_mode="update"
+    )
+    found = route([stream], [mapping], allow_destructive_operations=False)
+    assert found[0].target.sync_mode == "append_dedup"
+    (line,) = unused_mapping_lines(found, [mapping])
+    assert "sets update, which is not used" in line
+
+
+@pytest.mark.parametrize("name", sorted(DESTINATION_OBJECTS.keys() - UPDATES.keys()))
+def test_an_object_that_cannot_be_updated_only_is_refused(name: str) -> None:
+    """Its rows would create what the user wants not to be created."""
+    streams = [
+        Stream("u", object_name="person_identify", destination_sync_mode="update"),
+        Stream("s", object_name=name, destination_sync_mode="update"),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        route(streams, allow_destructive_operations=True)
+    assert f"which their objects can't do: stream s goes to {name}. Nothing was written." in str(caught.value)

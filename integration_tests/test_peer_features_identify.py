@@ -1,0 +1,182 @@
+"""Ways to identify and update people: each through lost answers, refused requests and kills, however it is configured."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.command_line import run_command
+from integration_tests.connector import (
+    Connector,
+    catalog_of,
+    config_for,
+    cursors,
+    record,
+    run_connector,
+    stream,
+    stream_state,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from integration_tests.buckets import Bucket
+    from tools.local_track_api import LocalTrackApi
+
+# About sixty rows to a request.
+_PADDING = "x" * 950
+_PADDING_COLUMNS = 8
+ROWS = 300
+# Refused with the whole request by the local API.
+POISONED = 77
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature, and what it makes of row `number`.
+
+    row       the row
+    person    the identifiers by which the person is known afterwards
+    expected  the person's attributes after the row, without the padding; None if there is no such person
+    explained what the log says of the stream
+    before    rows of an ordinary sync before, by email
+    """
+
+    name: str
+    row: Callable[[int], dict[str, Any]]
+    person: Callable[[int], dict[str, str]]
+    expected: Callable[[int], dict[str, Any] | None]
+    explained: str
+    before: Callable[[int], dict[str, Any] | None] = lambda _: None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    in_stream: Mapping[str, Any] = field(default_factory=dict)
+    in_mapping: Mapping[str, Any] = field(default_factory=dict)
+
+    def configured(self, way: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The configuration and the catalog: the object is named in the catalog or in `stream_mappings`."""
+        if way == "catalog":
+            return dict(self.config), catalog_of(
+                stream("rows", "person_identify", sync_id=7, **self.in_stream)
+            )
+        mapping = {"stream_name": "rows", "destination_object_name": "person_identify", **self.in_mapping}
+        return {**self.config, "stream_mappings": [mapping]}, catalog_of(stream("rows", sync_id=7))
+
+    def line(self, number: int, **more: Any) -> bytes:
+        """The row as a message."""
+        padding = {f"padding_{column}": _PADDING for column in range(_PADDING_COLUMNS)}
+        return record("rows", {**self.row(number), **padding, **more})
+
+
+FEATURES = [
+    Feature(
+        "update only",
+        row=lambda number: {"person_email": f"u{number}@b.c", "plan": "pro"},
+        person=lambda number: {"email": f"u{number}@b.c"},
+        expected=lambda number: {"known": True, "plan": "pro"} if number % 2 else None,
+        explained="Stream rows goes to person_identify, updating people who exist and creating nobody.",
+        before=lambda number: {"known": True} if number % 2 else None,
+        in_stream={"destination_sync_mode": "update"},
+        in_mapping={"destination_sync_mode": "update"},
+    ),
+]
+each_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+each_way = pytest.mark.parametrize("way", ["catalog", "stream_mappings"])
+
+
+def prepare(api: LocalTrackApi, feature: Feature) -> None:
+    """Create those who are known before."""
+    rows = [
+        record("people", {"person_email": f"u{number}@b.c", **before})
+        for number in range(ROWS)
+        if (before := feature.before(number)) is not None
+    ]
+    if rows:
+        done = run_connector(
+            "write", config_for(api.url), catalog_of(stream("people", "person_identify")), rows
+        )
+        assert (done.exit_code, done.errors) == (0, [])
+
+
+def check_people(api: LocalTrackApi, feature: Feature, but: int | None = None) -> None:
+    """Everybody is as the feature wants it; nothing of row `but` has arrived."""
+    for number in range(ROWS):
+        found = api.world.person(**feature.person(number))
+        attributes = found and {
+            name: value for name, value in found.attributes.items() if not name.startswith("padding_")
+        }
+        assert attributes == (feature.before(number) if number == but else feature.expected(number)), number
+    assert api.order_violations == []
+
+
+@each_way
+@each_feature
+def test_it_survives_lost_answers_and_refused_requests(
+    api: LocalTrackApi, bucket: Bucket, feature: Feature, way: str
+) -> None:
+    """Only the row that spoils its requests is rejected; once it is accepted, a replay sends it in the same way."""
+    prepare(api, feature)
+    api.inject(
+        {"contains": '"spoils":true', "status": 400, "body": "{}"}, {"every": 3, "reset_after_apply": True}
+    )
+    config, catalog = feature.configured(way)
+    config = config_for(api.url, object_storage_config=bucket.config(), **config)
+    lines = [
+        feature.line(number, **({"spoils": True} if number == POISONED else {})) for number in range(ROWS)
+    ]
+    done = run_connector("write", config, catalog, [*lines, stream_state("rows", ROWS)])
+    assert (done.exit_code, done.errors) == (0, [])
+    assert feature.explained in done.logs
+    (state,) = done.states
+    assert state["destinationStats"] == {"recordCount": ROWS - 1.0, "rejectedRecordCount": 1.0}
+    check_people(api, feature, but=POISONED)
+    api.inject()
+    replayed = run_command("replay", config, catalog)
+    assert (replayed.exit_code, replayed.stderr) == (0, "")
+    found = api.world.person(**feature.person(POISONED))
+    if found:
+        assert found.attributes.pop("spoils") is True
+    check_people(api, feature)
+
+
+@each_feature
+def test_it_resumes_after_a_kill(api: LocalTrackApi, feature: Feature) -> None:
+    """Rows that are sent a second time change nothing."""
+    prepare(api, feature)
+    api.configure(latency_seconds=0.2)
+    config, catalog = feature.configured("catalog")
+    config = config_for(api.url, max_concurrent_requests=2, **config)
+
+    def lines(first: int) -> Iterator[bytes]:
+        for number in range(first, ROWS):
+            yield feature.line(number)
+            if number % 50 == 49:
+                yield stream_state("rows", number + 1)
+
+    with Connector("write", config, catalog) as connector:
+        feeder = threading.Thread(target=connector.send, args=(lines(0),))
+        feeder.start()
+        connector.next_message("STATE")
+        connector.signal(signal.SIGKILL)
+        killed = connector.wait()
+        feeder.join()
+    acknowledged = cursors(killed.states)[-1]
+    api.new_sync()
+    done = run_connector("write", config, catalog, lines(acknowledged))
+    assert (done.exit_code, done.errors) == (0, [])
+    check_people(api, feature)
+
+
+@each_way
+@each_feature
+def test_a_dry_run_explains_it(feature: Feature, way: str) -> None:
+    """Without a request, and with the same sentence as the sync."""
+    config, catalog = feature.configured(way)
+    config = config_for("http://127.0.0.1:1", **config)
+    done = run_connector("write", config, catalog, [feature.line(1)], arguments=["--dry-run"])
+    assert (done.exit_code, done.errors) == (0, [])
+    assert feature.explained in done.logs
+    assert any("1 row read, 1 would be sent, 0 rejected." in line for line in done.logs)
