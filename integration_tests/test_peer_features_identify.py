@@ -82,6 +82,20 @@ FEATURES = [
         in_stream={"destination_sync_mode": "update"},
         in_mapping={"destination_sync_mode": "update"},
     ),
+    Feature(
+        "nulls are left out",
+        row=lambda number: {
+            "person_email": f"u{number}@b.c",
+            "plan": None,
+            "city": "London",
+            "inner": {"a": None},
+        },
+        person=lambda number: {"email": f"u{number}@b.c"},
+        expected=lambda _: {"plan": "pro", "city": "London", "inner": {"a": None}},
+        explained="Null attributes are left out (null_values: omit).",
+        before=lambda _: {"plan": "pro"},
+        config={"null_values": "omit"},
+    ),
 ]
 each_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 each_way = pytest.mark.parametrize("way", ["catalog", "stream_mappings"])

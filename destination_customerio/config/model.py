@@ -142,11 +142,20 @@ class Config(Model):
         ),
         json_schema_extra={"order": 9, "examples": [5]},
     )
+    null_values: Literal["send", "omit"] = Field(
+        default="send",
+        title="Null values",
+        description=(
+            "What to do with null attributes. send empties the attribute in Customer.io. omit leaves it out, so that an "
+            "empty column doesn't erase a value from another source; then no sync can empty an attribute."
+        ),
+        json_schema_extra={"order": 10, "examples": ["send"]},
+    )
     track_api_url: Text = Field(
         default="",
         title="Track API URL",
         description="Base URL to use in place of the Track API's, for testing against a local server.",
-        json_schema_extra={**HIDDEN, "order": 10, "examples": ["http://localhost:8080"]},
+        json_schema_extra={**HIDDEN, "order": 11, "examples": ["http://localhost:8080"]},
     )
     max_concurrent_requests: int = Field(
         default=8,
@@ -154,14 +163,14 @@ class Config(Model):
         le=64,
         title="Concurrent requests",
         description="Maximum number of requests in flight. Rows of one person are never in flight in two requests at once.",
-        json_schema_extra={**HIDDEN, "order": 11, "examples": [8]},
+        json_schema_extra={**HIDDEN, "order": 12, "examples": [8]},
     )
     retry_timeout_seconds: int = Field(
         default=900,
         ge=1,
         title="Retry timeout in seconds",
         description="How long to retry a request before failing the sync, which Airbyte then resumes.",
-        json_schema_extra={**HIDDEN, "order": 12, "examples": [900]},
+        json_schema_extra={**HIDDEN, "order": 13, "examples": [900]},
     )
 
     @field_validator("deleted_rows", mode="after")

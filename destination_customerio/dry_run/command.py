@@ -120,7 +120,7 @@ def observe(
     samples = {sync: StreamSamples(options.sample, sync, kind, config.max_rejected_percent) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
-    for line in log_lines.stream_lines(syncs):
+    for line in log_lines.stream_lines(config, syncs):
         view.info(line)
     inbox = Inbox()
     ledger = Ledger()

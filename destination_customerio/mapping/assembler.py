@@ -30,6 +30,7 @@ from destination_customerio.mapping.limits import (
     nested_too_deeply,
 )
 from destination_customerio.mapping.notices import UnreadableTimes
+from destination_customerio.mapping.null_values import omit_nulls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -88,6 +89,7 @@ class Assembler:
         self._columns = Columns(stream, settings)
         self._dates = self._columns.dates
         self._json_columns = json_columns(stream.properties)
+        self._omits_nulls = settings.null_values == "omit"
         strategy = settings.event_id_strategy if target.is_event else "none"
         self._row_id = RowIds(stream) if strategy == "from_row" else None
         self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None
@@ -123,6 +125,8 @@ class Assembler:
                 self._columns.convert(attributes, column)
             if self._json_columns:
                 parse_json_text(attributes, self._json_columns)
+            if self._omits_nulls:  # before they are counted as attributes
+                omit_nulls(attributes)
             self._rules.apply(attributes)
             encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit

@@ -50,6 +50,7 @@ class AssemblySettings:
 
     fresh_id      makes an id for the event of a row, given the line that the row came in
     deleted_rows  what to do with rows that were deleted in the source: `skip` or `delete`
+    null_values   what to do with null attributes: `send` or `omit`
     wall_clock    unix time: no event is more than ten years ahead of it
     """
 
@@ -58,6 +59,7 @@ class AssemblySettings:
     convert_timestamps: bool
     fresh_id: Callable[[bytes], str]
     deleted_rows: str = "skip"
+    null_values: str = "send"
     wall_clock: Callable[[], float] = time.time
 
 

@@ -75,16 +75,18 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
         f"people by {config.identifier_type}. Rejected rows {rejected}."
     )
-    yield from stream_lines(streams)
+    yield from stream_lines(config, streams)
 
 
-def stream_lines(streams: Sequence[StreamSync]) -> Iterator[str]:
-    """Which stream becomes which object."""
+def stream_lines(config: Config, streams: Sequence[StreamSync]) -> Iterator[str]:
+    """Which stream becomes which object, and what the configuration changes about their rows."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
         how = ", updating people who exist and creating nobody" if stream.target.sync_mode == "update" else ""
         yield f"Stream {stream.stream} goes to {stream.target.name}{how}."
     if len(streams) > _MAX_LISTED_STREAMS:
         yield f"{counted(len(streams) - _MAX_LISTED_STREAMS, 'more stream')} not listed."
+    if config.null_values == "omit":
+        yield "Null attributes are left out (null_values: omit)."
 
 
 def progress_line(

@@ -152,6 +152,7 @@ def stream_syncs(
         convert_timestamps=config.convert_timestamps,
         fresh_id=fresh_id or FreshIds(),
         deleted_rows=config.deleted_rows,
+        null_values=config.null_values,
     )
     routes = route(
         streams,

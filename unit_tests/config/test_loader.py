@@ -180,3 +180,10 @@ def test_airbyte_cloud_allows_no_bucket_over_plain_http() -> None:
         raw = {**VALID, "object_storage_config": {**S3, "s3_endpoint": endpoint}}
         assert "s3_endpoint is a plain http URL" in config_error(raw, {"DEPLOYMENT_MODE": "CLOUD"})
         parse_config(raw, {})
+
+
+def test_null_values_other_than_send_or_omit_are_refused() -> None:
+    """Before the first row, with the choices."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"credentials": {"siteId": "s", "apiKey": "k"}, "null_values": "maybe"}, {})
+    assert "null_values must be one of 'send' or 'omit'. Nothing was written." in str(caught.value)
