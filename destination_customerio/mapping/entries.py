@@ -27,7 +27,11 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     """Create or update a person."""
     key, identifiers = columns.person(data)
     columns.created_at(data)
-    return key, {"type": "person", "action": "identify", "identifiers": identifiers, "attributes": data}
+    entry: JsonObject = {"type": "person", "action": "identify", "identifiers": identifiers}
+    if (updated_at := columns.timestamp(data, "person_updated_at")) is not None:
+        entry["timestamp"] = updated_at  # without a word, Customer.io drops an update older than its newest
+    entry["attributes"] = data
+    return key, entry
 
 
 def update_person(columns: Columns, data: JsonObject) -> Entry:

@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A named column of an object; `json_type` is a type of JSON schema."""
+    """A named column of an object.
+
+    json_type  its type of JSON schema
+    is_listed  whether `discover` lists it; an operation that connections have stored must stay as it is there, so what it
+               takes since is not listed and accepted by name
+    """
 
     name: str
     json_type: str = "string"
     required: bool = False
+    is_listed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class DestinationObject:
         identity = columns[: len(self.identity)]
         json_schema: dict[str, Any] = {
             "type": "object",
-            "properties": {column.name: {"type": column.json_type} for column in columns},
+            "properties": {column.name: {"type": column.json_type} for column in columns if column.is_listed},
         }
         if required := [column.name for column in (self.columns if matches else columns) if column.required]:
             json_schema["required"] = required
@@ -116,6 +122,7 @@ def sync_modes_of(name: str) -> tuple[str, ...]:
 _PERSON = ("identifier",)
 _OBJECT = ("object_type_id", "object_id")
 _DEVICE = ("identifier", "device_token")
+_UPDATED_AT = Column("person_updated_at", "integer")
 _EVENT = (Column("event_id"), Column("timestamp", "integer"))
 _MERGED = tuple(
     Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
@@ -128,7 +135,7 @@ DESTINATION_OBJECTS = {
             "person_identify",
             "append_dedup",
             _PERSON,
-            (),
+            (replace(_UPDATED_AT, is_listed=False),),
             "limited",
             entries.identify_person,
             deletion=entries.delete_person,
@@ -238,6 +245,11 @@ DESTINATION_OBJECTS = {
 UPDATES = {
     row.name: row
     for row in (
-        replace(DESTINATION_OBJECTS["person_identify"], sync_mode="update", build=entries.update_person),
+        replace(
+            DESTINATION_OBJECTS["person_identify"],
+            sync_mode="update",
+            columns=(_UPDATED_AT,),
+            build=entries.update_person,
+        ),
     )
 }

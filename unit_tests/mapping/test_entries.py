@@ -15,7 +15,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
 from destination_customerio.mapping.notices import IgnoredColumns
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
 from tools.local_track_api.contract import check_entry
 from unit_tests.mapping.sending import Sending
 
@@ -31,13 +31,18 @@ Row = dict[str, Any]
 
 def assembler(object_name: str, kind: str = "email") -> Sending:
     """An assembler for a stream of one object."""
+    return assembler_of(DESTINATION_OBJECTS[object_name], kind)
+
+
+def assembler_of(target: DestinationObject, kind: str = "email") -> Sending:
+    """An assembler for a stream of one row of the table."""
     settings = AssemblySettings(
         identifier_kind=IDENTIFIER_KINDS[kind],
         event_id_strategy="none",
         convert_timestamps=False,
         fresh_id=FreshIds(),
     )
-    return Sending(Assembler(Stream("rows"), DESTINATION_OBJECTS[object_name], settings))
+    return Sending(Assembler(Stream("rows"), target, settings))
 
 
 def assemble(object_name: str, row: Row, kind: str = "email") -> tuple[Any, Row]:
@@ -277,11 +282,7 @@ def test_a_merge_of_two_is_sent(row: Row) -> None:
 @pytest.mark.parametrize("own", [{}, {"_update": False}, {"_update": "no"}, {"_update": None}])
 def test_an_update_creates_nobody(own: Row) -> None:
     """Whatever the row's own `_update` says; an upsert sends that as it is."""
-    settings = AssemblySettings(
-        IDENTIFIER_KINDS["email"], "none", convert_timestamps=False, fresh_id=FreshIds()
-    )
-    updates = Sending(Assembler(Stream("rows"), UPDATES["person_identify"], settings))
-    _, encoded = updates.assemble({**ADA, **own, "plan": "pro"}, LINE)
+    _, encoded = assembler_of(UPDATES["person_identify"]).assemble({**ADA, **own, "plan": "pro"}, LINE)
     entry = json.loads(encoded)
     assert check_entry(entry, len(encoded)) is None
     assert entry == {
@@ -291,3 +292,52 @@ def test_an_update_creates_nobody(own: Row) -> None:
         "attributes": {"plan": "pro", "_update": True},
     }
     assert "_update" not in assemble("person_identify", {**ADA, "plan": "pro"})[1]["attributes"]
+
+
+@pytest.mark.parametrize(
+    ("value", "timestamp"),
+    [
+        (1_714_566_600, 1_714_566_600),
+        (1_714_566_600_123, 1_714_566_600),
+        ("1714566600", 1_714_566_600),
+        (" 2024-05-01T12:30:00Z ", 1_714_566_600),
+        ("2024-05-01 14:30:00+02:00", 1_714_566_600),
+        ("Wed, 01 May 2024 12:30:00 GMT", 1_714_566_600),
+    ],
+)
+@pytest.mark.parametrize("table", [DESTINATION_OBJECTS, UPDATES])
+def test_the_time_of_an_update_is_the_timestamp_of_the_entry(
+    table: dict[str, DestinationObject], value: object, timestamp: int
+) -> None:
+    """It is read as the timestamps of events are, and is no attribute."""
+    _, encoded = assembler_of(table["person_identify"]).assemble(
+        {**ADA, "person_updated_at": value, "a": 1}, LINE
+    )
+    entry = json.loads(encoded)
+    assert check_entry(entry, len(encoded)) is None
+    assert entry["timestamp"] == timestamp
+    assert entry["attributes"].keys() - {"_update"} == {"a"}
+
+
+@pytest.mark.parametrize("value", [None, "", " \u200b"])
+def test_an_update_without_a_time_has_no_timestamp(value: object) -> None:
+    """Neither has one whose row has other columns that are times: only this name is a decision."""
+    row = {**ADA, "person_updated_at": value, "updated_at": 1_714_566_600, "timestamp": 5}
+    _, entry = assemble("person_identify", row)
+    assert entry.keys() == {"type", "action", "identifiers", "attributes"}
+    assert entry["attributes"] == {"updated_at": 1_714_566_600, "timestamp": 5}
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", 45_292, "9999-12-31", True, [1], {"a": 1}, "2024-05-01 12:00 CEST"]
+)
+def test_a_time_of_an_update_that_cannot_be_read_rejects_the_row(value: object) -> None:
+    """Sent without it, an old row would overwrite newer values."""
+    found = rejection("person_identify", {**ADA, "person_updated_at": value})
+    assert (found.reason, found.field) == ("invalid", "person_updated_at")
+
+
+def test_other_objects_have_no_time_of_an_update() -> None:
+    """There it is an ordinary attribute."""
+    _, entry = assemble("object_identify", {**ACME, "person_updated_at": 5})
+    assert entry["attributes"] == {"person_updated_at": 5}

@@ -32,6 +32,7 @@ def test_required_and_matching_columns_exist() -> None:
     for kind in IDENTIFIER_KINDS.values():
         for operation in destination_catalog(kind)["operations"]:
             properties = operation["json_schema"]["properties"]
+            assert operation["json_schema"]["additionalProperties"] is True
             assert set(operation["json_schema"].get("required", [])) <= set(properties)
             assert all(set(key) <= set(properties) for key in operation["matching_keys"])
 
@@ -79,3 +80,12 @@ def test_a_second_operation_of_people_updates_only() -> None:
     assert [operation["object_name"] for operation in operations[:-1]] == list(DESTINATION_OBJECTS)
     assert (operations[-1]["object_name"], operations[-1]["sync_mode"]) == ("person_identify", "update")
     assert operations[-1]["matching_keys"] == operations[0]["matching_keys"] == [["person_email"]]
+
+
+def test_a_column_that_an_operation_takes_since_is_accepted_by_name() -> None:
+    """The stored operation stays as it is, so only the new one lists the column."""
+    upsert, *_, update = destination_catalog(IDENTIFIER_KINDS["email"])["operations"]
+    assert list(upsert["json_schema"]["properties"]) == ["person_email"]
+    assert update["json_schema"]["properties"]["person_updated_at"] == {"type": "integer"}
+    named = DESTINATION_OBJECTS["person_identify"].named_columns(IDENTIFIER_KINDS["email"])
+    assert [column.name for column in named] == ["person_email", "person_updated_at"]
