@@ -34,7 +34,7 @@ from destination_customerio.config.loader import parse_config
 from destination_customerio.config.spec import specification
 from destination_customerio.crash_reports import silence_client_libraries
 from destination_customerio.errors import SyncError, unexpected
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.sync.events import Inbox, Stop
 from destination_customerio.sync.wiring import prepare_sync
@@ -80,7 +80,7 @@ class DestinationCustomerIO(Destination):
         Raises:
             ConfigError: the configuration is invalid.
         """
-        return destination_catalog(IDENTIFIER_KINDS[parse_config(config, os.environ).identifier_type])
+        return destination_catalog(IDENTIFICATIONS[parse_config(config, os.environ).identifier_type])
 
     def write(
         self,

@@ -20,7 +20,7 @@ from destination_customerio.descriptors import (
     say_on_stderr,
 )
 from destination_customerio.errors import SyncError, unexpected
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.sync.events import Inbox, Stop
 from destination_customerio.sync.wiring import prepare_sync
@@ -71,7 +71,7 @@ def _run_command(parsed: argparse.Namespace, output: Output, on_signal: OnSignal
             output.write({"type": "CONNECTION_STATUS", "connectionStatus": _check(parsed.config)})
         case "discover":
             config = read_config(parsed.config, os.environ)
-            catalog = destination_catalog(IDENTIFIER_KINDS[config.identifier_type])
+            catalog = destination_catalog(IDENTIFICATIONS[config.identifier_type])
             output.write({"type": "DESTINATION_CATALOG", "destination_catalog": catalog})
         case "write" if parsed.dry_run:
             # A sync needs neither.

@@ -54,16 +54,19 @@ class Feature:
     before: Callable[[int], dict[str, Any] | None] = lambda _: None
     config: Mapping[str, Any] = field(default_factory=dict)
     in_stream: Mapping[str, Any] = field(default_factory=dict)
+    in_both: Mapping[str, Any] = field(default_factory=dict)
     in_mapping: Mapping[str, Any] = field(default_factory=dict)
 
     def configured(self, way: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The configuration and the catalog: the object is named in the catalog or in `stream_mappings`."""
         if way == "catalog":
             return dict(self.config), catalog_of(
-                stream("rows", "person_identify", sync_id=7, **self.in_stream)
+                stream("rows", "person_identify", sync_id=7, **self.in_both, **self.in_stream)
             )
         mapping = {"stream_name": "rows", "destination_object_name": "person_identify", **self.in_mapping}
-        return {**self.config, "stream_mappings": [mapping]}, catalog_of(stream("rows", sync_id=7))
+        return {**self.config, "stream_mappings": [mapping]}, catalog_of(
+            stream("rows", sync_id=7, **self.in_both)
+        )
 
     def line(self, number: int, **more: Any) -> bytes:
         """The row as a message."""
@@ -108,6 +111,43 @@ FEATURES = [
         expected=lambda number: {"plan": "free"} if number % 3 == 0 else {"plan": "pro"},
         explained="Stream rows goes to person_identify.",
         before=lambda _: {"plan": "free", "person_updated_at": "2024-05-02T12:00:00Z"},
+    ),
+    Feature(
+        "any identifier",
+        row=lambda number: {
+            "person_id": number if number % 3 else None,
+            "person_email": f"u{number}@b.c" if number % 2 else None,
+            "person_phone": f"+4420{number:07}",
+        },
+        person=lambda number: (
+            {"id": str(number)}
+            if number % 3
+            else {"email": f"u{number}@b.c"}
+            if number % 2
+            else {"phone": f"+4420{number:07}"}
+        ),
+        expected=lambda number: {
+            **({"email": f"u{number}@b.c"} if number % 3 and number % 2 else {}),
+            **({"phone": f"+4420{number:07}"} if number % 3 or number % 2 else {}),
+        },
+        explained=(
+            "Stream rows goes to person_identify; the first of person_cio_id, person_id, person_email, person_phone that a "
+            "row has identifies the person."
+        ),
+        config={"identifierType": "any"},
+    ),
+    Feature(
+        "the identifier of the primary key",
+        row=lambda number: {
+            "person_id": number,
+            "person_email": f"u{number}@b.c",
+            "person_cio_id": f"a{number}",
+        },
+        person=lambda number: {"email": f"u{number}@b.c"},
+        expected=lambda number: {"id": str(number)},
+        explained="Stream rows goes to person_identify; its primary key identifies people by person_email.",
+        config={"identifierType": "any"},
+        in_both={"primary_key": [["person_email"]]},
     ),
 ]
 each_feature = pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
@@ -210,3 +250,38 @@ def test_a_dry_run_explains_it(feature: Feature, way: str) -> None:
     assert (done.exit_code, done.errors) == (0, [])
     assert feature.explained in done.logs
     assert any("1 row read, 1 would be sent, 0 rejected." in line for line in done.logs)
+
+
+def test_a_stream_of_which_no_column_identifies_people_fails_before_the_first_row(api: LocalTrackApi) -> None:
+    """In a sync and in a dry run, with the sentence that says what to map."""
+    catalog = catalog_of(stream("rows", "person_event", properties={"event_name": {}, "email": {}}))
+    for arguments in ([], ["--dry-run"]):
+        done = run_connector(
+            "write", config_for(api.url, identifierType="any"), catalog, [], arguments=arguments
+        )
+        message = done.failure("config_error")
+        assert "No column of these streams identifies people: stream rows goes to person_event." in message
+    assert "batch" not in api.report()["requests"]
+
+
+def test_update_only_is_refused_for_an_object_that_would_be_created(api: LocalTrackApi) -> None:
+    """An event creates the person that it names."""
+    catalog = catalog_of(stream("rows", "person_event", destination_sync_mode="update"))
+    done = run_connector("write", config_for(api.url), catalog, [])
+    assert "stream rows goes to person_event. Nothing was written." in done.failure("config_error")
+
+
+def test_discover_offers_any_identifier_as_alternative_keys(api: LocalTrackApi) -> None:
+    """One key for each way to identify people, for the upsert and for the update."""
+    done = run_connector("discover", config_for(api.url, identifierType="any"))
+    (message,) = done.messages
+    operations = message["destination_catalog"]["operations"]
+    people = [operation for operation in operations if operation["object_name"] == "person_identify"]
+    assert [operation["sync_mode"] for operation in people] == ["append_dedup", "update"]
+    for operation in people:
+        assert operation["matching_keys"] == [
+            ["person_cio_id"],
+            ["person_id"],
+            ["person_email"],
+            ["person_phone"],
+        ]

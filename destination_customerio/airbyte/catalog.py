@@ -22,6 +22,7 @@ class Stream:
     object_name     the catalog's `destination_object_name`; None before data activation
     destination_sync_mode
                     as the catalog spells it; "" if absent
+    primary_key     the paths of the columns of its key; none if the catalog has no usable one
     properties      the top-level properties of the stream's JSON schema, in schema order
     sync_id, generation_id
                     the platform's job id and the table's generation id; 0 if absent
@@ -34,6 +35,7 @@ class Stream:
     sync_id: int = 0
     generation_id: int = 0
     destination_sync_mode: str = ""
+    primary_key: tuple[tuple[str, ...], ...] = ()
 
     def __str__(self) -> str:
         """The name for messages: `namespace.name`, or the name alone if there is no namespace."""
@@ -54,6 +56,7 @@ class _ConfiguredStream(BaseModel):
     sync_id: int | None = None
     generation_id: int | None = None
     destination_sync_mode: Any = None
+    primary_key: Any = None
 
 
 class _ConfiguredCatalog(BaseModel):
@@ -105,4 +108,11 @@ def _stream(entry: _ConfiguredStream) -> Stream:
         sync_id=entry.sync_id or 0,
         generation_id=entry.generation_id or 0,
         destination_sync_mode=sync_mode if isinstance(sync_mode, str) else "",
+        primary_key=_paths(entry.primary_key),
     )
+
+
+def _paths(key: Any) -> tuple[tuple[str, ...], ...]:
+    """A key as the protocol has it, a list of paths, each a list of names; a path may be a name."""
+    paths = [path if isinstance(path, list) else [path] for path in key] if isinstance(key, list) else []
+    return tuple(tuple(path) for path in paths if path and all(isinstance(name, str) for name in path))

@@ -86,7 +86,7 @@ class Assembler:
         self._build = target.build
         self._is_deletion = target.is_deletion
         self._deletion = target.deletion if settings.deleted_rows == "delete" else None
-        self._columns = Columns(stream, settings)
+        self._columns = Columns(stream, settings, sends_attributes=target.attributes != "ignored")
         self._dates = self._columns.dates
         self._json_columns = json_columns(stream.properties)
         self._omits_nulls = settings.null_values == "omit"

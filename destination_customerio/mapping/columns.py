@@ -16,7 +16,7 @@ from destination_customerio.exact_json.codec import JsonObject, is_valid_text, p
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
-    IdentifierKind,
+    Identification,
     OrderKey,
     identifier,
     object_order_key,
@@ -24,6 +24,7 @@ from destination_customerio.mapping.identifiers import (
     required_text,
 )
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
+from destination_customerio.mapping.people import person_reader
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
@@ -54,7 +55,7 @@ class AssemblySettings:
     wall_clock    unix time: no event is more than ten years ahead of it
     """
 
-    identifier_kind: IdentifierKind
+    identifier_kind: Identification
     event_id_strategy: str
     convert_timestamps: bool
     fresh_id: Callable[[bytes], str]
@@ -66,13 +67,15 @@ class AssemblySettings:
 class Columns:
     """Reads the named columns of the rows of one stream.
 
+    person      reads the order key and the `identifiers` of the person a row is about
     dates       the columns that the schema declares as dates, if the configuration asks for their conversion
     unreadable  how many values of each column could not be converted
     """
 
-    def __init__(self, stream: Stream, settings: AssemblySettings) -> None:
-        self._kind = settings.identifier_kind.name
-        self._identifier_column = settings.identifier_kind.column
+    def __init__(self, stream: Stream, settings: AssemblySettings, *, sends_attributes: bool = True) -> None:
+        self.person = person_reader(
+            settings.identifier_kind, stream.properties, sends_attributes=sends_attributes
+        )
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
         self.unreadable: Counter[str] = Counter()
         # A stream has few names of events; each is checked once.
@@ -80,12 +83,6 @@ class Columns:
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS
-
-    def person(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
-        """The order key and the `identifiers` of the person a row is about."""
-        column = self._identifier_column
-        text = identifier(plain(data.pop(column, None)), self._kind, column)
-        return order_key(text, self._kind), {self._kind: text}
 
     def merged_person(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
         """The order key and identifiers of a merge's `primary` or `secondary`, from one of three columns."""

@@ -47,6 +47,22 @@ class IdentifierKind:
     column: str
     example: str
 
+    @property
+    def alternatives(self) -> tuple[IdentifierKind, ...]:
+        """The ways in which a row may identify a person, as of `AnyIdentifier`: this one."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyIdentifier:
+    """Each row identifies its person by the first of the alternatives that it has."""
+
+    alternatives: tuple[IdentifierKind, ...]
+    name: str = "any"
+
+
+# How the rows of a stream identify people.
+Identification = IdentifierKind | AnyIdentifier
 
 IDENTIFIER_KINDS = {
     kind.name: kind
@@ -57,6 +73,12 @@ IDENTIFIER_KINDS = {
         IdentifierKind("phone", "person_phone", "+442079460018"),
     )
 }
+
+# The surest first: an id never changes hands, an email or a phone number may.
+ANY_IDENTIFIER = AnyIdentifier(tuple(IDENTIFIER_KINDS[name] for name in ("cio_id", "id", "email", "phone")))
+
+# What the configuration can choose.
+IDENTIFICATIONS: dict[str, Identification] = {**IDENTIFIER_KINDS, ANY_IDENTIFIER.name: ANY_IDENTIFIER}
 
 # Only these identify the people of a merge.
 MERGEABLE_KINDS = ("email", "id", "cio_id")

@@ -13,7 +13,7 @@ from destination_customerio.mapping import entries
 
 if TYPE_CHECKING:
     from destination_customerio.mapping.entries import Build
-    from destination_customerio.mapping.identifiers import IdentifierKind
+    from destination_customerio.mapping.identifiers import Identification
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +73,28 @@ class DestinationObject:
         """Whether an entry is an event, which Customer.io deduplicates by its id."""
         return self.attributes == "of_event"
 
-    def named_columns(self, kind: IdentifierKind) -> tuple[Column, ...]:
-        """All named columns, those of the identity first, with the person's column for this kind of identifier."""
-        identity = (
-            Column(kind.column if name == "identifier" else name, required=True) for name in self.identity
-        )
-        return (*identity, *self.columns)
+    @property
+    def names_a_person(self) -> bool:
+        """Whether the configuration decides which column identifies the person."""
+        return "identifier" in self.identity
 
-    def catalog_operation(self, kind: IdentifierKind) -> dict[str, Any]:
+    def named_columns(self, identification: Identification) -> tuple[Column, ...]:
+        """All named columns, those of the identity first, with the person's columns; one of several is not required."""
+        people = identification.alternatives
+        return (
+            *(Column(kind.column, required=len(people) == 1) for kind in people if self.names_a_person),
+            *(Column(name, required=True) for name in self.identity if name != "identifier"),
+            *self.columns,
+        )
+
+    def catalog_operation(self, identification: Identification) -> dict[str, Any]:
         """This object as an operation of the destination catalog.
 
         The columns by which an upsert or a deletion matches are not listed as required: the platform requires
         `matching_keys` anyway.
         """
         matches = self.sync_mode != "append"
-        columns = self.named_columns(kind)
-        identity = columns[: len(self.identity)]
+        columns = self.named_columns(identification)
         json_schema: dict[str, Any] = {
             "type": "object",
             "properties": {column.name: {"type": column.json_type} for column in columns if column.is_listed},
@@ -100,13 +106,22 @@ class DestinationObject:
             "object_name": self.name,
             "sync_mode": self.sync_mode,
             "json_schema": json_schema,
-            "matching_keys": [[column.name for column in identity]] if matches else [],
+            "matching_keys": self._keys(identification) if matches else [],
         }
 
+    def _keys(self, identification: Identification) -> list[list[str]]:
+        """The alternative keys: one for each way to identify a person."""
+        if not self.names_a_person:
+            return [list(self.identity)]
+        return [
+            [kind.column if name == "identifier" else name for name in self.identity]
+            for kind in identification.alternatives
+        ]
 
-def destination_catalog(kind: IdentifierKind) -> dict[str, Any]:
-    """The destination catalog that `discover` returns, for the configured kind of identifier."""
-    return {"operations": [row.catalog_operation(kind) for row in all_operations()]}
+
+def destination_catalog(identification: Identification) -> dict[str, Any]:
+    """The destination catalog that `discover` returns, for the configured way to identify people."""
+    return {"operations": [row.catalog_operation(identification) for row in all_operations()]}
 
 
 def all_operations() -> tuple[DestinationObject, ...]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.stream_mappings import StreamMapping
-    from destination_customerio.mapping.identifiers import IdentifierKind
+    from destination_customerio.mapping.identifiers import Identification
     from destination_customerio.mapping.objects import DestinationObject
     from destination_customerio.routing.router import Route
 
@@ -43,7 +43,7 @@ _NOTHING = object()
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
-def resolve_renames(routes: Sequence[Route], kind: IdentifierKind) -> list[Rename | None]:
+def resolve_renames(routes: Sequence[Route], kind: Identification) -> list[Rename | None]:
     """How the rows of each route are renamed; None where they are not.
 
     Raises:
@@ -70,7 +70,7 @@ class Rename:
     mapped   the destination columns that are mapped by name, constants included
     """
 
-    def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: IdentifierKind) -> None:
+    def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: Identification) -> None:
         columns = [column for column in mapping.field_mappings if isinstance(column, ColumnMapping)]
         self.sources = {column.destination: column.source for column in columns}
         self._named = {column.name for column in target.named_columns(kind)}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
-    from destination_customerio.mapping.identifiers import IdentifierKind
+    from destination_customerio.mapping.identifiers import Identification
     from destination_customerio.mapping.objects import DestinationObject
 
 # Attributes to which Customer.io gives a meaning, by the kind of object. Names are case-sensitive.
@@ -43,7 +43,7 @@ _MAX_LISTED = 20
 
 
 def schema_warnings(
-    stream: Stream, columns: Collection[str], target: DestinationObject, kind: IdentifierKind
+    stream: Stream, columns: Collection[str], target: DestinationObject, kind: Identification
 ) -> Iterator[str]:
     """Warnings about one stream.
 
@@ -79,13 +79,13 @@ def overwrite_warnings(streams: Sequence[Stream]) -> Iterator[str]:
 
 
 def _missing_columns(
-    stream: Stream, columns: Collection[str], target: DestinationObject, kind: IdentifierKind
+    stream: Stream, columns: Collection[str], target: DestinationObject, kind: Identification
 ) -> Iterator[str]:
     for required in target.named_columns(kind):
         if not required.required or required.name in columns:
             continue
         text = f"Stream {stream} has no column {required.name} in its schema, which {target.name} requires"
-        if required.name == kind.column:
+        if required.name in {person.column for person in kind.alternatives}:
             text += f", as the configuration identifies people by {kind.name} (identifierType)"
             yield f"{text}. {_rejected(required.name)} {_other_identifier(columns, required.name)}"
         else:
@@ -120,7 +120,7 @@ def _rename(columns: Collection[str], required: str) -> str:
     return f"Map a column or a constant to {required}, in the connection's mapping or in stream_mappings."
 
 
-def _misspelled(columns: Collection[str], target: DestinationObject, kind: IdentifierKind) -> list[str]:
+def _misspelled(columns: Collection[str], target: DestinationObject, kind: Identification) -> list[str]:
     """The columns with a reserved name in other case; required columns have a warning of their own."""
     reserved = _RESERVED_ATTRIBUTES.get(target.name, frozenset()) | {
         column.name for column in target.named_columns(kind) if not column.required

@@ -10,6 +10,7 @@ from destination_customerio.config.storage import S3Storage
 from destination_customerio.foreign_text import HIDDEN
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.event_ages import RECENT_HOURS
+from destination_customerio.mapping.identifiers import AnyIdentifier
 from destination_customerio.mapping.notices import (
     IgnoredColumns,
     MailAttributes,
@@ -73,20 +74,36 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
     )
     yield (
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
-        f"people by {config.identifier_type}. Rejected rows {rejected}."
+        f"people by {_identifier(config)}. Rejected rows {rejected}."
     )
     yield from stream_lines(config, streams)
+
+
+def _identifier(config: Config) -> str:
+    return "any identifier" if config.identifier_type == "any" else config.identifier_type
 
 
 def stream_lines(config: Config, streams: Sequence[StreamSync]) -> Iterator[str]:
     """Which stream becomes which object, and what the configuration changes about their rows."""
     for stream in streams[:_MAX_LISTED_STREAMS]:
-        how = ", updating people who exist and creating nobody" if stream.target.sync_mode == "update" else ""
-        yield f"Stream {stream.stream} goes to {stream.target.name}{how}."
+        yield f"Stream {stream.stream} goes to {stream.target.name}{_how(stream)}."
     if len(streams) > _MAX_LISTED_STREAMS:
         yield f"{counted(len(streams) - _MAX_LISTED_STREAMS, 'more stream')} not listed."
     if config.null_values == "omit":
         yield "Null attributes are left out (null_values: omit)."
+
+
+def _how(stream: StreamSync) -> str:
+    """What is unusual about how a stream's rows are written."""
+    how = ", updating people who exist and creating nobody" if stream.target.sync_mode == "update" else ""
+    if stream.target.names_a_person and isinstance(stream.identification, AnyIdentifier):
+        columns = [kind.column for kind in stream.identification.alternatives]
+        how += (
+            f"; its primary key identifies people by {columns[0]}"
+            if len(columns) == 1
+            else f"; the first of {', '.join(columns)} that a row has identifies the person"
+        )
+    return how
 
 
 def progress_line(

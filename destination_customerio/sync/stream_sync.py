@@ -62,10 +62,22 @@ class StreamSync:
     """One stream of a running sync.
 
     columns     the columns whose names may be shown
+    identification
+                how its rows identify people
     event_ages  the ages of its events relative to `started_at`, in unix seconds; None if either does not exist
     """
 
-    __slots__ = ("assembler", "columns", "counts", "event_ages", "queue", "rename", "stream", "target")
+    __slots__ = (
+        "assembler",
+        "columns",
+        "counts",
+        "event_ages",
+        "identification",
+        "queue",
+        "rename",
+        "stream",
+        "target",
+    )
 
     def __init__(
         self,
@@ -79,6 +91,7 @@ class StreamSync:
         self.columns = _columns_of(stream, rename)
         self.target = target
         self.rename = rename
+        self.identification = settings.identifier_kind
         self.event_ages = EventAges(started_at) if target.is_event and started_at is not None else None
         self.assembler: RowAssembler = Assembler(stream, target, settings, rename, self.event_ages)
         self.queue = StreamQueue(str(stream))

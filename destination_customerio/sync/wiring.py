@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from destination_customerio.config.storage import S3Storage
@@ -13,7 +14,8 @@ from destination_customerio.ledger import Ledger
 from destination_customerio.machine_limits import too_small
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import IDENTIFICATIONS
+from destination_customerio.routing.identification import resolve_identification
 from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
@@ -144,7 +146,7 @@ def stream_syncs(
     Raises:
         ConfigError: a stream has no object that it can be written to.
     """
-    kind = IDENTIFIER_KINDS[config.identifier_type]
+    kind = IDENTIFICATIONS[config.identifier_type]
     strategy = config.event_id_strategy
     settings = AssemblySettings(
         identifier_kind=kind,
@@ -160,18 +162,20 @@ def stream_syncs(
         allow_destructive_operations=config.allow_destructive_operations,
     )
     renames = resolve_renames(routes, kind)
+    identifications = resolve_identification(routes, renames, kind)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
     for line in overwrite_warnings(streams):
         warn(line)
     syncs = []
-    for (stream, target, _), rename in zip(routes, renames, strict=True):
+    for (stream, target, _), rename, identification in zip(routes, renames, identifications, strict=True):
         for line in rename.warning_lines(stream) if rename else ():
             warn(line)
         columns = rename.columns_of(stream.properties) if rename else stream.properties
         for line in schema_warnings(stream, columns, target, kind):
             warn(line)
-        syncs.append(StreamSync(stream, target, settings, rename, started_at))
+        own_settings = replace(settings, identifier_kind=identification)
+        syncs.append(StreamSync(stream, target, own_settings, rename, started_at))
     return syncs
 
 

@@ -127,3 +127,23 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """It says what to check."""
     with pytest.raises(ProtocolError, match="Check the path given with --catalog"):
         read_catalog(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("key", "paths"),
+    [
+        ([["person_id"]], (("person_id",),)),
+        ([["address", "id"], ["n"]], (("address", "id"), ("n",))),
+        (["id"], (("id",),)),
+        ([], ()),
+        (None, ()),
+        ("id", ()),
+        ([[], [1], None, {}], ()),
+    ],
+)
+def test_the_primary_key_is_read_as_far_as_it_can_be(key: object, paths: object) -> None:
+    """What is no path of names says nothing, and is no reason to fail."""
+    (stream,) = parse_catalog(
+        json.dumps({"streams": [{"stream": {"name": "s"}, "primary_key": key}]}).encode()
+    )
+    assert stream.primary_key == paths

@@ -7,29 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import ANY_IDENTIFIER, IDENTIFICATIONS, IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS, destination_catalog
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 
-@pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone"])
+@pytest.mark.parametrize("kind", ["email", "id", "cio_id", "phone", "any"])
 def test_the_catalog_equals_the_golden_file(kind: str) -> None:
     """Including the order of keys, as the platform's mapping screen shows it."""
     golden = (GOLDEN / f"discover_{kind}.json").read_text()
-    assert json.dumps(destination_catalog(IDENTIFIER_KINDS[kind]), indent=2) + "\n" == golden
+    assert json.dumps(destination_catalog(IDENTIFICATIONS[kind]), indent=2) + "\n" == golden
 
 
 def test_every_kind_of_identifier_has_a_golden_file() -> None:
     """A new kind needs one too."""
     assert {path.stem for path in GOLDEN.glob("discover_*.json")} - {"discover_reference"} == {
-        f"discover_{kind}" for kind in IDENTIFIER_KINDS
+        f"discover_{kind}" for kind in IDENTIFICATIONS
     }
 
 
 def test_required_and_matching_columns_exist() -> None:
     """And `matching_keys` is always present."""
-    for kind in IDENTIFIER_KINDS.values():
+    for kind in IDENTIFICATIONS.values():
         for operation in destination_catalog(kind)["operations"]:
             properties = operation["json_schema"]["properties"]
             assert operation["json_schema"]["additionalProperties"] is True
@@ -89,3 +89,22 @@ def test_a_column_that_an_operation_takes_since_is_accepted_by_name() -> None:
     assert update["json_schema"]["properties"]["person_updated_at"] == {"type": "integer"}
     named = DESTINATION_OBJECTS["person_identify"].named_columns(IDENTIFIER_KINDS["email"])
     assert [column.name for column in named] == ["person_email", "person_updated_at"]
+
+
+def test_any_identifier_is_one_of_four_alternative_keys() -> None:
+    """Where a key has further columns, each alternative has them; nobody's column is required by itself."""
+    people = ["person_cio_id", "person_id", "person_email", "person_phone"]
+    operations = destination_catalog(ANY_IDENTIFIER)["operations"]
+    found = {(row["object_name"], row["sync_mode"]): row for row in operations}
+    assert len(found) == len(operations) == len(destination_catalog(IDENTIFIER_KINDS["id"])["operations"])
+    for mode in ("append_dedup", "update"):
+        assert found["person_identify", mode]["matching_keys"] == [[name] for name in people]
+    devices = found["person_device", "append_dedup"]
+    assert devices["matching_keys"] == [[name, "device_token"] for name in people]
+    assert list(devices["json_schema"]["properties"]) == [*people, "device_token", "platform", "last_used"]
+    event = found["person_event", "append"]
+    assert (event["matching_keys"], event["json_schema"]["required"]) == ([], ["event_name"])
+    for name in ("object_identify", "object_delete"):
+        operation = next(row for row in operations if row["object_name"] == name)
+        assert operation["matching_keys"] == [["object_type_id", "object_id"]]
+        assert not set(people) & set(operation["json_schema"]["properties"])

@@ -1,0 +1,109 @@
+"""Who a row is about: reads the identifiers of a person.
+
+Where a row may identify its person in any way, the first identifier that it has does so; the others become attributes
+(`email`, `id`, `phone`), by which Customer.io knows the person too. A `cio_id` can't be set, so it is no attribute.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import plain
+from destination_customerio.mapping.identifiers import (
+    ANY_IDENTIFIER,
+    AnyIdentifier,
+    IdentifierKind,
+    identifier,
+    is_nobody,
+    order_key,
+)
+from destination_customerio.mapping.visible_text import is_blank, trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from destination_customerio.exact_json.codec import JsonObject
+    from destination_customerio.mapping.identifiers import Identification, OrderKey
+
+    # The order key and the `identifiers` of the person a row is about.
+    ReadPerson = Callable[[JsonObject], tuple[OrderKey, JsonObject]]
+
+
+def person_reader(
+    identification: Identification, columns: Collection[str], *, sends_attributes: bool
+) -> ReadPerson:
+    """What reads, and removes, the identifiers of the rows of one stream.
+
+    Args:
+        identification: how rows identify people
+        columns: the columns of the stream's schema, as far as it is known
+        sends_attributes: whether the destination object has attributes
+    """
+    match identification:
+        case IdentifierKind():
+            return _OnePerson(identification).read
+        case AnyIdentifier():
+            return _AnyPerson(identification, columns, sends_attributes=sends_attributes).read
+        case _:
+            assert_never(identification)
+
+
+class _OnePerson:
+    """One column identifies the person; those of other kinds are attributes as any."""
+
+    def __init__(self, kind: IdentifierKind) -> None:
+        self._kind = kind.name
+        self._column = kind.column
+
+    def read(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+        text = identifier(plain(data.pop(self._column, None)), self._kind, self._column)
+        return order_key(text, self._kind), {self._kind: text}
+
+
+class _AnyPerson:
+    """The first of several columns that a row has identifies the person; a rejection names one that the schema has."""
+
+    def __init__(
+        self, identification: AnyIdentifier, columns: Collection[str], *, sends_attributes: bool
+    ) -> None:
+        self._alternatives = identification.alternatives
+        names = [kind.column for kind in self._alternatives]
+        self._blamed = next((name for name in names if name in columns), names[0])
+        self._missing = (
+            f"{names[0]} is missing or blank."
+            if len(names) == 1
+            else f"None of {', '.join(names)} identifies the person: all are missing or blank."
+        )
+        self._sends_attributes = sends_attributes
+
+    def read(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+        given: dict[str, Any] = {}
+        for kind in ANY_IDENTIFIER.alternatives:
+            value = plain(data.pop(kind.column, None))
+            if not is_blank(value):
+                given[kind.name] = value
+        candidates = [kind for kind in self._alternatives if kind.name in given]
+        if not candidates:
+            raise Rejection("required", self._blamed, self._missing)
+        # What programs write for a value that they don't have identifies nobody, but explains the rejection.
+        chosen = next((kind for kind in candidates if not _is_nobody(given[kind.name])), candidates[0])
+        text = identifier(given[chosen.name], chosen.name, chosen.column)
+        if self._sends_attributes:
+            for kind in ANY_IDENTIFIER.alternatives:
+                if kind not in (chosen, _CIO_ID) and kind.name in given and not _is_nobody(given[kind.name]):
+                    _add(data, kind.name, identifier(given[kind.name], kind.name, kind.column))
+        return order_key(text, chosen.name), {chosen.name: text}
+
+
+_CIO_ID = ANY_IDENTIFIER.alternatives[0]
+
+
+def _is_nobody(value: Any) -> bool:
+    return type(value) is str and is_nobody(trimmed(value))
+
+
+def _add(attributes: JsonObject, name: str, text: str) -> None:
+    """Add an attribute unless the row has a column of its name: in an event, `id` may be the number of an order."""
+    if is_blank(plain(attributes.get(name))):
+        attributes[name] = text
