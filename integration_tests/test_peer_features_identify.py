@@ -285,3 +285,29 @@ def test_discover_offers_any_identifier_as_alternative_keys(api: LocalTrackApi) 
             ["person_email"],
             ["person_phone"],
         ]
+
+
+def test_every_object_takes_any_identifier_and_leaves_nulls_out(api: LocalTrackApi) -> None:
+    """Through lost answers; each row in order with those that identify their person in the same way."""
+    api.inject({"every": 2, "reset_after_apply": True})
+    names = ["person_identify", "person_event", "person_device", "person_relationship", "person_delete"]
+    catalog = catalog_of(*(stream(name, name) for name in names))
+    ada, bob = {"person_id": "u1", "person_email": "ada@b.c"}, {"person_id": None, "person_email": "bob@b.c"}
+    lines = [
+        *(record("person_identify", {**person, "plan": None, "n": 1}) for person in (ada, bob)),
+        *(record("person_event", {**person, "event_name": "paid", "coupon": None}) for person in (ada, bob)),
+        record("person_device", {**bob, "device_token": "t", "platform": "ios", "model": None}),
+        record("person_relationship", {**bob, "object_type_id": 1, "object_id": "acme", "role": None}),
+        record("person_delete", ada),
+    ]
+    config = config_for(api.url, identifierType="any", null_values="omit", allow_destructive_operations=True)
+    done = run_connector("write", config, catalog, lines)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert not [log["message"] for log in done.of_type("LOG") if "ignores" in log["message"]]
+    (person,) = api.world.profiles()
+    assert (person.identifiers, person.attributes) == ({"email": "bob@b.c"}, {"n": 1})
+    assert person.devices == {"t": {"token": "t", "platform": "ios", "attributes": {}}}
+    assert api.world.relationships == {("email:bob@b.c", ("1", "acme")): {}}
+    (event,) = api.world.events
+    assert (event.person, event.attributes) == (person, {})
+    assert api.order_violations == []

@@ -8,7 +8,7 @@ import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.loader import parse_config
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import ANY_IDENTIFIER, IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
 from destination_customerio.sync.wiring import stream_syncs
@@ -176,3 +176,12 @@ def test_streams_that_overwrite_share_one_warning() -> None:
         [Stream(f"s{number}", destination_sync_mode="overwrite") for number in range(1_000)]
     )
     assert "s19 (overwrite) and 980 more. " in many
+
+
+def test_an_identifier_in_other_case_is_named_where_any_identifies_people() -> None:
+    """No single column is required then, so nothing else would say so."""
+    columns = ("person_email", "PERSON_ID")
+    stream = Stream("s", properties={column: {} for column in columns})
+    target = DESTINATION_OBJECTS["person_identify"]
+    (line,) = schema_warnings(stream, columns, target, ANY_IDENTIFIER)
+    assert "spelled almost like names with a meaning: PERSON_ID. " in line
