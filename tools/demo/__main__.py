@@ -132,7 +132,7 @@ def _show_check(config: Mapping[str, Any]) -> None:
 
 def _show_discover(config: Mapping[str, Any]) -> None:
     operations = _only(_run("discover", config), "DESTINATION_CATALOG")["operations"]
-    names = [operation["object_name"] for operation in operations]
+    names = list(dict.fromkeys(operation["object_name"] for operation in operations))
     print(f"discover  {len(names)} destination objects: {', '.join(names[:3])}, ...")
 
 
