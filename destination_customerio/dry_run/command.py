@@ -19,7 +19,6 @@ from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDe
 from destination_customerio.dry_run.summary import DryRunSummary
 from destination_customerio.errors import ProtocolError, SyncError, unexpected
 from destination_customerio.ledger import Ledger
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.masking import printable
 from destination_customerio.reports.file import opened_report
 from destination_customerio.reports.page import dry_run_page
@@ -116,8 +115,7 @@ def observe(
     syncs = stream_syncs(config, streams, warnings.append, started_at=time.time())
     for warning in warnings:
         view.warn(warning)
-    kind = IDENTIFIER_KINDS[config.identifier_type]
-    samples = {sync: StreamSamples(options.sample, sync, kind, config.max_rejected_percent) for sync in syncs}
+    samples = {sync: StreamSamples(options.sample, sync, config.max_rejected_percent) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
     for line in log_lines.stream_lines(config, syncs):

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from destination_customerio.errors import Rejection
     from destination_customerio.ledger import Epoch
     from destination_customerio.mapping.assembler import Assembled
-    from destination_customerio.mapping.identifiers import IdentifierKind
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.sync.stream_sync import RowAssembler, StreamSync
 
@@ -81,7 +80,6 @@ class StreamSamples:
 
     size: int
     sync: StreamSync
-    kind: IdentifierKind
     max_rejected_percent: float = 100.0
     rows: list[SampledRow] = field(default_factory=list)
     uses: Counter[ColumnUse] = field(default_factory=Counter)
@@ -100,7 +98,7 @@ class StreamSamples:
         if row is None or made is None:
             return
         names = self.sync.rename or SameNames()
-        uses = tuple(column_uses(row, made, self.sync.target, self.kind, names))
+        uses = tuple(column_uses(row, made, self.sync.target, self.sync.identification, names))
         self._explained += 1
         # Of columns that are listed, every row counts.
         for use in uses:

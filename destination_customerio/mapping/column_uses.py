@@ -16,7 +16,7 @@ from destination_customerio.mapping.notices import MAIL_ATTRIBUTES
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from destination_customerio.mapping.identifiers import IdentifierKind
+    from destination_customerio.mapping.identifiers import Identification
     from destination_customerio.mapping.objects import DestinationObject
 
 _AIRBYTES = "a column of Airbyte's own"
@@ -71,7 +71,7 @@ def column_uses(
     row: JsonObject,
     entry: JsonObject,
     target: DestinationObject,
-    kind: IdentifierKind,
+    identification: Identification,
     names: Destinations,
 ) -> Iterator[ColumnUse]:
     """What became of each column of a row.
@@ -80,18 +80,23 @@ def column_uses(
         row: the row as it came, parsed
         entry: the entry that was made of it, parsed
         target: the object that it is an entry of
-        kind: how the configuration identifies people
+        identification: how rows identify people
         names: how the stream's columns are renamed
     """
-    named = [column.name for column in target.named_columns(kind)]
-    identity = set(named[: len(target.identity)])
+    named = [column.name for column in target.named_columns(identification)]
+    people = {kind.column: kind.name for kind in identification.alternatives} if target.names_a_person else {}
     attributes = _attributes(entry)
+    identifiers = as_object(entry.get("identifiers")) or {}
     is_deletion = entry.get("action") in _DELETIONS
     for column, name, value in names.destinations(row):
         if not name:
             yield ColumnUse(column, "", "left out", _why_unmapped(column, names))
-        elif name in identity:
+        elif name in target.identity or people.get(name) in identifiers:
             yield ColumnUse(column, name, "identifier")
+        elif people.get(name) in attributes:  # another identifier of the person, by which Customer.io knows them too
+            yield ColumnUse(column, people[name], "attribute")
+        elif name in people:
+            yield ColumnUse(column, "", "left out", "not the identifier of this row")
         elif name in named and not is_deletion:
             yield ColumnUse(column, name, "named")
         elif name not in attributes:

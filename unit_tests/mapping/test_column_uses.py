@@ -8,7 +8,7 @@ import pytest
 
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.mapping.column_uses import SameNames, column_uses
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import ANY_IDENTIFIER, IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import Rename
 
@@ -67,7 +67,12 @@ def test_each_use_of_a_persons_columns() -> None:
 def test_named_columns_and_mail_attributes_of_events() -> None:
     """An event's own columns are named; `recipient` would change where mails go."""
     row = {"person_email": "a@example.com", "event_name": "paid", "timestamp": "2026-01-01", "recipient": "b"}
-    entry = {"name": "paid", "timestamp": 1, "attributes": {"recipient": "b"}}
+    entry = {
+        "identifiers": {"email": "a@example.com"},
+        "name": "paid",
+        "timestamp": 1,
+        "attributes": {"recipient": "b"},
+    }
     assert [use for _, _, use in uses("person_event", row, entry)] == [
         "identifier",
         "named",
@@ -119,7 +124,7 @@ def test_renamed_columns_paths_and_constants() -> None:
     target = DESTINATION_OBJECTS["person_identify"]
     rename = Rename(mapping, target, EMAIL)
     row = {"mail": "a@example.com", "home": {"city": "London"}, "person_email": "other@example.com"}
-    entry = {"attributes": {"home": {"city": "London"}, "city": "London", "origin": "warehouse"}}
+    entry = {"identifiers": {"email": "a@example.com"}, "attributes": {"home": {"city": "London"}, "city": "London", "origin": "warehouse"}}
     found = column_uses(row, entry, target, EMAIL, rename)
     assert [(use.column, use.becomes, use.use) for use in found] == [
         ("mail", "person_email", "identifier"),
@@ -165,8 +170,21 @@ def test_values_of_paths_and_constants_are_compared_too() -> None:
 def test_a_deletion_sends_only_identifiers(object_name: str, action: str, columns: dict[str, str]) -> None:
     """A row that was deleted in its source becomes another entry than its neighbours."""
     row = dict.fromkeys(columns, "x")
-    found = column_uses(row, {"action": action}, DESTINATION_OBJECTS[object_name], EMAIL, SameNames())
+    entry = {"action": action, "identifiers": {"email": "x"}}
+    found = column_uses(row, entry, DESTINATION_OBJECTS[object_name], EMAIL, SameNames())
     assert {use.column: use.use for use in found} == columns
+
+
+def test_further_identifiers_of_a_person_become_attributes() -> None:
+    """Where any identifies, the first that a row has does so; a cio_id can't be an attribute."""
+    row = {"person_cio_id": "", "person_id": "u1", "person_email": "a@example.com"}
+    entry = {"identifiers": {"id": "u1"}, "attributes": {"email": "a@example.com"}}
+    found = column_uses(row, entry, DESTINATION_OBJECTS["person_identify"], ANY_IDENTIFIER, SameNames())
+    assert [(use.column, use.becomes, use.use) for use in found] == [
+        ("person_cio_id", "", "left out"),
+        ("person_id", "person_id", "identifier"),
+        ("person_email", "email", "attribute"),
+    ]
 
 
 def test_a_constant_that_is_left_out_keeps_its_name() -> None:
