@@ -21,7 +21,7 @@ class Explanation(NamedTuple):
     cause   half a sentence, with the placeholders below to fill in
     remedy  whole sentences: what to do
 
-    Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint with http://), {server} (the endpoint
+    Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint in plain HTTP), {server} (the endpoint
     without the bucket's name), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
     {file} (one that is missing or broken), {setting} (what is wrong with a setting), {variables} (those of AWS that are set).
     """
@@ -60,8 +60,8 @@ STS_FAILED = Explanation(
 NOT_S3 = Explanation(
     ConfigError,
     "{store} answered with status {status}, but not as an S3 store does ({operation})",
-    "Check that the endpoint is the address of the store's S3 API, not of its web console, that the port and http:// or "
-    "https:// are right, and that no proxy or firewall answers in its place.",
+    "Check that the endpoint is the address of the store's S3 API, not of its web console, that the port and the "
+    "scheme (http or https) are right, and that no proxy or firewall answers in its place.",
 )
 REDIRECTED = Explanation(
     ConfigError,
@@ -184,7 +184,7 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         Explanation(
             ConfigError,
             "the proxy of the environment demands a user name and a password (status 407)",
-            "Put them into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or except the store with NO_PROXY.",
+            "Put them into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or except the store with NO_PROXY.",  # ignore-https-check: a pattern
         ),
     ),
     (

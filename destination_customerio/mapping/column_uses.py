@@ -93,7 +93,9 @@ def column_uses(
             yield ColumnUse(column, "", "left out", _why_unmapped(column, names))
         elif name in target.identity or people.get(name) in identifiers:
             yield ColumnUse(column, name, "identifier")
-        elif people.get(name) in attributes:  # another identifier of the person, by which Customer.io knows them too
+        elif (
+            people.get(name) in attributes
+        ):  # another identifier of the person, by which Customer.io knows them too
             yield ColumnUse(column, people[name], "attribute")
         elif name in people:
             yield ColumnUse(column, "", "left out", "not the identifier of this row")

@@ -118,9 +118,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _checked_proxy_url(variable: str, value: str) -> str:
     try:
-        parts = urlsplit(
-            value if "://" in value else f"http://{value}"
-        )  # ignore-https-check: a proxy's own scheme
+        parts = urlsplit(value if "://" in value else f"http://{value}")  # ignore-https-check: the default
         port = parts.port
     except ValueError:
         raise _invalid(variable) from None

@@ -124,7 +124,10 @@ def test_renamed_columns_paths_and_constants() -> None:
     target = DESTINATION_OBJECTS["person_identify"]
     rename = Rename(mapping, target, EMAIL)
     row = {"mail": "a@example.com", "home": {"city": "London"}, "person_email": "other@example.com"}
-    entry = {"identifiers": {"email": "a@example.com"}, "attributes": {"home": {"city": "London"}, "city": "London", "origin": "warehouse"}}
+    entry = {
+        "identifiers": {"email": "a@example.com"},
+        "attributes": {"home": {"city": "London"}, "city": "London", "origin": "warehouse"},
+    }
     found = column_uses(row, entry, target, EMAIL, rename)
     assert [(use.column, use.becomes, use.use) for use in found] == [
         ("mail", "person_email", "identifier"),
