@@ -72,7 +72,7 @@ demo: $(STAMP) ## Sync sample rows into a local Track API; needs no account
 chaos: $(STAMP) ## Run the fault suite at length and write its figures into docs/reliability.md
 	@rm -f $(VENV)/fault-figures.jsonl
 	FAULT_SUITE=long FAULT_FIGURES=$(CURDIR)/$(VENV)/fault-figures.jsonl HYPOTHESIS_PROFILE=long \
-		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults integration_tests/test_replay_interrupted.py $(PROPERTY_SUITES)
+		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults integration_tests/test_replay_interrupted.py integration_tests/test_replay_foreign_files.py $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
 # At most twenty minutes. An idle machine gives narrower ranges; the ratios hold on any.

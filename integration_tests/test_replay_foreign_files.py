@@ -6,14 +6,14 @@ import gzip
 import io
 import signal
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from integration_tests.command_line import Ended, ended, started
 from integration_tests.connector import catalog_of, config_for, wait_until
-from integration_tests.process_memory import peak_kib
+from integration_tests.faults.sizes import IS_LONG
+from integration_tests.process_memory import cpu_seconds, peak_kib
 from integration_tests.rejected_rows import ORDERS, arrived
 
 if TYPE_CHECKING:
@@ -75,18 +75,36 @@ def run(command: str, api: LocalTrackApi, bucket: Bucket) -> tuple[Ended, float]
 def test_what_can_not_be_read_costs_little_memory_and_no_other_row(
     api: LocalTrackApi, bucket: Bucket, command: str, _: object
 ) -> None:
-    """One line of 256 MiB, one of small objects, a quote that is never closed, a gigabyte in a megabyte."""
-    put(bucket, "1.jsonl.gz", [json_row(1), b'{"_airbyte_data":"', *[b"x" * MIB] * 256, b'"}\n', json_row(2)])
+    """An enormous line, one of small objects, a quote that is never closed, and a file that unpacks to far more."""
+    put(
+        bucket,
+        "1.jsonl.gz",
+        [json_row(1), b'{"_airbyte_data":"', *[b"x" * MIB] * (256 if IS_LONG else 64), b'"}\n', json_row(2)],
+    )
     objects = b"{}," * (MIB // 3)
     put(
         bucket,
         "2.jsonl.gz",
-        [json_row(3), b'{"_airbyte_data":{"x":[', *[objects] * 180, b"0]}}\n", json_row(4)],
+        [
+            json_row(3),
+            b'{"_airbyte_data":{"x":[',
+            *[objects] * (180 if IS_LONG else 48),
+            b"0]}}\n",
+            json_row(4),
+        ],
     )
     small = b"{}," * (10 * MIB // 3)
     put(bucket, "3.jsonl.gz", [json_row(5), b'{"_airbyte_data":{"x":[', small, b"0]}}\n", json_row(6)])
-    put(bucket, "4.csv.gz", [HEADER, csv_row(7), b'"r","never closed\r\n', *[b"1,2\r\n" * (MIB // 5)] * 200])
-    put(bucket, "5.csv.gz", [HEADER, csv_row(8), *[b"\x00" * MIB] * 1_024, b"\r\n", csv_row(9)])
+    put(
+        bucket,
+        "4.csv.gz",
+        [HEADER, csv_row(7), b'"r","never closed\r\n', *[b"1,2\r\n" * (MIB // 5)] * (200 if IS_LONG else 48)],
+    )
+    put(
+        bucket,
+        "5.csv.gz",
+        [HEADER, csv_row(8), *[b"\x00" * MIB] * (1_024 if IS_LONG else 128), b"\r\n", csv_row(9)],
+    )
     before = {key: bucket.read(key) for key in bucket.keys()}  # noqa: SIM118 - no mapping
     done, peak = run(command, api, bucket)
     assert (done.exit_code, done.stderr) == (0, "")
@@ -137,14 +155,10 @@ def test_a_signal_ends_a_command_that_reads_such_a_file(
     settings = config_for(api.url, object_storage_config=bucket.config(), identifierType="id")
     with started(command, settings, catalog) as process:
         # The download is over soon after it has begun; what follows takes seconds.
-        wait_until(lambda: process.poll() is not None or _cpu_seconds(process.pid) > 2)
+        wait_until(lambda: process.poll() is not None or cpu_seconds(process.pid) > 2)
         process.send_signal(signal.SIGTERM)
         sent_at = time.monotonic()
         done = ended(process)
     assert done.exit_code in (0, 143)
     assert time.monotonic() - sent_at < 60
     assert bucket.read(BELOW + "1.gz") == before
-
-
-def _cpu_seconds(process: int) -> float:
-    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11]) / 100
