@@ -153,11 +153,21 @@ class Config(Model):
         ),
         json_schema_extra={"order": 10, "examples": ["send"]},
     )
+    max_rows_per_second: int = Field(
+        default=0,
+        ge=0,
+        title="Maximum rows per second",
+        description=(
+            "Sends no more than this many rows per second, all requests together, so that a large backfill does not delay "
+            "your campaigns. The source is read no faster. 0 means no limit."
+        ),
+        json_schema_extra={"order": 11, "examples": [500]},
+    )
     track_api_url: Text = Field(
         default="",
         title="Track API URL",
         description="Base URL to use in place of the Track API's, for testing against a local server.",
-        json_schema_extra={**HIDDEN, "order": 11, "examples": ["http://localhost:8080"]},
+        json_schema_extra={**HIDDEN, "order": 12, "examples": ["http://localhost:8080"]},
     )
     max_concurrent_requests: int = Field(
         default=8,
@@ -165,14 +175,14 @@ class Config(Model):
         le=64,
         title="Concurrent requests",
         description="Maximum number of requests in flight. Rows of one person are never in flight in two requests at once.",
-        json_schema_extra={**HIDDEN, "order": 12, "examples": [8]},
+        json_schema_extra={**HIDDEN, "order": 13, "examples": [8]},
     )
     retry_timeout_seconds: int = Field(
         default=900,
         ge=1,
         title="Retry timeout in seconds",
         description="How long to retry a request before failing the sync, which Airbyte then resumes.",
-        json_schema_extra={**HIDDEN, "order": 13, "examples": [900]},
+        json_schema_extra={**HIDDEN, "order": 14, "examples": [900]},
     )
 
     @field_validator("deleted_rows", mode="after")

@@ -7,6 +7,7 @@ what it has already accepted.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
@@ -31,10 +32,27 @@ class Batch:
     opened_at    clock time of the first row
     """
 
-    __slots__ = ("_buffer", "_ends", "_last_end", "_line_bytes", "epochs", "lane", "lines", "opened_at")
+    __slots__ = (
+        "_buffer",
+        "_ends",
+        "_last_end",
+        "_line_bytes",
+        "_max_rows",
+        "epochs",
+        "lane",
+        "lines",
+        "opened_at",
+    )
 
-    def __init__(self, lane: int, opened_at: float, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        lane: int,
+        opened_at: float,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_rows: float = math.inf,
+    ) -> None:
         self._last_end = max_body_bytes - len(_CLOSE)
+        self._max_rows = max_rows
         self.lane = lane
         self.opened_at = opened_at
         self.lines: list[bytes] = []
@@ -59,10 +77,10 @@ class Batch:
         return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
 
     def add(self, entry: bytes, line: bytes, epoch: Epoch) -> bool:
-        """Append one row if the body stays within the limit; returns whether it was appended."""
+        """Append one row if the batch stays within its limits; returns whether it was appended."""
         buffer = self._buffer
         end = len(buffer) + len(entry)
-        if end > self._last_end:
+        if end > self._last_end or len(self._ends) >= self._max_rows:
             return False
         buffer += entry
         buffer += b","
@@ -92,9 +110,10 @@ class Batch:
 class Batcher:
     """Keeps one open batch per lane. Checks whether an entry fits before adding it."""
 
-    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: float = math.inf) -> None:
         self._open: list[Batch | None] = [None] * lanes
         self._max_body_bytes = max_body_bytes
+        self._max_rows = max_rows
 
     @property
     def weight(self) -> int:
@@ -110,7 +129,7 @@ class Batcher:
         batch = self._open[lane]
         if batch is not None and batch.add(entry, line, epoch):
             return None
-        self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes)
+        self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes, self._max_rows)
         if not fresh.add(entry, line, epoch):
             raise ValueError("the entry is larger than a request")
         return batch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import random
 import threading
@@ -14,6 +15,7 @@ from destination_customerio.delivery.attempts import Aborted, Delivered, Deliver
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
+from destination_customerio.delivery.pacer import Pacer
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import SyncError, unexpected
 
@@ -92,9 +94,11 @@ class ThreadedLanes:
         retry_timeout_seconds: float,
         post: Callable[[Delivered | Retrying | LaneFailed | LaneEnded], None],
         breaker_limits: BreakerLimits | None = None,
+        max_rows_per_second: float = math.inf,
     ) -> None:
         self.lanes = lanes
         self._post = post
+        self._pacer = Pacer(max_rows_per_second, time.monotonic)
         self._aborted = threading.Event()
         self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
         context = DeliveryContext(
@@ -154,6 +158,8 @@ class ThreadedLanes:
                 case _Wait(passed):
                     self._wait_for(passed)
                 case Batch():
+                    if self._aborted.wait(self._pacer.reserve(len(task))):
+                        return
                     self._post(delivery.deliver(task))
                 case _:
                     assert_never(task)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,9 +26,9 @@ from destination_customerio.reports.page import dry_run_page
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
 from destination_customerio.sync.events import Inbox, Stop
-from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
-from destination_customerio.sync.wiring import stream_syncs
+from destination_customerio.sync.wiring import paced_settings, stream_syncs
 
 if TYPE_CHECKING:
     import argparse
@@ -134,7 +135,11 @@ def observe(
         ],
     )
     dead_letters = SamplingDeadLetters({sync.stream: samples[sync] for sync in syncs}, ledger.settle_rejected)
-    pipeline = Pipeline(syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic)
+    # Nothing is sent, so no pace is kept; but the number of requests is that of the real sync.
+    settings = replace(paced_settings(config, PipelineSettings()), max_rows_in_flight=math.inf)
+    pipeline = Pipeline(
+        syncs, ledger, lanes, dead_letters, inbox, emit_nothing, reporter, time.monotonic, settings
+    )
     on_signal(lambda number: inbox.post(Stop(number)))
     limit = RowLimit(inbox, options.limit_rows) if options.limit_rows else None
     start_reading(_STDIN, limit or inbox)

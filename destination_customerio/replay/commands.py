@@ -37,7 +37,9 @@ from destination_customerio.reports.file import opened_report
 from destination_customerio.reports.page import rejected_page, replay_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
-from destination_customerio.sync.wiring import check_limits, start_lanes, stream_syncs
+from destination_customerio.sync.log_lines import pace_line
+from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.wiring import check_limits, paced_settings, start_lanes, stream_syncs
 from destination_customerio.track_api.region import resolve_track_url
 
 if TYPE_CHECKING:
@@ -122,9 +124,11 @@ def _replay(
         contextlib.ExitStack() as stack,
     ):
         syncs = stream_syncs(config, streams, view.say, replay_event_id)
+        if config.max_rows_per_second and not parsed.dry_run:
+            view.say(pace_line(config.max_rows_per_second))
         lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
         stack.callback(lanes.abort)
-        file_replay = FileReplay(lanes, inbox, view)
+        file_replay = FileReplay(lanes, inbox, view, paced_settings(config, PipelineSettings()))
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
         deadline.change(
             _STOP_SECONDS, partial(say_aside, _STOPPING, on_stdout=True), partial(say_last, _CUT_SHORT)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.lanes import Lanes
     from destination_customerio.replay.console import View
     from destination_customerio.sync.events import Inbox
+    from destination_customerio.sync.pipeline import PipelineSettings
     from destination_customerio.sync.stream_sync import StreamSync
 
 _FEED_END_SECONDS = 1.0
@@ -64,10 +65,14 @@ class FileReplay:
 
     lanes     post to the inbox; the caller starts and aborts them
     view      shows progress and warnings
+    settings  of the pipeline that each file runs through
     stopping  the signal that requested a shutdown, if any
     """
 
-    def __init__(self, lanes: Lanes, inbox: Inbox, view: View) -> None:
+    def __init__(
+        self, lanes: Lanes, inbox: Inbox, view: View, settings: PipelineSettings | None = None
+    ) -> None:
+        self._settings = settings
         self._lanes = lanes
         self._inbox = inbox
         self._view = view
@@ -97,7 +102,15 @@ class FileReplay:
         new_reasons = NewReasons(ledger.settle_rejected, spool, sync.columns)
         reporter = _ViewReporter(sync, self._view)
         pipeline = Pipeline(
-            [sync], ledger, self._lanes, new_reasons, self._inbox, emit_nothing, reporter, time.monotonic
+            [sync],
+            ledger,
+            self._lanes,
+            new_reasons,
+            self._inbox,
+            emit_nothing,
+            reporter,
+            time.monotonic,
+            self._settings,
         )
         feed = _Feed(layout, sync.stream, take, self._inbox)
         feed.start()

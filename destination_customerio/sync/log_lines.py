@@ -76,7 +76,17 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
         f"people by {_identifier(config)}. Rejected rows {rejected}."
     )
+    if config.max_rows_per_second:
+        yield pace_line(config.max_rows_per_second)
     yield from stream_lines(config, streams)
+
+
+def pace_line(max_rows_per_second: int) -> str:
+    """The limit that the configuration sets."""
+    return (
+        f"Throttled on purpose: at most {counted(max_rows_per_second, 'row')} per second "
+        f"{'is' if max_rows_per_second == 1 else 'are'} sent, as configured in max_rows_per_second."
+    )
 
 
 def _identifier(config: Config) -> str:
@@ -112,6 +122,7 @@ def progress_line(
     seconds: float,
     rows_before: int,
     delivered_word: str = "delivered",
+    max_rows_per_second: int = 0,
 ) -> str:
     """Progress; `rows_before` were read `seconds` ago."""
     counts = [stream.counts for stream in streams]
@@ -122,6 +133,7 @@ def progress_line(
         f"{counted(read, 'row')} read ({(read - rows_before) / max(seconds, 0.001):,.0f} rows/s), "
         f"{sum(count.delivered for count in counts):,} {delivered_word} in {counted(requests.requests, 'request')}, "
         f"{_rejected(rejected)}{_skipped(skipped)}, {_retries(requests)}, {counted(sum(count.waiting for count in counts), 'row')} waiting."
+        f"{' ' + pace_line(max_rows_per_second) if max_rows_per_second else ''}"
     )
 
 

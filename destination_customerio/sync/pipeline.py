@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.airbyte.stdin import EndOfInput, InputFailed, Lines
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from destination_customerio.sync.stream_sync import StreamSync
 
 
+# With a limit on rows per second, a batch has at most a quarter of these.
+_PACED_BATCHES_PER_SECOND = 4
+
 # A queue can't wait for an unlimited time.
 _MAX_WAIT_SECONDS = 3_600.0
 
@@ -48,6 +51,8 @@ class PipelineSettings:
     """The coordinator's own limits and timers.
 
     max_body_bytes             the largest request body
+    max_batch_rows             the largest number of rows in a batch
+    max_rows_in_flight         how many rows may be sent or wait for it before no more are read
     max_weight_bytes           budget for data read and not yet settled, including Python's overhead
     linger_seconds             how long a batch stays open for more rows
     dead_letter_linger_seconds how long a file of dead letters stays open while states wait for it
@@ -58,6 +63,8 @@ class PipelineSettings:
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
+    max_batch_rows: float = math.inf
+    max_rows_in_flight: float = math.inf
     max_weight_bytes: int = 48 << 20
     linger_seconds: float = 5.0
     dead_letter_linger_seconds: float = 10.0
@@ -65,6 +72,17 @@ class PipelineSettings:
     stop_seconds: float = 8.0
     failure_seconds: float = 20.0
     max_rejected_percent: float = 100.0
+
+    def at_most(self, rows_per_second: int) -> PipelineSettings:
+        """These settings for lanes that send no more than this many rows per second.
+
+        Batches are small enough that one of them is no burst, and the source waits instead of rows in memory.
+        """
+        return replace(
+            self,
+            max_batch_rows=max(1, rows_per_second // _PACED_BATCHES_PER_SECOND),
+            max_rows_in_flight=rows_per_second * self.linger_seconds,
+        )
 
 
 class Pipeline:
@@ -97,13 +115,14 @@ class Pipeline:
 
         joins_two = any(sync.target.joins_two for sync in streams)
         self._partitioner = PinningPartitioner(lanes.lanes) if joins_two else HashPartitioner(lanes.lanes)
-        self._batcher = Batcher(lanes.lanes, self._settings.max_body_bytes)
+        self._batcher = Batcher(lanes.lanes, self._settings.max_body_bytes, self._settings.max_batch_rows)
         self._intake = Intake(streams, ledger, self._batcher, self._partitioner)
         self._shutdown = Shutdown(lanes.lanes, self._settings.stop_seconds, self._settings.failure_seconds)
 
         self._blocks: deque[bytes] = deque()
         self._now = clock()
         self._in_flight = 0
+        self._in_flight_rows = 0
         self._in_flight_weight = 0
         self._dead_letters_opened_at: float | None = None
 
@@ -174,6 +193,7 @@ class Pipeline:
         batch = done.batch
         self._partitioner.settled(batch)
         self._in_flight -= 1
+        self._in_flight_rows -= len(batch)
         self._in_flight_weight -= batch.weight
         self._reporter.on_requests(done.requests)
         self._reporter.on_delivered_bytes(batch.body_bytes)
@@ -247,6 +267,7 @@ class Pipeline:
         # Otherwise its rows never settle, so they will be sent again.
         if self._shutdown.sends:
             self._in_flight += 1
+            self._in_flight_rows += len(batch)
             self._in_flight_weight += batch.weight
             self._lanes.send(batch)
 
@@ -282,7 +303,11 @@ class Pipeline:
 
     def _has_room(self) -> bool:
         weight = self._batcher.weight + self._in_flight_weight + self._ledger.waiting_bytes
-        return weight < self._settings.max_weight_bytes and not self._dead_letters.backlog.is_full
+        return (
+            weight < self._settings.max_weight_bytes
+            and self._in_flight_rows < self._settings.max_rows_in_flight
+            and not self._dead_letters.backlog.is_full
+        )
 
     def _seconds_to_next_timer(self) -> float:
         due = [self._reporter.due_at, self._shutdown.deadline, self._now + _MAX_WAIT_SECONDS]

@@ -77,6 +77,8 @@ class LogReporter:
 
     delivered_word  what the log calls rows that the lanes have accepted
     closing_lines   returns the last lines of the summary
+    max_rows_per_second
+                    the configured limit; 0 for none
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class LogReporter:
         now: float,
         delivered_word: str = "delivered",
         closing_lines: Callable[[], Iterable[log_lines.Line]] = tuple,
+        max_rows_per_second: int = 0,
     ) -> None:
+        self._max_rows_per_second = max_rows_per_second
         self._streams = streams
         self._log = log
         self._delivered_word = delivered_word
@@ -135,6 +139,7 @@ class LogReporter:
             now - self._reported_at,
             self._rows_before,
             self._delivered_word,
+            self._max_rows_per_second,
         )
         requests = self._requests.requests - self._requests_before
         sent_bytes = self._requests.body_bytes - self._bytes_before

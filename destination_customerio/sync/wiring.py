@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -75,10 +76,19 @@ def prepare_sync(config: Config, streams: Sequence[Stream], inbox: Inbox, output
     for line in log_lines.start_lines(config, track_url, syncs):
         output.info(line)
     lanes = start_lanes(config, track_url, inbox)
-    reporter = LogReporter(syncs, output, time.monotonic(), closing_lines=storage_lines)
-    settings = PipelineSettings(
-        max_weight_bytes=max_weight_bytes(config.max_concurrent_requests),
-        max_rejected_percent=config.max_rejected_percent,
+    reporter = LogReporter(
+        syncs,
+        output,
+        time.monotonic(),
+        closing_lines=storage_lines,
+        max_rows_per_second=config.max_rows_per_second,
+    )
+    settings = paced_settings(
+        config,
+        PipelineSettings(
+            max_weight_bytes=max_weight_bytes(config.max_concurrent_requests),
+            max_rejected_percent=config.max_rejected_percent,
+        ),
     )
     pipeline = Pipeline(
         syncs, ledger, lanes, dead_letters, inbox, output.write_state, reporter, time.monotonic, settings
@@ -124,7 +134,13 @@ def start_lanes(
         config.retry_timeout_seconds,
         inbox.post,
         breaker_limits,
+        config.max_rows_per_second or math.inf,
     )
+
+
+def paced_settings(config: Config, settings: PipelineSettings) -> PipelineSettings:
+    """The settings that keep the pace that the configuration asks for, if it does."""
+    return settings.at_most(config.max_rows_per_second) if config.max_rows_per_second else settings
 
 
 def stream_syncs(

@@ -126,6 +126,20 @@ def test_lanes_waiting_at_a_barrier_notice_an_abort(harness: Harness) -> None:
     assert harness.server.seen == [1]
 
 
+def test_all_lanes_together_keep_the_pace() -> None:
+    """Two lanes share one limit, and a batch that waits for its time notices an abort."""
+    server = Server()
+    events: queue.SimpleQueue[object] = queue.SimpleQueue()
+    lanes = ThreadedLanes(2, lambda: server, 60.0, events.put, max_rows_per_second=1e-6)
+    lanes.send(batch_for(0, 1))
+    assert isinstance(events.get(timeout=PATIENCE_SECONDS), Delivered)
+    lanes.send(batch_for(1, 2))
+    lanes.send(batch_for(0, 3))
+    lanes.abort()
+    assert [type(events.get(timeout=PATIENCE_SECONDS)) for _ in range(2)] == [LaneEnded, LaneEnded]
+    assert server.seen == [1]
+
+
 def test_a_request_in_flight_at_an_abort_is_still_reported(harness: Harness) -> None:
     """Batches that were only queued are not sent."""
     harness.server.gates[1] = threading.Event()

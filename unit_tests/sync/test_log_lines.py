@@ -133,6 +133,14 @@ def test_a_progress_line_with_new_rejected_rows_is_a_warning() -> None:
     assert "Lately" not in written[2][1]
 
 
+def test_the_progress_line_says_that_a_sync_is_throttled_on_purpose() -> None:
+    """Otherwise a slow sync looks like a fault."""
+    line = progress_line([stream_of("a")], RequestCounts(), 30.0, 0, max_rows_per_second=1_500)
+    assert line.endswith(
+        "0 rows waiting. Throttled on purpose: at most 1,500 rows per second are sent, as configured in max_rows_per_second."
+    )
+
+
 def test_the_summary_has_a_line_for_each_stream_and_one_for_the_requests() -> None:
     """Unsettled rows are mentioned only if there are any."""
     done = stream_of("done")

@@ -1,0 +1,31 @@
+"""The gentle mode: a limit on the rows that all lanes together send per second."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Pacer:
+    """Spaces batches so that their rows stay within a rate. Thread-safe.
+
+    A batch reserves its time once, before its first attempt, so its retries and parts don't count again. In no period do
+    more rows start than the rate allows, apart from one batch. Unused time is not saved up.
+    """
+
+    def __init__(self, max_rows_per_second: float, clock: Callable[[], float]) -> None:
+        self._rate = max_rows_per_second
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._free_at = float("-inf")
+
+    def reserve(self, rows: int) -> float:
+        """Reserve the next free time for a batch; returns the seconds until the batch may start."""
+        with self._lock:
+            now = self._clock()
+            starts_at = max(now, self._free_at)
+            self._free_at = starts_at + rows / self._rate
+            return starts_at - now
