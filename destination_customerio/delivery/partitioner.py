@@ -1,16 +1,19 @@
 """Assigns each row to a lane, so that rows stay in order where they must.
 
-Rows with the same order key (one person, one object) stay in order when one lane carries them. Usually it is enough to
-hash the key (`HashPartitioner`). Rows that join two keys, a merge of two people or a person's relationship to an object,
-must stay in order with the rows of both, and the two keys often hash to different lanes (`PinningPartitioner`):
+Rows with the same order key (one person, one object) stay in order when one lane carries them. While every row has one
+key it is enough to hash it. Rows that join keys, such as a merge of two people, or a person with relationships to objects,
+must stay in order with the rows of all of them, and their keys often hash to different lanes. From the first such row on:
 
 - A key is pinned to a lane while rows of it are open, queued or in flight. Rows of a pinned key follow it there.
-- A row that joins two keys goes to the lane that either is pinned to, unless they are pinned to different lanes.
-- If they are pinned to different lanes, the row goes to the first, and a barrier holds that lane back until the second
-  one has finished everything queued before. From then on both keys are pinned to the first lane.
+- A row that joins keys goes to the lane that one of them is pinned to.
+- For each other lane that one of its keys is pinned to, a barrier holds the row's lane back until that one has finished
+  everything queued before. From then on all its keys are pinned to the row's lane.
 - A barrier costs two batches that are not full. Where one was needed, the next rows are likely to need more (people
   interleaved with their relationships), so for a while all new keys go to one lane: slower than many, and far faster than
   a request for every row.
+
+Rows that were hashed before have no pins, so a fence separates them from those that follow: the first lane waits for all
+others, and then they wait for it.
 
 Lanes can't deadlock: a barrier only waits for what was queued before it in another lane, and one thread queues all batches
 and barriers, in one order.
@@ -19,15 +22,15 @@ and barriers, in one order.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from itertools import repeat
+from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from destination_customerio.delivery.batch import Batch
-    from destination_customerio.mapping.identifiers import OrderKey
+    from collections.abc import Sequence
 
-    # What a row must stay in order with: the rows of one key, or of both.
-    Order = OrderKey | tuple[OrderKey, OrderKey]
+    from destination_customerio.delivery.batch import Batch
+    from destination_customerio.mapping.identifiers import Order, OrderKey
 
 # For how many rows after a barrier new keys all go to one lane.
 _ROWS_GATHERED = 5_000
@@ -40,32 +43,36 @@ class Barrier(NamedTuple):
     awaited: int
 
 
-class Partitioner(Protocol):
-    """Chooses lanes. Not thread-safe; owned by the coordinator thread."""
+class Partitioner:
+    """Chooses lanes: by hash, and by pins from the first row that joins keys.
 
-    def assign(self, order: Order) -> tuple[int, Barrier | None]:
-        """The lane of a row that must stay in order with the given key, or both keys, and the barrier to set first."""
-        ...
-
-    def settled(self, batch: Batch) -> None:
-        """No row of the batch is in flight any more. A lane's batches settle in the order of their rows."""
-        ...
-
-
-class HashPartitioner:
-    """For syncs in which every row has one key: the same key always has the same lane."""
+    Not thread-safe; owned by the coordinator thread.
+    """
 
     def __init__(self, lanes: int) -> None:
         self._lanes = lanes
+        self._unsettled_rows = [0] * lanes
+        self._pinned: PinningPartitioner | None = None
 
-    def assign(self, order: Order) -> tuple[int, Barrier | None]:
-        """See `Partitioner`."""
-        if type(order) is not str:
-            raise TypeError("rows that join two keys need a PinningPartitioner")
-        return crc32(order.encode()) % self._lanes, None
+    def assign(self, order: Order) -> tuple[int, Sequence[Barrier]]:
+        """The lane of a row that must stay in order with one or more keys, and the barriers to set first."""
+        if self._pinned:
+            return self._pinned.assign(order)
+        if type(order) is str:
+            lane = crc32(order.encode()) % self._lanes
+            self._unsettled_rows[lane] += 1
+            return lane, ()
+        self._pinned = PinningPartitioner(self._lanes, self._unsettled_rows)
+        lane, _ = self._pinned.assign(order)
+        others = range(1, self._lanes)
+        return lane, [Barrier(0, other) for other in others] + [Barrier(other, 0) for other in others]
 
     def settled(self, batch: Batch) -> None:
-        """See `Partitioner`; it keeps no state."""
+        """No row of the batch is in flight any more. A lane's batches settle in the order of their rows."""
+        if self._pinned:
+            self._pinned.settled(batch)
+        else:
+            self._unsettled_rows[batch.lane] -= len(batch)
 
 
 class _Pin:
@@ -80,13 +87,18 @@ class _Pin:
 
 
 class PinningPartitioner:
-    """For syncs with rows that join two keys."""
+    """Chooses lanes where rows join keys.
 
-    def __init__(self, lanes: int) -> None:
+    unpinned_rows  for each lane, rows that settle before all others and have no pins
+    """
+
+    def __init__(self, lanes: int, unpinned_rows: Sequence[int] = ()) -> None:
         self._lanes = lanes
         self._pins: dict[OrderKey, _Pin] = {}
         # For each lane, the pins of each of its rows that is not settled, in the order of the rows.
-        self._rows_of: list[deque[tuple[_Pin, ...]]] = [deque() for _ in range(lanes)]
+        self._rows_of: list[deque[Sequence[_Pin]]] = [deque() for _ in range(lanes)]
+        for rows, unpinned in zip(self._rows_of, unpinned_rows, strict=False):
+            rows.extend(repeat((), unpinned))
         self._rows = 0
         self._gather_until = 0
 
@@ -95,23 +107,22 @@ class PinningPartitioner:
         """How many keys have rows that are open, queued or in flight."""
         return len(self._pins)
 
-    def assign(self, order: Order) -> tuple[int, Barrier | None]:
+    def assign(self, order: Order) -> tuple[int, Sequence[Barrier]]:
         """See `Partitioner`."""
         self._rows += 1
         if type(order) is str:
             pin = self._pins.get(order) or self._new_pin(order, self._lane_of_new(order))
             self._add_row(pin.lane, (pin,))
-            return pin.lane, None
-        first, second = (self._pins.get(key) for key in order)
-        pinned = first or second
-        lane = pinned.lane if pinned else self._lane_of_new(order[0])
-        barrier = None
-        if first and second and first.lane != second.lane:
-            barrier = Barrier(lane, second.lane)
-            second.lane = lane
+            return pin.lane, ()
+        pinned = [self._pins[key] for key in order if key in self._pins]
+        lane = pinned[0].lane if pinned else self._lane_of_new(order[0])
+        awaited = dict.fromkeys(pin.lane for pin in pinned if pin.lane != lane)
+        if awaited:
             self._gather_until = self._rows + _ROWS_GATHERED
-        self._add_row(lane, tuple(self._pins.get(key) or self._new_pin(key, lane) for key in order))
-        return lane, barrier
+        for pin in pinned:
+            pin.lane = lane
+        self._add_row(lane, [self._pins.get(key) or self._new_pin(key, lane) for key in order])
+        return lane, [Barrier(lane, other) for other in awaited]
 
     def settled(self, batch: Batch) -> None:
         """See `Partitioner`."""
@@ -122,7 +133,7 @@ class PinningPartitioner:
                 if not pin.rows:
                     del self._pins[pin.key]
 
-    def _add_row(self, lane: int, pins: tuple[_Pin, ...]) -> None:
+    def _add_row(self, lane: int, pins: Sequence[_Pin]) -> None:
         for pin in pins:
             pin.rows += 1
         self._rows_of[lane].append(pins)

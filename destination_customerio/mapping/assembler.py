@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.mapping.event_ages import EventAges
-    from destination_customerio.mapping.identifiers import OrderKey
+    from destination_customerio.mapping.identifiers import Order
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
 
     # The keys that a row must stay in order with, and its encoded entry.
-    Assembled = tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]
+    Assembled = tuple[Order, bytes]
 
 
 class RowRename(Protocol):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import is_valid_text
+from destination_customerio.exact_json.codec import JsonObject, is_valid_text
 from destination_customerio.mapping.limits import MAX_ID_BYTES
 from destination_customerio.mapping.visible_text import trimmed
 
 # Rows with equal keys are about one person or object, and must stay in order.
 OrderKey = str
+# What a row must stay in order with: the rows of one key, or of all keys that it joins.
+Order: TypeAlias = OrderKey | tuple[OrderKey, ...]
+# Whom or what a row is about: the order key, and the `identifiers` as sent.
+Identified: TypeAlias = tuple[OrderKey, JsonObject]
 
 MAX_DIGITS = 400
 

@@ -30,7 +30,7 @@ from destination_customerio.mapping.limits import nested_too_deeply
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from destination_customerio.delivery.partitioner import Partitioner
     from destination_customerio.errors import ProtocolError
@@ -123,15 +123,18 @@ class Intake:
             self._ledger.settle(epoch, delivered=1)
             return ()
         order, entry = outcome
-        lane, barrier = self._partitioner.assign(order)
-        made = self._set_barrier(barrier) if barrier else ()
+        lane, barriers = self._partitioner.assign(order)
+        made = self._set_barriers(barriers) if barriers else ()
         sealed = self._batcher.add(lane, entry, line, epoch, now)
         return (*made, sealed) if sealed else made
 
-    def _set_barrier(self, barrier: Barrier) -> Sequence[Made]:
-        """The barrier, after the open batches of its two lanes, whose rows were read before it."""
-        sealed = (self._batcher.seal_lane(barrier.lane), self._batcher.seal_lane(barrier.awaited))
-        return (*(batch for batch in sealed if batch), barrier)
+    def _set_barriers(self, barriers: Iterable[Barrier]) -> Sequence[Made]:
+        """Each barrier, after the open batches of its two lanes, whose rows were read before it."""
+        made: list[Made] = []
+        for barrier in barriers:
+            made += [batch for lane in barrier if (batch := self._batcher.seal_lane(lane))]
+            made.append(barrier)
+        return made
 
     def _add_state(self, text: bytes, start: int, line: bytes) -> Sequence[Made]:
         try:

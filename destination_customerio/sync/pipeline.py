@@ -19,7 +19,7 @@ from destination_customerio.dead_letters.uploader import FileUploaded, UploadFai
 from destination_customerio.delivery.attempts import Delivered, Retrying
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
-from destination_customerio.delivery.partitioner import Barrier, HashPartitioner, PinningPartitioner
+from destination_customerio.delivery.partitioner import Barrier, Partitioner
 from destination_customerio.errors import ProtocolError, SyncError
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop
@@ -113,8 +113,7 @@ class Pipeline:
         self._clock = clock
         self._settings = settings or PipelineSettings()
 
-        joins_two = any(sync.target.joins_two for sync in streams)
-        self._partitioner = PinningPartitioner(lanes.lanes) if joins_two else HashPartitioner(lanes.lanes)
+        self._partitioner = Partitioner(lanes.lanes)
         self._batcher = Batcher(lanes.lanes, self._settings.max_body_bytes, self._settings.max_batch_rows)
         self._intake = Intake(streams, ledger, self._batcher, self._partitioner)
         self._shutdown = Shutdown(lanes.lanes, self._settings.stop_seconds, self._settings.failure_seconds)

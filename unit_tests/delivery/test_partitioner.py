@@ -6,31 +6,32 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.delivery.batch import Batch, Batcher
-from destination_customerio.delivery.partitioner import Barrier, HashPartitioner, PinningPartitioner
+from destination_customerio.delivery.partitioner import Barrier, Partitioner, PinningPartitioner
 from destination_customerio.ledger import Epoch, StreamQueue
 
 if TYPE_CHECKING:
-    from destination_customerio.delivery.partitioner import Order
+    from destination_customerio.mapping.identifiers import Order
 
 EPOCH = Epoch(StreamQueue("rows"))
 
 keys = st.sampled_from("abcdefgh")
-orders = keys | st.tuples(keys, keys)
+orders = keys | st.tuples(keys, keys) | st.tuples(keys, keys, keys, keys)
 
 
 class LaneModel:
     """The coordinator's part, and lanes that advance only when the test says so; `sent` is what the server receives."""
 
-    def __init__(self, lanes: int, rows_per_batch: int) -> None:
+    def __init__(
+        self, lanes: int, rows_per_batch: int, partitioner: Partitioner | PinningPartitioner | None = None
+    ) -> None:
         self.queues: list[deque[Batch | tuple[str, int]]] = [deque() for _ in range(lanes)]
         # An entry is one byte, so the limit determines how many rows fit in a batch.
         self.batcher = Batcher(lanes, max_body_bytes=len(b'{"batch":[]}') + 2 * rows_per_batch - 1)
-        self.partitioner = PinningPartitioner(lanes)
+        self.partitioner = partitioner or PinningPartitioner(lanes)
         self.sent: list[int] = []
         self.barriers = 0
         self._numbers = count()
@@ -38,8 +39,8 @@ class LaneModel:
 
     def add(self, order: Order) -> None:
         """Add one row as the intake does; its line is its number."""
-        lane, barrier = self.partitioner.assign(order)
-        if barrier:
+        lane, barriers = self.partitioner.assign(order)
+        for barrier in barriers:
             self.set(barrier)
         line = str(next(self._numbers)).encode()
         if sealed := self.batcher.add(lane, b"x", line, EPOCH, 0.0):
@@ -86,7 +87,7 @@ def test_rows_that_share_a_key_are_sent_in_order(
     rows: list[Order], lanes: int, rows_per_batch: int, data: st.DataObject
 ) -> None:
     """The order holds for lanes of any speed, and lanes never deadlock."""
-    model = LaneModel(lanes, rows_per_batch)
+    model = LaneModel(lanes, rows_per_batch, Partitioner(lanes))
     for order in rows:
         model.add(order)
         while data.draw(st.booleans()) and (movable := model.movable()):
@@ -145,30 +146,50 @@ def test_interleaved_people_and_relationships_need_few_barriers() -> None:
 
 def test_settled_keys_use_no_memory() -> None:
     """A sync of a hundred million people does not fill the memory with their keys."""
-    model = LaneModel(lanes=2, rows_per_batch=1)
+    partitioner = PinningPartitioner(2)
+    model = LaneModel(2, 1, partitioner)
     for number in range(50):
         model.add((f"person{number}", f"company{number % 3}"))
         model.seal()
         while movable := model.movable():
             model.move(movable[0])
-    assert not model.partitioner.pinned_keys
+    assert not partitioner.pinned_keys
 
 
 def test_a_hashed_key_always_has_the_same_lane() -> None:
     """If every row has one key, order needs no memory."""
-    partitioner = HashPartitioner(8)
+    partitioner = Partitioner(8)
     assert partitioner.assign("ada")[0] == partitioner.assign("ada")[0]
     assert {partitioner.assign(f"person{number}")[0] for number in range(200)} == set(range(8))
 
 
-def test_the_hash_partitioner_refuses_a_row_with_two_keys() -> None:
-    """It could not keep such rows in order."""
-    with pytest.raises(TypeError):
-        HashPartitioner(8).assign(("a", "b"))
+def test_the_first_row_that_joins_keys_waits_for_all_rows_before_it() -> None:
+    """Those were hashed and have no pins, so nothing else would keep the rows of its keys in order."""
+    model = LaneModel(4, 1_000, Partitioner(4))
+    for number in range(100):
+        model.add(f"person{number}")
+    model.add(("person1", "person2", "person3", "person4"))
+    model.add("person4")
+    model.seal()
+    while movable := model.movable():
+        model.move(movable[-1])
+    assert model.sent[-2:] == [100, 101]
+    assert model.barriers == 6
+
+
+def test_a_row_that_joins_many_keys_waits_once_for_each_other_lane() -> None:
+    """However many of its keys are pinned there."""
+    model = LaneModel(lanes=3, rows_per_batch=1_000)
+    people = [f"person{number}" for number in range(30)]
+    for person in people:
+        model.add(person)
+    model.add(tuple(people))
+    assert model.barriers == 2
+    assert len({model.partitioner.assign(person)[0] for person in people}) == 1
 
 
 def _keys_of_two_lanes(model: LaneModel) -> tuple[str, str]:
-    hashed = HashPartitioner(len(model.queues))
+    hashed = Partitioner(len(model.queues))
     names = [f"person{number}" for number in range(20)]
     first = names[0]
     return first, next(name for name in names if hashed.assign(name)[0] != hashed.assign(first)[0])

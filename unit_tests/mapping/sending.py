@@ -10,7 +10,7 @@ from unit_tests.exact_json.raw_rows import raw_row
 if TYPE_CHECKING:
     from destination_customerio.exact_json.codec import JsonObject
     from destination_customerio.mapping.assembler import Assembler
-    from destination_customerio.mapping.identifiers import OrderKey
+    from destination_customerio.mapping.identifiers import Order
     from destination_customerio.mapping.notices import Notice
 
 
@@ -20,7 +20,7 @@ class Sending:
     def __init__(self, assembler: Assembler) -> None:
         self._assembler = assembler
 
-    def assemble(self, data: JsonObject, line: bytes) -> tuple[OrderKey | tuple[OrderKey, OrderKey], bytes]:
+    def assemble(self, data: JsonObject, line: bytes) -> tuple[Order, bytes]:
         """See `Assembler`; the columns of the row may be values."""
         outcome = self._assembler.assemble(raw_row(data), line)
         assert not isinstance(outcome, Skipped)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.delivery.batch import Batch, Batcher
-from destination_customerio.delivery.partitioner import Barrier, PinningPartitioner
+from destination_customerio.delivery.partitioner import Barrier, Partitioner
 from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.ledger import Ledger
 from destination_customerio.mapping.airbyte_columns import DELETED
@@ -47,7 +47,7 @@ class IntakeHarness:
         self.sent: list[Batch] = []
         self.rejected: list[tuple[StreamSync, bytes, Rejection]] = []
         self.skipped: list[str] = []
-        self.intake = Intake(self.streams, self.ledger, self.batcher, PinningPartitioner(1))
+        self.intake = Intake(self.streams, self.ledger, self.batcher, Partitioner(1))
 
     def read(self, *lines: bytes) -> list[dict[str, Any]]:
         """Read lines as one block; returns the entries that they became."""

@@ -7,7 +7,6 @@ import os
 import pytest
 
 from destination_customerio.airbyte.output import OutputClosed
-from destination_customerio.delivery.partitioner import PinningPartitioner
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.sync.events import Stop
 from destination_customerio.sync.pipeline import PipelineSettings
@@ -506,18 +505,17 @@ def test_states_still_waiting_at_the_end_are_an_error() -> None:
     assert simulation.acknowledged == []
 
 
-def test_keys_of_settled_rows_are_not_kept_in_memory() -> None:
-    """A stream that joins people only needs the keys of rows in flight."""
-    simulation = Simulation(targets=("person_identify", "person_merge"))
+def test_settled_rows_are_reported_to_the_partitioner() -> None:
+    """Order only needs to know the rows that are in flight."""
+    simulation = Simulation()
     partitioner = simulation.pipeline._partitioner
-    assert isinstance(partitioner, PinningPartitioner)
     for person in "abcdefgh":
         simulation.row("users", person)
     simulation.end_of_input()
     simulation.catch_up()
-    assert partitioner.pinned_keys == 8
+    assert sum(partitioner._unsettled_rows) == 8
     finish_all(simulation)
-    assert partitioner.pinned_keys == 0
+    assert sum(partitioner._unsettled_rows) == 0
 
 
 def test_rows_rejected_before_the_limit_applies_count_once_it_does() -> None:
