@@ -78,6 +78,11 @@ def is_raw_object(value: Any) -> bool:
     return type(value) is Raw and bytes(value)[:1] == b"{"
 
 
+def is_raw_array(value: Any) -> bool:
+    """Whether a value is an array, kept as bytes."""
+    return type(value) is Raw and bytes(value)[:1] == b"["
+
+
 def parse_object(text: bytes | Raw) -> JsonObject | None:
     """The JSON object in a text, parsed as by `parse`; None if the text is anything else."""
     try:

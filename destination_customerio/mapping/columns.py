@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_valid_text, plain
+from destination_customerio.exact_json.codec import JsonObject, is_raw_array, is_valid_text, plain, raw_items
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
     Identification,
-    OrderKey,
+    Identified,
     identifier,
+    is_nobody,
     object_order_key,
     order_key,
     required_text,
 )
+from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
 from destination_customerio.mapping.people import person_reader
 from destination_customerio.mapping.timestamps import (
@@ -80,12 +82,25 @@ class Columns:
         self.unreadable: Counter[str] = Counter()
         # A stream has few names of events; each is checked once.
         self._event_names: dict[str, str] = {}
+        self._json_columns = json_columns(stream.properties)
+        self._person_columns = [kind.column for kind in settings.identifier_kind.alternatives]
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS
 
-    def merged_person(self, data: JsonObject, side: str) -> tuple[OrderKey, JsonObject]:
-        """The order key and identifiers of a merge's `primary` or `secondary`, from one of three columns."""
+    def people(self, data: JsonObject) -> list[Identified]:
+        """The people whom a row names in its column for the person, which may hold an array.
+
+        Where several columns may do so, the first that the row has identifies all of them.
+        """
+        given = {column: self._each(data, column) for column in self._person_columns if column in data}
+        first = next((column for column, values in given.items() if not all(map(_names_nobody, values))), None)
+        if first is None:
+            return [self.person({column: values[0] for column, values in given.items()})]
+        return [self.person({first: value}) for value in given[first]]
+
+    def merged_person(self, data: JsonObject, side: str) -> Identified:
+        """A merge's `primary` or `secondary`, from one of three columns."""
         columns = {f"{side}_{kind}": kind for kind in MERGEABLE_KINDS}
         given = {column: value for column in columns if not is_blank(value := plain(data.pop(column, None)))}
         if len(given) != 1:
@@ -98,13 +113,31 @@ class Columns:
         text = identifier(value, kind, column)
         return order_key(text, kind), {kind: text}
 
-    def object(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
-        """The order key and the `identifiers` of the object a row is about."""
+    def object(self, data: JsonObject) -> Identified:
+        """The object a row is about."""
         identifiers = {
             column: identifier(plain(data.pop(column, None)), "id", column)
             for column in ("object_type_id", "object_id")
         }
         return object_order_key(**identifiers), identifiers
+
+    def objects(self, data: JsonObject) -> list[Identified]:
+        """The objects of one type that a row names in `object_id`, which may hold an array."""
+        type_id = data.pop("object_type_id", None)
+        return [
+            self.object({"object_type_id": type_id, "object_id": value})
+            for value in self._each(data, "object_id")
+        ]
+
+    def _each(self, data: JsonObject, column: str) -> list[Any]:
+        """The items of a column that may hold an array, or its JSON text if the schema types it as one."""
+        if column in self._json_columns:
+            parse_json_text(data, (column,))
+        value = data.pop(column, None)
+        if not is_raw_array(value):
+            return [value]
+        # An array without items names nobody, as a column that is missing.
+        return [*(raw_items(value) or (None,))]
 
     def text(self, data: JsonObject, column: str) -> str:
         """Required text, trimmed; a number as its exact digits."""
@@ -194,6 +227,12 @@ class Columns:
         except (ValueError, OverflowError):  # OverflowError: in UTC, before the first day of the calendar
             if not is_blank(value):
                 self.unreadable[column] += 1
+
+
+def _names_nobody(value: Any) -> bool:
+    """Whether a person's column is blank, or what programs write for a value that they don't have."""
+    text = plain(value)
+    return is_blank(text) or (type(text) is str and is_nobody(trimmed(text)))
 
 
 def _date_columns(stream: Stream) -> tuple[str, ...]:

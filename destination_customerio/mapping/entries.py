@@ -10,16 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
+from destination_customerio.mapping import relationships
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from destination_customerio.exact_json.codec import JsonObject
     from destination_customerio.mapping.columns import Columns
-    from destination_customerio.mapping.identifiers import OrderKey
+    from destination_customerio.mapping.identifiers import Identified, Order
 
-    # The order key and the entry; a row that joins two people, or a person and an object, has an order key of each.
-    Entry = tuple[OrderKey | tuple[OrderKey, OrderKey], JsonObject]
+    # The order key and the entry; a row that joins people or objects has an order key of each.
+    Entry = tuple[Order, JsonObject]
     Build = Callable[[Columns, JsonObject], Entry]
 
 
@@ -31,6 +32,8 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     if (updated_at := columns.timestamp(data, "person_updated_at")) is not None:
         entry["timestamp"] = updated_at  # without a word, Customer.io drops an update older than its newest
     entry["attributes"] = data
+    if relationships.COLUMN in data:
+        return relationships.take(key, entry, data, relationships.related_object)
     return key, entry
 
 
@@ -112,26 +115,33 @@ def delete_device(columns: Columns, data: JsonObject) -> Entry:
 
 
 def add_relationship(columns: Columns, data: JsonObject) -> Entry:
-    """Relate a person to an object; further columns are attributes of the relationship."""
-    person_key, identifiers = columns.person(data)
-    object_key, object_identifiers = columns.object(data)
-    relationship = {"identifiers": object_identifiers, "relationship_attributes": data}
-    return (person_key, object_key), _person_relationships("add_relationships", identifiers, relationship)
+    """Relate a person to an object, or to each of an array of objects; further columns are attributes of the relationship."""
+    return _relationships("person", "add_relationships", columns.person(data), columns.objects(data), data)
 
 
 def delete_relationship(columns: Columns, data: JsonObject) -> Entry:
-    """Delete a relationship between a person and an object."""
-    person_key, identifiers = columns.person(data)
-    object_key, object_identifiers = columns.object(data)
-    relationship: JsonObject = {"identifiers": object_identifiers}
-    return (person_key, object_key), _person_relationships("delete_relationships", identifiers, relationship)
+    """Delete a relationship between a person and an object, or each of an array of objects."""
+    return _relationships("person", "delete_relationships", columns.person(data), columns.objects(data))
+
+
+def add_object_relationship(columns: Columns, data: JsonObject) -> Entry:
+    """Relate an object to a person, or to each of an array of people; further columns are attributes of the relationship."""
+    return _relationships("object", "add_relationships", columns.object(data), columns.people(data), data)
+
+
+def delete_object_relationship(columns: Columns, data: JsonObject) -> Entry:
+    """Delete a relationship between an object and a person, or each of an array of people."""
+    return _relationships("object", "delete_relationships", columns.object(data), columns.people(data))
 
 
 def identify_object(columns: Columns, data: JsonObject) -> Entry:
     """Create or update an object, such as a company."""
     key, identifiers = columns.object(data)
     columns.created_at(data)
-    return key, {"type": "object", "action": "identify", "identifiers": identifiers, "attributes": data}
+    entry = {"type": "object", "action": "identify", "identifiers": identifiers, "attributes": data}
+    if relationships.COLUMN in data:
+        return relationships.take(key, entry, data, relationships.related_person)
+    return key, entry
 
 
 def delete_object(columns: Columns, data: JsonObject) -> Entry:
@@ -157,10 +167,15 @@ def _person_action(columns: Columns, data: JsonObject, action: str) -> Entry:
     return key, {"type": "person", "action": action, "identifiers": identifiers}
 
 
-def _person_relationships(action: str, identifiers: JsonObject, relationship: JsonObject) -> JsonObject:
-    return {
-        "type": "person",
+def _relationships(
+    kind: str, action: str, owner: Identified, others: list[Identified], attributes: JsonObject | None = None
+) -> Entry:
+    """One entry for all relationships of a row."""
+    extra = {} if attributes is None else {"relationship_attributes": attributes}
+    entry = {
+        "type": kind,
         "action": action,
-        "identifiers": identifiers,
-        "cio_relationships": [relationship],
+        "identifiers": owner[1],
+        "cio_relationships": [{"identifiers": identifiers, **extra} for _, identifiers in others],
     }
+    return (owner[0], *dict.fromkeys(key for key, _ in others)), entry

@@ -48,7 +48,6 @@ class DestinationObject:
                  nothing is created that a row could delete
     attributes_act
                  whether some attributes make Customer.io act, and have to be true or false
-    joins_two    whether an entry joins two people, or a person and an object, and must keep the order of both
     destructive  whether it deletes data irreversibly, which the configuration must allow
     """
 
@@ -60,7 +59,6 @@ class DestinationObject:
     build: Build
     deletion: Build | None = None
     attributes_act: bool = False
-    joins_two: bool = False
     destructive: bool = False
 
     @property
@@ -194,7 +192,6 @@ DESTINATION_OBJECTS = {
             _MERGED,
             "ignored",
             entries.merge_people,
-            joins_two=True,
             destructive=True,
         ),
         DestinationObject(
@@ -223,7 +220,6 @@ DESTINATION_OBJECTS = {
             "limited",
             entries.add_relationship,
             deletion=entries.delete_relationship,
-            joins_two=True,
         ),
         DestinationObject(
             "person_relationship_delete",
@@ -232,7 +228,6 @@ DESTINATION_OBJECTS = {
             (),
             "ignored",
             entries.delete_relationship,
-            joins_two=True,
             destructive=True,
         ),
         DestinationObject(
@@ -251,6 +246,24 @@ DESTINATION_OBJECTS = {
             (),
             "ignored",
             entries.delete_object,
+            destructive=True,
+        ),
+        DestinationObject(
+            "object_relationship",
+            "append_dedup",
+            (*_OBJECT, *_PERSON),
+            (),
+            "limited",
+            entries.add_object_relationship,
+            deletion=entries.delete_object_relationship,
+        ),
+        DestinationObject(
+            "object_relationship_delete",
+            "soft_delete",
+            (*_OBJECT, *_PERSON),
+            (),
+            "ignored",
+            entries.delete_object_relationship,
             destructive=True,
         ),
     )

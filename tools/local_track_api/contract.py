@@ -97,8 +97,11 @@ def _check(entry: object, size: int) -> None:
 
 
 def _person_identify(entry: JsonObject, size: int) -> None:
-    _only(entry, "identifiers", "attributes", "timestamp")
+    _only(entry, "identifiers", "attributes", "timestamp", "cio_relationships")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
+    if "cio_relationships" in entry:
+        for relationship in _relationships(entry):
+            _object_ids(relationship)
     _timestamp(entry, "timestamp")
     _limited_attributes(entry, size)
     _acting_attributes(_optional_object(entry, "attributes"))
@@ -149,8 +152,11 @@ def _person_relationships(entry: JsonObject, _size: int) -> None:
 
 
 def _object_identify(entry: JsonObject, size: int) -> None:
-    _only(entry, "identifiers", "attributes")
+    _only(entry, "identifiers", "attributes", "cio_relationships")
     _object_ids(entry)
+    if "cio_relationships" in entry:
+        for relationship in _relationships(entry):
+            _person(relationship, "identifiers", _PERSON_IDENTIFIERS)
     _limited_attributes(entry, size)
 
 

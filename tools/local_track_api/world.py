@@ -161,6 +161,8 @@ class World:
         person.updated_at = self._wall_clock() if timestamp is None else timestamp
         person.attributes.update(attributes)
         person.attributes.pop("_update", None)
+        for item in entry.get("cio_relationships", ()):
+            self._relate(entry["identifiers"], item["identifiers"], item)
 
     def _event(self, entry: JsonObject, digest: int) -> None:
         if self._is_suppressed(entry["identifiers"]):
@@ -238,6 +240,8 @@ class World:
 
     def _identify_object(self, entry: JsonObject) -> None:
         self.objects.setdefault(_object_key(entry["identifiers"]), {}).update(entry.get("attributes", {}))
+        for item in entry.get("cio_relationships", ()):
+            self._relate(item["identifiers"], entry["identifiers"], item)
 
     def _delete_object(self, entry: JsonObject) -> None:
         key = _object_key(entry["identifiers"])

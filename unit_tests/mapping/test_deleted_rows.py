@@ -39,6 +39,7 @@ DELETIONS = {
     "person_device": "person_device_delete",
     "person_relationship": "person_relationship_delete",
     "object_identify": "object_delete",
+    "object_relationship": "object_relationship_delete",
 }
 DELETING = set(DELETIONS.values())
 

@@ -215,7 +215,8 @@ def test_people_are_identified_by_the_configured_kind_everywhere(kind: str) -> N
     for name, row in DESTINATION_OBJECTS.items():
         if "identifier" in row.identity:
             _, entry = assemble(name, {f"person_{kind}": value, **extra}, kind)
-            assert entry["identifiers"] == {kind: value}
+            owners = entry["cio_relationships"] if entry["type"] == "object" else [entry]
+            assert [owner["identifiers"] for owner in owners] == [{kind: value}]
 
 
 def test_preferences_may_be_an_object_its_json_text_or_dotted_columns() -> None:
@@ -245,7 +246,7 @@ def test_date_attributes_of_every_object_are_converted() -> None:
     day = "2024-01-01"
     row = json.dumps({**ADA, **ACME, **needed, "since": day, "at": f"{day}T00:00:00Z", "note": day}).encode()
     with_attributes = [row for row in DESTINATION_OBJECTS.values() if row.attributes != "ignored"]
-    assert len(with_attributes) == 7
+    assert len(with_attributes) == 8
     for target in with_attributes:
         _, encoded = Sending(Assembler(stream, target, settings)).assemble(parse(row), LINE)
         assert b'"since":1704067200,"at":1704067200,"note":"2024-01-01"' in encoded

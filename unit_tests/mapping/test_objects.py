@@ -65,6 +65,7 @@ def test_irreversible_operations_are_destructive() -> None:
         "person_device_delete",
         "person_relationship_delete",
         "object_delete",
+        "object_relationship_delete",
     }
 
 

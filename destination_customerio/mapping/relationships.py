@@ -1,0 +1,137 @@
+"""Relationships in the row of a person or an object: the column `cio_relationships`, in the shape of the Track API.
+
+    [{"identifiers": {"object_type_id": "1", "object_id": "acme"}, "relationship_attributes": {"role": "owner"}}]
+
+In the row of an object, the identifiers are those of a person. The column may hold the array or its JSON text. Identifiers
+are read as in columns of their own; attributes are copied as they came.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    NestedTooDeeply,
+    Raw,
+    as_raw,
+    is_raw_array,
+    plain,
+    raw_items,
+    raw_members,
+)
+from destination_customerio.mapping.identifiers import (
+    IDENTIFIER_KINDS,
+    Identified,
+    Order,
+    OrderKey,
+    identifier,
+    object_order_key,
+    order_key,
+)
+from destination_customerio.mapping.limits import check_attribute_count, check_names, check_values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    # Reads the identifiers of a person or an object; returns the order key and the identifiers as sent.
+    ReadIdentifiers = Callable[[Mapping[str, Any]], Identified]
+
+COLUMN = "cio_relationships"
+_IDENTIFIERS = "identifiers"
+_ATTRIBUTES = "relationship_attributes"
+
+
+def take(
+    key: OrderKey, entry: JsonObject, data: JsonObject, read: ReadIdentifiers
+) -> tuple[Order, JsonObject]:
+    """Move the relationships of a row into its entry; returns all keys to stay in order with, and the entry.
+
+    Args:
+        key: the order key of the row's person or object
+        entry: the entry
+        data: the row
+        read: `related_object` or `related_person`
+
+    Raises:
+        Rejection: not an array of relationships, or one of them is not valid; it names the column.
+    """
+    found = [_relationship(number, item, read) for number, item in enumerate(_items(data.pop(COLUMN)), 1)]
+    if not found:
+        return key, entry
+    entry[COLUMN] = [relationship for _, relationship in found]
+    return (key, *dict.fromkeys(other for other, _ in found)), entry
+
+
+def related_object(identifiers: Mapping[str, Any]) -> Identified:
+    """The order key and the identifiers of an object in a relationship."""
+    names = ("object_type_id", "object_id")
+    if not identifiers.keys() <= set(names):
+        raise _invalid(f"Exactly {' and '.join(names)} must identify the object.")
+    ids = {name: identifier(plain(identifiers.get(name)), "id", name) for name in names}
+    return object_order_key(**ids), ids
+
+
+def related_person(identifiers: Mapping[str, Any]) -> Identified:
+    """The order key and the identifiers of a person in a relationship."""
+    if len(identifiers) != 1 or not identifiers.keys() <= IDENTIFIER_KINDS.keys():
+        raise _invalid(f"Exactly one of {', '.join(IDENTIFIER_KINDS)} must identify the person.")
+    ((kind, value),) = identifiers.items()
+    text = identifier(plain(value), kind, kind)
+    return order_key(text, kind), {kind: text}
+
+
+def _items(value: Any) -> list[Raw]:
+    """The array in a column; null and blank mean none."""
+    if not is_raw_array(value):
+        text = plain(value)
+        if text is None or (type(text) is str and not text.strip()):
+            return []
+        value = _parsed(text)
+        if value is not None and bytes(value) == b"null":
+            return []
+    if not is_raw_array(value):
+        raise _invalid(f"{COLUMN} must be an array of relationships, or the JSON text of one.")
+    return raw_items(value) or []
+
+
+def _parsed(text: Any) -> Raw | None:
+    """The value that JSON text holds; None for anything else."""
+    try:
+        return as_raw(text.encode()) if type(text) is str else None
+    except NestedTooDeeply:
+        raise
+    except ValueError:
+        return None
+
+
+def _relationship(number: int, item: Raw, read: ReadIdentifiers) -> Identified:
+    try:
+        members = raw_members(item)
+        if members is None or not members.keys() <= {_IDENTIFIERS, _ATTRIBUTES}:
+            raise _invalid(f"It must be an object with {_IDENTIFIERS} and, optionally, {_ATTRIBUTES}.")
+        identifiers = raw_members(members.get(_IDENTIFIERS, b"{}"))
+        if identifiers is None:
+            raise _invalid(f"{_IDENTIFIERS} must be an object.")
+        key, ids = read(identifiers)
+        relationship: JsonObject = {_IDENTIFIERS: ids}
+        if (given := members.get(_ATTRIBUTES)) is not None and bytes(given) != b"null":
+            relationship[_ATTRIBUTES] = _attributes(given)
+    except Rejection as rejection:
+        raise Rejection(rejection.reason, COLUMN, f"{COLUMN}, item {number}: {rejection.message}") from None
+    return key, relationship
+
+
+def _attributes(given: Raw) -> JsonObject:
+    attributes: JsonObject | None = raw_members(given)
+    if attributes is None:
+        raise _invalid(f"{_ATTRIBUTES} must be an object.")
+    check_attribute_count(attributes)
+    check_names(attributes)
+    check_values(attributes)
+    return attributes
+
+
+def _invalid(message: str) -> Rejection:
+    return Rejection("invalid", COLUMN, message)

@@ -1,0 +1,195 @@
+"""Relationships in the row of a person or an object, and arrays of people or objects in relationships of their own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from destination_customerio.airbyte.catalog import Stream
+from destination_customerio.errors import Rejection
+from destination_customerio.mapping.assembler import Assembler
+from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.event_ids import FreshIds
+from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from tools.local_track_api.contract import check_entry
+from unit_tests.mapping.sending import Sending
+
+Row = dict[str, Any]
+
+ADA = {"person_email": "Ada@example.com"}
+ACME = {"object_type_id": 1, "object_id": " acme "}
+ACME_KEY = object_order_key("1", "acme")
+TO_ACME = {"identifiers": ACME, "relationship_attributes": {"since": 12345678901234567.89}}
+SENT_TO_ACME = {
+    "identifiers": {"object_type_id": "1", "object_id": "acme"},
+    "relationship_attributes": {"since": 12345678901234567.89},
+}
+
+
+def assemble(name: str, row: Row, properties: Row | None = None, kind: str = "email") -> tuple[Any, Row]:
+    """The order key and the entry of one row, which Customer.io would accept."""
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS[kind],
+        event_id_strategy="none",
+        convert_timestamps=False,
+        fresh_id=FreshIds(),
+    )
+    stream = Stream("rows", properties=properties or {})
+    order, encoded = Sending(Assembler(stream, DESTINATION_OBJECTS[name], settings)).assemble(row, b"line")
+    entry: Row = json.loads(encoded)
+    assert check_entry(entry, len(encoded)) is None
+    return order, entry
+
+
+def rejection(name: str, row: Row) -> Rejection:
+    """Why a row can't be sent."""
+    with pytest.raises(Rejection) as caught:
+        assemble(name, row)
+    return caught.value
+
+
+@pytest.mark.parametrize("form", [list, json.dumps])
+def test_a_person_brings_relationships_to_objects(form: Any) -> None:
+    """As an array or as JSON text; the row stays in order with all of the objects."""
+    related = [TO_ACME, {"identifiers": {"object_type_id": "2", "object_id": 7.0}}]
+    order, entry = assemble("person_identify", {**ADA, "cio_relationships": form(related), "plan": "pro"})
+    assert order == ("ada@example.com", ACME_KEY, object_order_key("2", "7"))
+    assert entry == {
+        "type": "person",
+        "action": "identify",
+        "identifiers": {"email": "Ada@example.com"},
+        "attributes": {"plan": "pro"},
+        "cio_relationships": [
+            SENT_TO_ACME,
+            {"identifiers": {"object_type_id": "2", "object_id": "7"}},
+        ],
+    }
+
+
+def test_an_object_brings_relationships_to_people_of_any_identifier() -> None:
+    """Each person has one identifier, read as its column would be."""
+    related = [
+        {"identifiers": {"email": " Ada@example.com"}, "relationship_attributes": None},
+        {"identifiers": {"id": 5}},
+        {"identifiers": {"cio_id": "cio_a3"}},
+    ]
+    order, entry = assemble("object_identify", {**ACME, "cio_relationships": related})
+    assert order == (ACME_KEY, "ada@example.com", "5", "a3")
+    assert [item["identifiers"] for item in entry["cio_relationships"]] == [
+        {"email": "Ada@example.com"},
+        {"id": "5"},
+        {"cio_id": "a3"},
+    ]
+
+
+@pytest.mark.parametrize("nothing", [None, "", " ", "null", [], "[]"])
+def test_a_row_without_relationships_is_an_ordinary_row(nothing: Any) -> None:
+    """It has one order key, and no empty array is sent."""
+    order, entry = assemble("person_identify", {**ADA, "cio_relationships": nothing})
+    assert order == "ada@example.com"
+    assert "cio_relationships" not in entry
+    assert entry["attributes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("related", "reason", "words"),
+    [
+        ("not JSON", "invalid", "must be an array"),
+        ({"identifiers": ACME}, "invalid", "must be an array"),
+        (7, "invalid", "must be an array"),
+        (True, "invalid", "must be an array"),
+        ([TO_ACME, "acme"], "invalid", "item 2: It must be an object"),
+        ([None], "invalid", "item 1: It must be an object"),
+        ([{**TO_ACME, "attributes": {}}], "invalid", "item 1: It must be an object"),
+        ([{}], "required", "object_type_id is missing"),
+        ([{"identifiers": "acme"}], "invalid", "identifiers must be an object"),
+        ([{"identifiers": {"object_id": "acme"}}], "required", "object_type_id is missing"),
+        ([{"identifiers": {"object_type_id": "1", "object_id": " "}}], "required", "object_id is missing"),
+        ([{"identifiers": {"object_type_id": "1", "object_id": "null"}}], "invalid", "no value"),
+        ([{"identifiers": {"object_type_id": "1", "object_id": "x" * 151}}], "too_large", "150 bytes"),
+        ([{"identifiers": {"email": "ada@example.com"}}], "invalid", "must identify the object"),
+        ([{**TO_ACME, "relationship_attributes": []}], "invalid", "must be an object"),
+        ([{**TO_ACME, "relationship_attributes": {"a": "x" * 1_001}}], "too_large", "1,001 bytes"),
+        ([{**TO_ACME, "relationship_attributes": {"a" * 151: 1}}], "too_large", "150 bytes"),
+        ([{**TO_ACME, "relationship_attributes": {str(n): 1 for n in range(301)}}], "too_large", "301"),
+    ],
+)
+def test_a_relationship_that_is_not_valid_rejects_its_row(related: Any, reason: str, words: str) -> None:
+    """The rejection names the column and says what is wrong with which item."""
+    found = rejection("person_identify", {**ADA, "cio_relationships": related})
+    assert (found.reason, found.field) == (reason, "cio_relationships")
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    "identifiers", [{}, {"email": "a@b.c", "id": "1"}, {"name": "Ada"}, {"phone": "123"}, {"id": {}}]
+)
+def test_a_related_person_has_exactly_one_valid_identifier(identifiers: Row) -> None:
+    """Nothing is guessed."""
+    found = rejection("object_identify", {**ACME, "cio_relationships": [{"identifiers": identifiers}]})
+    assert (found.reason, found.field) == ("invalid", "cio_relationships")
+
+
+def test_relationships_beyond_the_size_of_an_entry_reject_the_row() -> None:
+    """A row is one entry."""
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(1_000)]
+    assert rejection("person_identify", {**ADA, "cio_relationships": related}).reason == "too_large"
+
+
+def test_events_keep_a_column_of_this_name_as_an_attribute() -> None:
+    """Only people and objects have relationships."""
+    row = {**ADA, "event_name": "paid", "cio_relationships": [TO_ACME]}
+    _, entry = assemble("person_event", row)
+    assert entry["attributes"] == {"cio_relationships": [TO_ACME]}
+
+
+def test_a_person_is_related_to_each_of_an_array_of_objects() -> None:
+    """In one entry, with the same attributes."""
+    row = {**ADA, "object_type_id": 1, "object_id": ["acme", 7, "acme"], "role": "owner"}
+    order, entry = assemble("person_relationship", row)
+    assert order == ("ada@example.com", ACME_KEY, object_order_key("1", "7"))
+    assert entry["action"] == "add_relationships"
+    assert [
+        (item["identifiers"]["object_id"], item["relationship_attributes"])
+        for item in entry["cio_relationships"]
+    ] == [("acme", {"role": "owner"}), ("7", {"role": "owner"}), ("acme", {"role": "owner"})]
+
+
+def test_json_text_is_an_array_of_objects_where_the_schema_says_so() -> None:
+    """Elsewhere it is an id."""
+    row = {**ADA, "object_type_id": 1, "object_id": '["a","b"]'}
+    _, entry = assemble("person_relationship_delete", dict(row), {"object_id": {"type": "array"}})
+    assert len(entry["cio_relationships"]) == 2
+    _, entry = assemble("person_relationship_delete", dict(row))
+    assert [item["identifiers"]["object_id"] for item in entry["cio_relationships"]] == ['["a","b"]']
+
+
+def test_an_object_is_related_to_each_of_an_array_of_people() -> None:
+    """By the configured identifier; a single one needs no array."""
+    order, entry = assemble("object_relationship", {**ACME, "person_id": ["a", 2], "role": "x"}, kind="id")
+    assert order == (ACME_KEY, "a", "2")
+    assert entry == {
+        "type": "object",
+        "action": "add_relationships",
+        "identifiers": {"object_type_id": "1", "object_id": "acme"},
+        "cio_relationships": [
+            {"identifiers": {"id": "a"}, "relationship_attributes": {"role": "x"}},
+            {"identifiers": {"id": "2"}, "relationship_attributes": {"role": "x"}},
+        ],
+    }
+    order, _ = assemble("object_relationship", {**ACME, "person_id": "a"}, kind="id")
+    assert order == (ACME_KEY, "a")
+
+
+@pytest.mark.parametrize(
+    ("items", "reason"), [([], "required"), (["a", None], "required"), (["a", {}], "invalid")]
+)
+def test_an_array_with_something_that_is_no_id_rejects_the_row(items: list[Any], reason: str) -> None:
+    """None of its relationships is sent."""
+    found = rejection("person_relationship", {**ADA, "object_type_id": 1, "object_id": items})
+    assert (found.reason, found.field) == (reason, "object_id")
+    found = rejection("object_relationship", {**ACME, "person_email": items})
+    assert (found.reason, found.field) == (reason, "person_email")
