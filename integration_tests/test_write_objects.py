@@ -218,7 +218,8 @@ def test_the_configured_identifier_identifies_people_in_every_object(api: LocalT
         record("person_device", {**who, "device_token": "t", "platform": "ios"}),
         record("person_page", {**who, "name": "/"}),
     ]
-    write(api, lines, identifierType="phone")
+    names = ("person_identify", "person_device", "person_page")
+    write(api, lines, catalog_of(*(stream(name) for name in names)), identifierType="phone")
     (person,) = api.world.profiles()
     assert person.identifiers == {"phone": "+442079460018"}
     assert list(person.devices) == ["t"]

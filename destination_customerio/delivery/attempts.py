@@ -21,6 +21,7 @@ from destination_customerio.delivery.failures import (
     blocked_by_proxy,
     retries_exhausted,
 )
+from destination_customerio.mapping.endpoints import BATCH
 from destination_customerio.track_api.failures import FEW_ATTEMPTS
 from destination_customerio.track_api.verdict import (
     Accepted,
@@ -49,14 +50,14 @@ if TYPE_CHECKING:
 
 # How soon a lane that waits for another notices what that one has found.
 _POLL_SECONDS = 0.05
-_WITHOUT_ROWS = b'{"batch":[]}'
+_WITHOUT_ROWS = BATCH.opening + BATCH.closing
 
 
 class Transport(Protocol):
     """Makes one attempt to send a body."""
 
-    def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """Send the body once."""
+    def post_batch(self, body: bytes, path: str) -> Answer | NoAnswer:
+        """Send the body to an endpoint once."""
         ...
 
     def close(self) -> None:
@@ -105,8 +106,9 @@ class DeliveryContext:
 
 
 class _Request(NamedTuple):
-    """A body, and how many rows it sends."""
+    """A body, the path of its endpoint, and how many rows it sends."""
 
+    path: str
     body: bytes
     rows: int
 
@@ -172,7 +174,7 @@ class Delivery:
 
     def _send_part(self, batch: Batch, part: Sequence[int]) -> Accepted | Refused:
         """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
-        request = _Request(batch.body_of(part), len(part))
+        request = _Request(batch.endpoint.path, batch.body_of(part), len(part))
         verdict = self._send(request)
         if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
             was_closed = self._wait_for_way()
@@ -182,7 +184,7 @@ class Delivery:
 
     def _wait_for_way(self) -> bool:
         """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
-        request = _Request(_WITHOUT_ROWS, 0)
+        request = _Request(BATCH.path, _WITHOUT_ROWS, 0)
         deadline = self.context.clock() + self.context.retry_timeout_seconds
         attempt = 0
         while isinstance(verdict := self._send(request), Blocked):
@@ -234,7 +236,7 @@ class Delivery:
                     assert_never(verdict)
 
     def _attempt(self, request: _Request) -> Verdict:
-        answer = self.transport.post_batch(request.body)
+        answer = self.transport.post_batch(request.body, request.path)
         release = answer.release
         try:
             verdict = judge(answer, request.rows, self.context.wall_clock)

@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from destination_customerio.ledger import Epoch
-
-_OPEN = b'{"batch":['
-_CLOSE = b"]}"
+    from destination_customerio.mapping.identifiers import Order
 
 # Python's own overhead for a row in flight, in addition to its bytes: list slots, integers, object headers.
 _ROW_OVERHEAD_BYTES = 150
@@ -27,6 +26,7 @@ _ROW_OVERHEAD_BYTES = 150
 class Batch:
     """Entries that are sent together, with what is needed to settle or reject each of their rows.
 
+    endpoint     where it is sent
     lines        each row's RECORD line as it was read, for the dead letters
     epochs       each row's epoch in the ledger
     opened_at    clock time of the first row
@@ -38,6 +38,7 @@ class Batch:
         "_last_end",
         "_line_bytes",
         "_max_rows",
+        "endpoint",
         "epochs",
         "lane",
         "lines",
@@ -50,15 +51,17 @@ class Batch:
         opened_at: float,
         max_body_bytes: int = MAX_BODY_BYTES,
         max_rows: float = math.inf,
+        endpoint: Endpoint = BATCH,
     ) -> None:
-        self._last_end = max_body_bytes - len(_CLOSE)
+        self.endpoint = endpoint
+        self._last_end = max_body_bytes - len(endpoint.closing)
         self._max_rows = max_rows
         self.lane = lane
         self.opened_at = opened_at
         self.lines: list[bytes] = []
         self.epochs: list[Epoch] = []
         self._line_bytes = 0
-        self._buffer = bytearray(_OPEN)
+        self._buffer = bytearray(endpoint.opening)
         self._ends: list[int] = []
 
     def __len__(self) -> int:
@@ -69,7 +72,7 @@ class Batch:
     def body_bytes(self) -> int:
         """The exact size of the body that sends the whole batch."""
         trailing_comma = 1 if self._ends else 0
-        return len(self._buffer) - trailing_comma + len(_CLOSE)
+        return len(self._buffer) - trailing_comma + len(self.endpoint.closing)
 
     @property
     def weight(self) -> int:
@@ -92,19 +95,19 @@ class Batch:
 
     def body(self, start: int, stop: int) -> bytes:
         """The request body that sends the rows from `start` up to, but not including, `stop`."""
-        return b"".join((_OPEN, memoryview(self._buffer)[self._start(start) : self._ends[stop - 1]], _CLOSE))
+        part = memoryview(self._buffer)[self._start(start) : self._ends[stop - 1]]
+        return b"".join((self.endpoint.opening, part, self.endpoint.closing))
 
     def body_of(self, rows: Sequence[int]) -> bytes:
         """The request body that sends these rows, by their index in ascending order."""
         if isinstance(rows, range) and rows.step == 1:
             return self.body(rows.start, rows.stop)
         buffer = memoryview(self._buffer)
-        return b"".join(
-            (_OPEN, b",".join(buffer[self._start(row) : self._ends[row]] for row in rows), _CLOSE)
-        )
+        parts = b",".join(buffer[self._start(row) : self._ends[row]] for row in rows)
+        return b"".join((self.endpoint.opening, parts, self.endpoint.closing))
 
     def _start(self, row: int) -> int:
-        return self._ends[row - 1] + 1 if row else len(_OPEN)
+        return self._ends[row - 1] + 1 if row else len(self.endpoint.opening)
 
 
 class Batcher:
@@ -120,24 +123,35 @@ class Batcher:
         """How many bytes of memory the open batches hold."""
         return sum(batch.weight for batch in self._open if batch is not None)
 
-    def add(self, lane: int, entry: bytes, line: bytes, epoch: Epoch, now: float) -> Batch | None:
+    def add(
+        self,
+        lane: int,
+        entry: bytes | Member,
+        line: bytes,
+        epoch: Epoch,
+        now: float,
+        order: Order = "",  # noqa: ARG002 - a lane with one open batch keeps the order anyway
+    ) -> Sequence[Batch]:
         """Add one row; returns the batch that had to be sealed to make room, if any.
 
         Raises:
             ValueError: the entry is larger than a request, which the limit on entries rules out.
+            TypeError: the entry goes to another endpoint, for which there is `EndpointBatcher`.
         """
+        if isinstance(entry, Member):
+            raise TypeError("a Batcher has batches for one endpoint only")
         batch = self._open[lane]
         if batch is not None and batch.add(entry, line, epoch):
-            return None
+            return ()
         self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes, self._max_rows)
         if not fresh.add(entry, line, epoch):
             raise ValueError("the entry is larger than a request")
-        return batch
+        return (batch,) if batch else ()
 
-    def seal_lane(self, lane: int) -> Batch | None:
+    def seal_lane(self, lane: int) -> Sequence[Batch]:
         """Close and return the open batch of one lane, if it has one."""
         batch, self._open[lane] = self._open[lane], None
-        return batch
+        return (batch,) if batch else ()
 
     def seal(self, opened_before: float = float("inf")) -> list[Batch]:
         """Close and return the batches that were opened before a clock time; by default all."""

@@ -18,6 +18,7 @@ from destination_customerio.mapping.airbyte_columns import (
 )
 from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings, Columns
+from destination_customerio.mapping.endpoints import Member
 from destination_customerio.mapping.event_ids import RowIds
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import (
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
 
-    # The keys that a row must stay in order with, and its encoded entry.
-    Assembled = tuple[Order, bytes]
+    # The keys that a row must stay in order with, and its encoded entry; a member of a segment comes with its endpoint.
+    Assembled = tuple[Order, bytes | Member]
 
 
 class RowRename(Protocol):
@@ -116,6 +117,9 @@ class Assembler:
             row_id = self._row_id(data) if self._row_id else None
             attributes = self._rename(data) if self._rename else data
             order, entry = self._build(self._columns, attributes)
+            if isinstance(entry, Member):
+                self._rules.apply(attributes)
+                return order, entry
             if row_id:
                 entry.setdefault("id", row_id)
             elif self._fresh_id and "id" not in entry:

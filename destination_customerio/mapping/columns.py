@@ -23,10 +23,11 @@ from destination_customerio.mapping.identifiers import (
     object_order_key,
     order_key,
     required_text,
+    segment_id,
 )
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
-from destination_customerio.mapping.people import person_reader
+from destination_customerio.mapping.people import person_reader, removed_columns
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
@@ -84,6 +85,7 @@ class Columns:
         self._event_names: dict[str, str] = {}
         self._json_columns = json_columns(stream.properties)
         self._person_columns = [kind.column for kind in settings.identifier_kind.alternatives]
+        self._removed_columns = removed_columns(settings.identifier_kind)
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS
@@ -93,8 +95,10 @@ class Columns:
 
         Where several columns may do so, the first that the row has identifies all of them.
         """
-        given = {column: self._each(data, column) for column in self._person_columns if column in data}
-        first = next((column for column, values in given.items() if not all(map(_names_nobody, values))), None)
+        given = {column: self._each(data, column) for column in self._removed_columns if column in data}
+        first = next(
+            (name for name in self._person_columns if not all(map(_names_nobody, given.get(name, ())))), None
+        )
         if first is None:
             return [self.person({column: values[0] for column, values in given.items()})]
         return [self.person({first: value}) for value in given[first]]
@@ -149,6 +153,10 @@ class Columns:
         if value not in choices:
             raise Rejection("invalid", column, f"{column} must be one of {', '.join(choices)}.")
         return value
+
+    def segment_id(self, data: JsonObject) -> str:
+        """The id of a manual segment: a whole number, which may be text."""
+        return segment_id(plain(data.pop("segment_id", None)))
 
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
+from destination_customerio.exact_json.codec import encode
 from destination_customerio.mapping import relationships
+from destination_customerio.mapping.endpoints import Member, segment_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     # The order key and the entry; a row that joins people or objects has an order key of each.
     Entry = tuple[Order, JsonObject]
-    Build = Callable[[Columns, JsonObject], Entry]
+    MemberEntry = tuple[Order, Member]
+    Build = Callable[[Columns, JsonObject], Entry | MemberEntry]
 
 
 def identify_person(columns: Columns, data: JsonObject) -> Entry:
@@ -148,6 +151,24 @@ def delete_object(columns: Columns, data: JsonObject) -> Entry:
     """Delete an object."""
     key, identifiers = columns.object(data)
     return key, {"type": "object", "action": "delete", "identifiers": identifiers}
+
+
+def add_to_segment(columns: Columns, data: JsonObject) -> MemberEntry:
+    """Add a person to a manual segment."""
+    return _member(columns, data, "add_customers")
+
+
+def remove_from_segment(columns: Columns, data: JsonObject) -> MemberEntry:
+    """Remove a person from a manual segment."""
+    return _member(columns, data, "remove_customers")
+
+
+def _member(columns: Columns, data: JsonObject, action: str) -> MemberEntry:
+    key, identifiers = columns.person(data)
+    ((kind, text),) = identifiers.items()
+    if kind == "phone":
+        raise Rejection("invalid", "person_phone", "Customer.io takes no phone numbers for manual segments.")
+    return key, Member(segment_endpoint(columns.segment_id(data), action, kind), encode(text))
 
 
 def _event(columns: Columns, data: JsonObject, action: str, name_column: str) -> Entry:

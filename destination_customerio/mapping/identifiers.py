@@ -20,6 +20,7 @@ Order: TypeAlias = OrderKey | tuple[OrderKey, ...]
 Identified: TypeAlias = tuple[OrderKey, JsonObject]
 
 MAX_DIGITS = 400
+_MAX_SEGMENT_DIGITS = 20
 
 # What programs write for a value that they don't have: JavaScript, Python, pandas, Ruby, Go, C, spreadsheets, SQL dumps.
 _NOBODY = frozenset(
@@ -121,6 +122,22 @@ def order_key(identifier_text: str, kind: str) -> OrderKey:
 def object_order_key(object_type_id: str, object_id: str) -> OrderKey:
     """Two rows with the same key are about one object; it never equals the key of a person."""
     return f"{object_type_id}\x00{object_id}"
+
+
+def segment_id(value: Any) -> str:
+    """The id of a manual segment, without leading zeros.
+
+    Raises:
+        Rejection: missing, blank, or not a whole number.
+    """
+    text = required_text(value, "segment_id")
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_SEGMENT_DIGITS):
+        raise Rejection(
+            "invalid",
+            "segment_id",
+            "segment_id must be a whole number: the id of a manual segment, as it is in the segment's URL in Customer.io.",
+        )
+    return str(int(text))
 
 
 def required_text(value: Any, column: str) -> str:

@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 500_000  # a request
 MAX_ENTRY_BYTES = 32_768  # one entry of its batch
 MAX_ID_BYTES = 150  # a person's id, an object's id or type
 MAX_EVENT_NAME_BYTES = 100
+MAX_SEGMENT_IDS = 1_000  # people in a request that adds them to a segment, or removes them
 # Of a person, an object or a relationship, not of an event:
 MAX_ATTRIBUTES = 300
 MAX_NAME_BYTES = 150

@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from destination_customerio.mapping import entries
 
 if TYPE_CHECKING:
-    from destination_customerio.mapping.entries import Build
+    from collections.abc import Callable
+
+    from destination_customerio.exact_json.codec import JsonObject
+    from destination_customerio.mapping.columns import Columns
+    from destination_customerio.mapping.entries import Build, Entry
     from destination_customerio.mapping.identifiers import Identification
 
 
@@ -49,6 +53,7 @@ class DestinationObject:
     attributes_act
                  whether some attributes make Customer.io act, and have to be true or false
     destructive  whether it deletes data irreversibly, which the configuration must allow
+    is_member    whether its entries are members of manual segments, which have endpoints of their own
     """
 
     name: str
@@ -57,9 +62,10 @@ class DestinationObject:
     columns: tuple[Column, ...]
     attributes: Literal["limited", "of_event", "of_device", "ignored"]
     build: Build
-    deletion: Build | None = None
+    deletion: Callable[[Columns, JsonObject], Entry] | None = None
     attributes_act: bool = False
     destructive: bool = False
+    is_member: bool = False
 
     @property
     def is_deletion(self) -> bool:
@@ -265,6 +271,24 @@ DESTINATION_OBJECTS = {
             "ignored",
             entries.delete_object_relationship,
             destructive=True,
+        ),
+        DestinationObject(
+            "segment_add",
+            "append",
+            _PERSON,
+            (Column("segment_id", required=True),),
+            "ignored",
+            entries.add_to_segment,
+            is_member=True,
+        ),
+        DestinationObject(
+            "segment_remove",
+            "append",
+            _PERSON,
+            (Column("segment_id", required=True),),
+            "ignored",
+            entries.remove_from_segment,
+            is_member=True,
         ),
     )
 }

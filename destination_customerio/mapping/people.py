@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from destination_customerio.exact_json.codec import JsonObject
-    from destination_customerio.mapping.identifiers import Identification, OrderKey
+    from destination_customerio.mapping.identifiers import Identification, Identified
 
-    # The order key and the `identifiers` of the person a row is about.
-    ReadPerson = Callable[[JsonObject], tuple[OrderKey, JsonObject]]
+    # Reads the person a row is about.
+    ReadPerson = Callable[[JsonObject], Identified]
 
 
 def person_reader(
@@ -49,6 +49,12 @@ def person_reader(
             assert_never(identification)
 
 
+def removed_columns(identification: Identification) -> list[str]:
+    """The columns that a reader removes from a row: where any identifier will do, also those that don't identify."""
+    kinds = ANY_IDENTIFIER if isinstance(identification, AnyIdentifier) else identification
+    return [kind.column for kind in kinds.alternatives]
+
+
 class _OnePerson:
     """One column identifies the person; those of other kinds are attributes as any."""
 
@@ -56,7 +62,7 @@ class _OnePerson:
         self._kind = kind.name
         self._column = kind.column
 
-    def read(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+    def read(self, data: JsonObject) -> Identified:
         text = identifier(plain(data.pop(self._column, None)), self._kind, self._column)
         return order_key(text, self._kind), {self._kind: text}
 
@@ -77,7 +83,7 @@ class _AnyPerson:
         )
         self._sends_attributes = sends_attributes
 
-    def read(self, data: JsonObject) -> tuple[OrderKey, JsonObject]:
+    def read(self, data: JsonObject) -> Identified:
         given: dict[str, Any] = {}
         for kind in ANY_IDENTIFIER.alternatives:
             value = plain(data.pop(kind.column, None))

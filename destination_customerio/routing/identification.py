@@ -31,7 +31,7 @@ def resolve_identification(
         for found, rename in zip(routes, renames, strict=True)
         if found.target.names_a_person
         and found.stream.properties
-        and not any(kind.column in _columns(found, rename) for kind in configured.alternatives)
+        and not any(kind.column in columns_of(found, rename) for kind in configured.alternatives)
     ]
     if unidentified:
         raise ConfigError(
@@ -50,7 +50,7 @@ def _of_stream(found: Route, rename: Rename | None, configured: AnyIdentifier) -
         name = ".".join(path)
         # The key names the source's columns, or, if the connection renames them, those of the destination.
         key.update([new for new, source in sources.items() if source == name] or [name])
-    columns = _columns(found, rename)
+    columns = columns_of(found, rename)
     named = [
         kind
         for kind in configured.alternatives
@@ -59,6 +59,7 @@ def _of_stream(found: Route, rename: Rename | None, configured: AnyIdentifier) -
     return replace(configured, alternatives=tuple(named)) if len(named) == 1 else configured
 
 
-def _columns(found: Route, rename: Rename | None) -> set[str]:
+def columns_of(found: Route, rename: Rename | None) -> set[str]:
+    """The columns of a stream's rows by the names that they get, as far as its schema is known."""
     properties = found.stream.properties
     return set(rename.columns_of(properties) if rename else properties)

@@ -19,7 +19,7 @@ from destination_customerio.airbyte.messages import (
     unusual_row,
     value_of,
 )
-from destination_customerio.delivery.batch import Batch, Batcher
+from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.partitioner import Barrier
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, check, is_utf8
@@ -32,6 +32,8 @@ from destination_customerio.sync.stream_index import StreamIndex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from destination_customerio.delivery.batch import Batcher
+    from destination_customerio.delivery.endpoint_batcher import EndpointBatcher
     from destination_customerio.delivery.partitioner import Partitioner
     from destination_customerio.errors import ProtocolError
     from destination_customerio.ledger import Epoch, Ledger
@@ -72,7 +74,11 @@ class Intake:
     """Reads blocks of lines. Not thread-safe; owned by the coordinator thread."""
 
     def __init__(
-        self, streams: Sequence[StreamSync], ledger: Ledger, batcher: Batcher, partitioner: Partitioner
+        self,
+        streams: Sequence[StreamSync],
+        ledger: Ledger,
+        batcher: Batcher | EndpointBatcher,
+        partitioner: Partitioner,
     ) -> None:
         self._streams = StreamIndex(streams)
         self._ledger = ledger
@@ -125,14 +131,14 @@ class Intake:
         order, entry = outcome
         lane, barriers = self._partitioner.assign(order)
         made = self._set_barriers(barriers) if barriers else ()
-        sealed = self._batcher.add(lane, entry, line, epoch, now)
-        return (*made, sealed) if sealed else made
+        sealed = self._batcher.add(lane, entry, line, epoch, now, order)
+        return (*made, *sealed) if sealed else made
 
     def _set_barriers(self, barriers: Iterable[Barrier]) -> Sequence[Made]:
         """Each barrier, after the open batches of its two lanes, whose rows were read before it."""
         made: list[Made] = []
         for barrier in barriers:
-            made += [batch for lane in barrier if (batch := self._batcher.seal_lane(lane))]
+            made += [batch for lane in barrier for batch in self._batcher.seal_lane(lane)]
             made.append(barrier)
         return made
 

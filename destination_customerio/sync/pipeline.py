@@ -18,6 +18,7 @@ from destination_customerio.airbyte.stdin import EndOfInput, InputFailed, Lines
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
 from destination_customerio.delivery.attempts import Delivered, Retrying
 from destination_customerio.delivery.batch import Batch, Batcher
+from destination_customerio.delivery.endpoint_batcher import EndpointBatcher
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.partitioner import Barrier, Partitioner
 from destination_customerio.errors import ProtocolError, SyncError
@@ -114,7 +115,10 @@ class Pipeline:
         self._settings = settings or PipelineSettings()
 
         self._partitioner = Partitioner(lanes.lanes)
-        self._batcher = Batcher(lanes.lanes, self._settings.max_body_bytes, self._settings.max_batch_rows)
+        has_members = any(sync.target.is_member for sync in streams)
+        self._batcher = (EndpointBatcher if has_members else Batcher)(
+            lanes.lanes, self._settings.max_body_bytes, self._settings.max_batch_rows
+        )
         self._intake = Intake(streams, ledger, self._batcher, self._partitioner)
         self._shutdown = Shutdown(lanes.lanes, self._settings.stop_seconds, self._settings.failure_seconds)
 

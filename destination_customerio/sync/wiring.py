@@ -20,6 +20,7 @@ from destination_customerio.routing.identification import resolve_identification
 from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
+from destination_customerio.routing.segments import check_segments
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
@@ -179,6 +180,7 @@ def stream_syncs(
     )
     renames = resolve_renames(routes, kind)
     identifications = resolve_identification(routes, renames, kind)
+    check_segments(routes, renames, identifications)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
     for line in overwrite_warnings(streams):

@@ -19,6 +19,7 @@ from requests.auth import HTTPBasicAuth
 from destination_customerio import __version__
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError
+from destination_customerio.mapping.endpoints import BATCH
 from destination_customerio.network.failures import explain_failure
 from destination_customerio.network.route import Route, proxy_for, route_to
 from destination_customerio.track_api.answer_memory import (
@@ -40,7 +41,6 @@ CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 30.0
 SEND_TIMEOUT_SECONDS = 300.0
 
-_BATCH_PATH = "/api/v2/batch"
 _REGION_PATH = "/api/v1/accounts/region"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
@@ -105,9 +105,9 @@ class TrackClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)  # ignore-https-check: for servers on this machine
 
-    def post_batch(self, body: bytes) -> Answer | NoAnswer:
-        """Send one batch body, once."""
-        return self._attempt("POST", _BATCH_PATH, body)
+    def post_batch(self, body: bytes, path: str = BATCH.path) -> Answer | NoAnswer:
+        """Send the body of one batch to its endpoint, once."""
+        return self._attempt("POST", path, body)
 
     def get_region(self) -> Answer | NoAnswer:
         """Ask once which region the account belongs to; the answer to wrong credentials is 401."""

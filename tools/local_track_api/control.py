@@ -3,6 +3,7 @@
     GET    /_control/report          all counts
     GET    /_control/people          also events
     POST   /_control/settings        {"mode": "strict" | "count", "latency_seconds": 0.05}, either or both
+    POST   /_control/segments        {"id": 7}: create a manual segment
     POST   /_control/reset           forget everything, faults and settings included
 
 In the mode `count`, batches are read and answered with 200 and not parsed: the far end of a benchmark.
@@ -38,6 +39,8 @@ def control(service: TrackService, method: str, path: str, body: bytes) -> Answe
         case "POST", "settings":
             settings: dict[str, Any] = orjson.loads(body)
             service.configure(**settings)
+        case "POST", "segments":
+            service.create_segment(str(orjson.loads(body)["id"]))
         case "POST", "reset":
             service.reset()
         case _:

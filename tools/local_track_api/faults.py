@@ -4,7 +4,7 @@ All conditions of a rule must hold; a rule without any holds for every request o
 decides, except that `reset_before` is asked first, as it acts before the body is read.
 
 Conditions
-    path          "batch" (default) or "region"
+    path          "batch" (default), "segments" or "region"
     request       n, or [first, last]: the number of the request on its path, from 1
     every         n: every nth request
     probability   0 to 1, drawn from the rule's own generator, seeded with `seed` (default 0)

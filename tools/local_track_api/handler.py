@@ -6,6 +6,7 @@ import contextlib
 import socket
 import struct
 import time
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from urllib.parse import urlsplit
 
 from tools.local_track_api.answers import JSON_TYPE, Answer, answer
 from tools.local_track_api.control import PREFIX, control
+from tools.local_track_api.segments import segment_request
 from tools.local_track_api.service import Exchange, Head
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.local_track_api.faults import Rule
     from tools.local_track_api.server import TrackServer
 
@@ -36,7 +40,7 @@ _ENDLESS = {
 
 
 class TrackHandler(BaseHTTPRequestHandler):
-    """Answers the two paths of the Track API, and the control endpoints."""
+    """Answers the paths of the Track API, and the control endpoints."""
 
     server: TrackServer
     protocol_version = "HTTP/1.1"
@@ -61,7 +65,9 @@ class TrackHandler(BaseHTTPRequestHandler):
     def _dispatch(self) -> None:
         path = urlsplit(self.path).path
         if (self.command, path) == ("POST", BATCH_PATH):
-            self._batch()
+            self._take("batch", self.server.service.batch_answer)
+        elif self.command == "POST" and (call := segment_request(self.path)) is not None:
+            self._take("segments", partial(self.server.service.segment_answer, call))
         elif (self.command, path) == ("GET", REGION_PATH):
             self._region()
         elif isinstance(body := self._read_body(), Answer):
@@ -83,9 +89,9 @@ class TrackHandler(BaseHTTPRequestHandler):
         rule = service.fault(exchange, body)
         self._finish(exchange, service.region_answer(exchange, rule), rule)
 
-    def _batch(self) -> None:
+    def _take(self, path: str, answer_to: Callable[[Exchange, bytes, Rule | None], Answer]) -> None:
         service = self.server.service
-        exchange = service.begin(self._head("batch"))
+        exchange = service.begin(self._head(path))
         rule = service.fault_before_body(exchange)
         sent: Answer | None = None
         try:
@@ -95,7 +101,7 @@ class TrackHandler(BaseHTTPRequestHandler):
                     sent = body
                 else:
                     rule = service.fault(exchange, body)
-                    sent = service.batch_answer(exchange, body, rule)
+                    sent = answer_to(exchange, body, rule)
         finally:
             # No answer: a reset before the body, or a client that hung up within it.
             if sent is None:
@@ -108,7 +114,7 @@ class TrackHandler(BaseHTTPRequestHandler):
     def _finish(self, exchange: Exchange, sent: Answer, rule: Rule | None) -> None:
         """Send the answer, as late and as broken as the fault asks for."""
         service = self.server.service
-        latency_seconds = exchange.state.latency_seconds if exchange.head.path == "batch" else 0.0
+        latency_seconds = exchange.state.latency_seconds if exchange.head.path != "region" else 0.0
         if rule is not None:
             latency_seconds += rule.delay_seconds + (rule.hang_seconds or 0.0)
         self._wait(latency_seconds)

@@ -136,6 +136,10 @@ class LocalTrackApi:
         """Delay the answer to each batch."""
         self.service.configure(latency_seconds=latency_seconds)
 
+    def create_segment(self, segment_id: int) -> None:
+        """Create an empty manual segment; its members are in `world.segments`, by its id as text."""
+        self.service.create_segment(str(segment_id))
+
     def new_sync(self) -> None:
         """Let rows come again from an earlier state: sequences restart."""
         with self.service.lock:

@@ -19,6 +19,7 @@ from tools.local_track_api.body import Malformed, SentEntry, parse_batch
 from tools.local_track_api.contract import MAX_BODY_BYTES, check_entry
 from tools.local_track_api.faults import FaultPlan, Rule
 from tools.local_track_api.order import SEQUENCE_ATTRIBUTE, OrderWatch, RequestInFlight
+from tools.local_track_api.segments import RefusedSegment, SegmentRequest, ids_of
 from tools.local_track_api.traffic import Traffic
 from tools.local_track_api.world import World, person_key, subjects_of
 
@@ -148,16 +149,47 @@ class TrackService:
             self._watch_only(exchange, body)
         return (rule and rule.answer_instead(time.time())) or own
 
+    def segment_answer(
+        self, call: SegmentRequest, exchange: Exchange, body: bytes, rule: Rule | None
+    ) -> Answer:
+        """Take one call of a segment, as far as its fault lets it; returns the answer, fault included."""
+        own = self._unauthorized(exchange.head) or self._take_members(call, exchange, body, rule)
+        return (rule and rule.answer_instead(time.time())) or own
+
+    def _take_members(
+        self, call: SegmentRequest, exchange: Exchange, body: bytes, rule: Rule | None
+    ) -> Answer:
+        try:
+            ids = ids_of(call, body)
+        except RefusedSegment as refused:
+            return refusal(400, "invalid", "ids", str(refused), "meta.error")
+        keys = [person_key({call.id_type: name}) for name in ids]
+        with self.lock:
+            state = exchange.state
+            state.order.begin(exchange.under_way, keys)
+            if rule is not None and not rule.applies:
+                return Answer(200, b"{}")
+            state.traffic.segment_ids.append(len(ids))
+            if not state.world.change_members(call.segment_id, call.action, keys):
+                return refusal(400, "not_found", "segment", "no manual segment has this id", "meta.errors")
+        return Answer(200, b"{}")
+
+    def create_segment(self, segment_id: str) -> None:
+        """Create an empty manual segment."""
+        with self.lock:
+            self.state.world.segments.setdefault(segment_id, set())
+
     def end(self, exchange: Exchange, sent: Answer | None, rule: Rule | None) -> None:
         """The answer is about to leave, or (None) none will.
 
         This must come before the first byte of the answer: the client's next request may follow at once.
         """
-        if exchange.head.path != "batch":
+        if exchange.head.path == "region":
             return
         with self.lock:
             state = exchange.state
-            state.traffic.left(None if sent is None else sent.status)
+            if exchange.head.path == "batch":
+                state.traffic.left(None if sent is None else sent.status)
             state.order.end(
                 exchange.under_way,
                 time.monotonic(),

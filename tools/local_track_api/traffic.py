@@ -11,7 +11,8 @@ NO_ANSWER = "no answer"
 class Traffic:
     """Counters. Not thread-safe: the server's lock guards them.
 
-    requests              by path (`batch`, `region`)
+    requests              by path (`batch`, `segments`, `region`)
+    segment_ids           how many ids each applied call of a segment had
     statuses              answers to batch requests by status, or `no answer`
     body_bytes            the size of every batch body that was read, in order
     during_retry_after    batch requests that came while a 429's Retry-After was running: seconds since that 429
@@ -21,6 +22,7 @@ class Traffic:
         self.requests: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.body_bytes: list[int] = []
+        self.segment_ids: list[int] = []
         self.entries = 0
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
@@ -61,6 +63,7 @@ class Traffic:
             "requests": dict(self.requests),
             "requests_by_status": dict(sorted(self.statuses.items())),
             "body_bytes": {"max": max(sizes, default=0), "mean": sum(sizes) / len(sizes) if sizes else 0.0},
+            "segment_ids": self.segment_ids,
             "entries": self.entries,
             "accepted": self.accepted,
             "rejected_by_reason": dict(self.rejected),

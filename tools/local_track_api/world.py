@@ -118,6 +118,7 @@ class World:
         self.objects: dict[ObjectKey, JsonObject] = {}
         self.relationships: dict[tuple[str, ObjectKey], JsonObject] = {}
         self.suppressed: set[str] = set()
+        self.segments: dict[str, set[str]] = {}
         self.ignored = Ignored()
         self._event_digests: dict[str, int] = {}
         self._wall_clock = wall_clock
@@ -134,6 +135,15 @@ class World:
     def profiles(self) -> list[Person]:
         """Everybody once, also those whom several identifiers name."""
         return list({id(person): person for person in self.people.values()}.values())
+
+    def change_members(self, segment_id: str, action: str, keys: list[str]) -> bool:
+        """Add people to a manual segment or remove them, ignoring those who don't exist; False if there is no such segment."""
+        members = self.segments.get(segment_id)
+        if members is None:
+            return False
+        known = {self.people[key].key for key in keys if key in self.people}
+        members.update(known) if action == "add" else members.difference_update(known)
+        return True
 
     def apply(self, entry: JsonObject, digest: int) -> None:
         """Apply one valid entry; `digest` is a hash of its bytes."""
@@ -214,6 +224,10 @@ class World:
         for pair in [pair for pair in self.relationships if pair[0] == secondary.key]:
             attributes = self.relationships.pop(pair)
             self.relationships.setdefault((primary.key, pair[1]), attributes)
+        for members in self.segments.values():
+            if secondary.key in members:
+                members.remove(secondary.key)
+                members.add(primary.key)
         for key in secondary.all_keys():
             del self.people[key]
         for kind, value in secondary.identifiers.items():
@@ -271,6 +285,8 @@ class World:
             del self.people[name]
         self.events = [event for event in self.events if event.person is not person]
         self._drop_relationships(lambda pair: pair[0] == person.key)
+        for members in self.segments.values():
+            members.discard(person.key)
         return person.all_keys()
 
     def _relate(self, person: JsonObject, thing: JsonObject, relationship: JsonObject) -> None:

@@ -56,7 +56,7 @@ class FakeServer:
         self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
         self.concurrency = ConcurrencyLimit(2)
 
-    def post_batch(self, body: bytes) -> Answer | NoAnswer:
+    def post_batch(self, body: bytes, path: str) -> Answer | NoAnswer:  # noqa: ARG002 - always the same
         """Answer one request."""
         self.bodies.append(body)
         rows = [entry["n"] for entry in orjson.loads(body)["batch"]]

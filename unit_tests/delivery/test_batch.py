@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def filled(rows: list[Row], limit: int) -> list[Batch]:
     """All batches of these rows, in the order in which they were sealed."""
     batcher = Batcher(lanes=3, max_body_bytes=limit)
     sealed = [batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0) for row in rows]
-    return [*(batch for batch in sealed if batch is not None), *batcher.seal()]
+    return [*chain.from_iterable(sealed), *batcher.seal()]
 
 
 @given(rows, limits)
@@ -91,8 +92,7 @@ def test_a_batch_is_sealed_only_when_the_next_row_does_not_fit(rows: list[Row], 
     """Requests are as full as they can be."""
     batcher = Batcher(lanes=3, max_body_bytes=limit)
     for row in rows:
-        sealed = batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0)
-        if sealed is not None:
+        for sealed in batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0):
             assert sealed.lane == row.lane
             assert sealed.body_bytes + len(b",") + len(row.entry) > limit
 
@@ -105,10 +105,11 @@ def test_the_weight_is_that_of_the_open_batches(rows: list[Row], limit: int) -> 
     for row in rows:
         before = batcher.weight
         sealed = batcher.add(row.lane, row.entry, row.line, EPOCH, 0.0)
-        gained = batcher.weight - before + (sealed.weight if sealed else 0)
+        weight = sum(batch.weight for batch in sealed)
+        gained = batcher.weight - before + weight
         assert gained >= len(row.entry) + len(row.line)
         added += gained
-        sealed_weight += sealed.weight if sealed else 0
+        sealed_weight += weight
     assert batcher.weight == added - sealed_weight
     assert sum(batch.weight for batch in batcher.seal()) == added - sealed_weight
     assert batcher.weight == 0
@@ -119,16 +120,15 @@ def test_a_body_has_at_most_500000_bytes() -> None:
     batcher = Batcher(lanes=1)
     count, rest = divmod(MAX_BODY_BYTES - FRAME, MAX_ENTRY_BYTES + 1)
     for _ in range(count):
-        assert batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0) is None
-    assert batcher.add(0, b"1" * rest, b"", EPOCH, 0.0) is None
-    sealed = batcher.add(0, b"1", b"", EPOCH, 0.0)
-    assert sealed is not None
+        assert not batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0)
+    assert not batcher.add(0, b"1" * rest, b"", EPOCH, 0.0)
+    (sealed,) = batcher.add(0, b"1", b"", EPOCH, 0.0)
     assert sealed.body_bytes == len(sealed.body(0, len(sealed))) == 500_000
 
     batcher = Batcher(lanes=1)
     for _ in range(count):
         batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0)
-    assert batcher.add(0, b"1" * (rest + 1), b"", EPOCH, 0.0) is not None
+    assert batcher.add(0, b"1" * (rest + 1), b"", EPOCH, 0.0)
 
 
 def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:

@@ -43,15 +43,13 @@ class LaneModel:
         for barrier in barriers:
             self.set(barrier)
         line = str(next(self._numbers)).encode()
-        if sealed := self.batcher.add(lane, b"x", line, EPOCH, 0.0):
-            self.queues[sealed.lane].append(sealed)
+        self.queues[lane] += self.batcher.add(lane, b"x", line, EPOCH, 0.0)
 
     def set(self, barrier: Barrier) -> None:
         """Set a barrier as the intake and the lanes do."""
         self.barriers += 1
         for number in barrier:
-            if batch := self.batcher.seal_lane(number):
-                self.queues[number].append(batch)
+            self.queues[number] += self.batcher.seal_lane(number)
         self.queues[barrier.awaited].append(("mark", self.barriers))
         self.queues[barrier.lane].append(("wait", self.barriers))
 

@@ -24,7 +24,9 @@ class Sending:
         """See `Assembler`; the columns of the row may be values."""
         outcome = self._assembler.assemble(raw_row(data), line)
         assert not isinstance(outcome, Skipped)
-        return outcome
+        order, entry = outcome
+        assert isinstance(entry, bytes)
+        return order, entry
 
     def take_notices(self) -> list[Notice]:
         """See `Assembler`."""

@@ -33,6 +33,7 @@ ROW = {
     "event_name": "e",
     "name": "n",
     "platform": "ios",
+    "segment_id": 1,
 }
 DELETIONS = {
     "person_identify": "person_delete",

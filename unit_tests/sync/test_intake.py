@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.delivery.batch import Batch, Batcher
+from destination_customerio.delivery.endpoint_batcher import EndpointBatcher
 from destination_customerio.delivery.partitioner import Barrier, Partitioner
 from destination_customerio.errors import ProtocolError, Rejection
 from destination_customerio.ledger import Ledger
@@ -43,7 +44,8 @@ class IntakeHarness:
             else [StreamSync(Stream("users", namespace), target, settings) for namespace in (None, "eu")]
         )
         self.ledger = Ledger()
-        self.batcher = Batcher(1)
+        has_members = any(sync.target.is_member for sync in self.streams)
+        self.batcher = (EndpointBatcher if has_members else Batcher)(1)
         self.sent: list[Batch] = []
         self.rejected: list[tuple[StreamSync, bytes, Rejection]] = []
         self.skipped: list[str] = []
@@ -64,7 +66,7 @@ class IntakeHarness:
                     raise AssertionError(made)
         batches = self.batcher.seal()
         bodies = [json.loads(batch.body(0, len(batch))) for batch in batches if len(batch)]
-        return [entry for body in bodies for entry in body["batch"]]
+        return [entry for body in bodies for entries in body.values() for entry in entries]
 
     def failure(self, *lines: bytes) -> str:
         """The message of the error."""

@@ -49,6 +49,14 @@ def connect() -> Iterator[Callable[..., TrackClient]]:
         client.close()
 
 
+def test_a_batch_is_posted_to_its_own_endpoint(connect: Connect) -> None:
+    """With the query of the path."""
+    path = "/api/v1/segments/7/add_customers?id_type=email"
+    with Server(lambda _: http(200, b"{}")) as server:
+        assert connect(server.url).post_batch(BODY, path) == Answer(200, b"{}")
+    assert [request.path for request in server.requests] == [path]
+
+
 def test_a_batch_is_posted_unchanged(connect: Connect) -> None:
     """The exact bytes go to the batch path, with the credentials in UTF-8 and the version in the User-Agent."""
     with Server(lambda _: http(207, b'{"errors":[]}', Retry_After="7")) as server:
