@@ -147,6 +147,38 @@ def test_rejected_rows_are_stored_and_replayed(api: LocalTrackApi, bucket: Bucke
     }
 
 
+def test_a_row_with_thousands_of_relationships_is_one_row(api: LocalTrackApi) -> None:
+    """It takes several entries; a lost answer, a refused request and a state don't tell it from any other row."""
+    api.inject({"request": 1, "reset_after_apply": True}, {"request": 2, "status": 400})
+    related = [to_object(number) for number in range(3_000)]
+    rows = [record("people", {"person_email": f"u{number}@example.com"}) for number in range(3)]
+    rows.insert(1, record("people", {"person_email": "big@example.com", "cio_relationships": related}))
+    rows.append(stream_state("people", 1))
+    done = run_connector("write", config_for(api.url, max_concurrent_requests=1), CATALOG, rows)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert done.states[0]["destinationStats"] == {"recordCount": 4.0, "rejectedRecordCount": 0.0}
+    assert len(api.world.relationships) == 3_000
+
+
+def test_a_row_of_several_entries_is_rejected_once(api: LocalTrackApi) -> None:
+    """Although two of its entries are."""
+    errors = [{"batch_index": index, "reason": "invalid", "field": "", "message": "no"} for index in (2, 3)]
+    api.inject({"request": 1, "errors207": errors})
+    related = [to_object(number) for number in range(3_000)]
+    rows = [
+        record("people", {"person_email": "a@example.com"}),
+        record("people", {"person_email": "big@example.com", "cio_relationships": related}),
+        record("people", {"person_email": "z@example.com"}),
+        stream_state("people", 1),
+    ]
+    done = run_connector("write", config_for(api.url, max_concurrent_requests=1), CATALOG, rows)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert done.states[0]["destinationStats"] == {"recordCount": 2.0, "rejectedRecordCount": 1.0}
+    assert {"a@example.com", "z@example.com"} <= {
+        person.identifiers["email"] for person in api.world.profiles()
+    }
+
+
 def test_arrays_of_people_and_objects_are_related_in_one_entry(api: LocalTrackApi) -> None:
     """And a dry run counts the rows, not the relationships."""
     catalog = catalog_of(stream("members", "object_relationship"), stream("accounts", "person_relationship"))

@@ -106,11 +106,11 @@ class DeliveryContext:
 
 
 class _Request(NamedTuple):
-    """A body, the path of its endpoint, and how many rows it sends."""
+    """A body, the path of its endpoint, and how many entries it sends."""
 
     path: str
     body: bytes
-    rows: int
+    entries: int
 
 
 @dataclass(slots=True, eq=False)
@@ -151,8 +151,11 @@ class Delivery:
         parts: list[Sequence[int]] = [range(len(batch))]
         while parts:
             part = parts.pop()
-            verdict = self._send_part(batch, part)
-            rejected |= {part[index]: rejection for index, rejection in verdict.rejected.items()}
+            rows = batch.rows_of(part)
+            verdict = self._send_part(batch, part, len(rows))
+            # A row of several entries is rejected if one of them is.
+            named = {rows[index]: rejection for index, rejection in verdict.rejected.items()}
+            rejected |= named
             is_single_verdict = (
                 isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
             )
@@ -162,7 +165,7 @@ class Delivery:
             if isinstance(verdict, Accepted):
                 continue
             if verdict.rejected:
-                if rest := [row for index, row in enumerate(part) if index not in verdict.rejected]:
+                if rest := [row for row in part if row not in named]:
                     parts.append(rest)
             elif len(part) == 1:
                 rejected[part[0]] = verdict.rejection
@@ -172,9 +175,9 @@ class Delivery:
                 parts += [part[middle:], part[:middle]]
         return rejected, is_judged
 
-    def _send_part(self, batch: Batch, part: Sequence[int]) -> Accepted | Refused:
+    def _send_part(self, batch: Batch, part: Sequence[int], entries: int) -> Accepted | Refused:
         """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
-        request = _Request(batch.endpoint.path, batch.body_of(part), len(part))
+        request = _Request(batch.endpoint.path, batch.body_of(part), entries)
         verdict = self._send(request)
         if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
             was_closed = self._wait_for_way()
@@ -239,7 +242,7 @@ class Delivery:
         answer = self.transport.post_batch(request.body, request.path)
         release = answer.release
         try:
-            verdict = judge(answer, request.rows, self.context.wall_clock)
+            verdict = judge(answer, request.entries, self.context.wall_clock)
             self.context.concurrency.observe(
                 self,
                 succeeded=not isinstance(verdict, Retry),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member
+from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Several
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Batch:
 
     __slots__ = (
         "_buffer",
+        "_counts",
         "_ends",
         "_last_end",
         "_line_bytes",
@@ -62,6 +63,8 @@ class Batch:
         self.epochs: list[Epoch] = []
         self._line_bytes = 0
         self._buffer = bytearray(endpoint.opening)
+        # How many entries a row has, where it has several.
+        self._counts: dict[int, int] = {}
         self._ends: list[int] = []
 
     def __len__(self) -> int:
@@ -79,14 +82,16 @@ class Batch:
         """How many bytes of memory it holds, for the budget."""
         return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
 
-    def add(self, entry: bytes, line: bytes, epoch: Epoch) -> bool:
-        """Append one row if the batch stays within its limits; returns whether it was appended."""
+    def add(self, entry: bytes, line: bytes, epoch: Epoch, count: int = 1) -> bool:
+        """Append one row, of `count` entries joined by commas, if the batch stays within its limits; returns whether it was appended."""
         buffer = self._buffer
         end = len(buffer) + len(entry)
         if end > self._last_end or len(self._ends) >= self._max_rows:
             return False
         buffer += entry
         buffer += b","
+        if count > 1:
+            self._counts[len(self._ends)] = count
         self._ends.append(end)
         self.lines.append(line)
         self.epochs.append(epoch)
@@ -105,6 +110,12 @@ class Batch:
         buffer = memoryview(self._buffer)
         parts = b",".join(buffer[self._start(row) : self._ends[row]] for row in rows)
         return b"".join((self.endpoint.opening, parts, self.endpoint.closing))
+
+    def rows_of(self, rows: Sequence[int]) -> Sequence[int]:
+        """The row of each entry in a request that sends these rows."""
+        if not self._counts:
+            return rows
+        return [row for row in rows for _ in range(self._counts.get(row, 1))]
 
     def _start(self, row: int) -> int:
         return self._ends[row - 1] + 1 if row else len(self.endpoint.opening)
@@ -126,7 +137,7 @@ class Batcher:
     def add(
         self,
         lane: int,
-        entry: bytes | Member,
+        entry: bytes | Several | Member,
         line: bytes,
         epoch: Epoch,
         now: float,
@@ -138,13 +149,16 @@ class Batcher:
             ValueError: the entry is larger than a request, which the limit on entries rules out.
             TypeError: the entry goes to another endpoint, for which there is `EndpointBatcher`.
         """
-        if isinstance(entry, Member):
-            raise TypeError("a Batcher has batches for one endpoint only")
+        count = 1
+        if not isinstance(entry, bytes):
+            if isinstance(entry, Member):
+                raise TypeError("a Batcher has batches for one endpoint only")
+            entry, count = entry
         batch = self._open[lane]
-        if batch is not None and batch.add(entry, line, epoch):
+        if batch is not None and batch.add(entry, line, epoch, count):
             return ()
         self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes, self._max_rows)
-        if not fresh.add(entry, line, epoch):
+        if not fresh.add(entry, line, epoch, count):
             raise ValueError("the entry is larger than a request")
         return (batch,) if batch else ()
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.mapping.endpoints import BATCH, Member
+from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Several
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -47,10 +47,16 @@ class EndpointBatcher:
         return sum(opened.batch.weight for opened in chain.from_iterable(self._open))
 
     def add(
-        self, lane: int, entry: bytes | Member, line: bytes, epoch: Epoch, now: float, order: Order
+        self,
+        lane: int,
+        entry: bytes | Several | Member,
+        line: bytes,
+        epoch: Epoch,
+        now: float,
+        order: Order,
     ) -> list[Batch]:
         """Add one row; returns the batches that had to be sealed to make room, in their order."""
-        endpoint, content = entry if isinstance(entry, Member) else (BATCH, entry)
+        endpoint, content, count = _addressed(entry)
         keys = order if isinstance(order, tuple) else (order,)
         if isinstance(order, tuple):
             # Rows that join keys are pinned to lanes, and pins settle in the order of the rows.
@@ -61,7 +67,7 @@ class EndpointBatcher:
             (index for index in range(first, len(opened)) if opened[index].batch.endpoint is endpoint), None
         )
         if found is not None:
-            if opened[found].batch.add(content, line, epoch):
+            if opened[found].batch.add(content, line, epoch, count):
                 opened[found].keys.update(keys)
                 return []
             # Full; what is sent before it has to leave too.
@@ -70,7 +76,7 @@ class EndpointBatcher:
         fresh = _Open(
             Batch(lane, now, self._max_body_bytes, min(self._max_rows, endpoint.max_entries), endpoint)
         )
-        if not fresh.batch.add(content, line, epoch):
+        if not fresh.batch.add(content, line, epoch, count):
             raise ValueError("the entry is larger than a request")
         fresh.keys.update(keys)
         opened.append(fresh)
@@ -108,3 +114,12 @@ class EndpointBatcher:
         sealed = [found.batch for found in opened[:count]]
         del opened[:count]
         return sealed
+
+
+def _addressed(entry: bytes | Several | Member) -> tuple[Endpoint, bytes, int]:
+    """Where the entries of a row go, the entries as sent, and how many there are."""
+    if isinstance(entry, Member):
+        return entry.endpoint, entry.entry, 1
+    if isinstance(entry, Several):
+        return BATCH, entry.joined, entry.parts
+    return BATCH, entry, 1

@@ -18,20 +18,20 @@ from destination_customerio.mapping.airbyte_columns import (
 )
 from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings, Columns
-from destination_customerio.mapping.endpoints import Member
+from destination_customerio.mapping.endpoints import Member, Several
 from destination_customerio.mapping.event_ids import RowIds
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import (
     MAX_ENTRY_BYTES,
     MAX_VALUE_BYTES,
     check_attribute_count,
-    check_entry_size,
     check_values,
     has_long_value,
     nested_too_deeply,
 )
 from destination_customerio.mapping.notices import UnreadableTimes
 from destination_customerio.mapping.null_values import omit_nulls
+from destination_customerio.mapping.relationships import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.objects import DestinationObject
 
     # The keys that a row must stay in order with, and its encoded entry; a member of a segment comes with its endpoint.
-    Assembled = tuple[Order, bytes | Member]
+    Assembled = tuple[Order, bytes | Several | Member]
 
 
 class RowRename(Protocol):
@@ -132,9 +132,10 @@ class Assembler:
             if self._omits_nulls:  # before they are counted as attributes
                 omit_nulls(attributes)
             self._rules.apply(attributes)
-            encoded = encode(entry)
+            sent: bytes | Several
+            sent = encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
-                encoded = self._within_limits(attributes, encoded)
+                sent = self._within_limits(attributes, entry, encoded)
         except NestedTooDeeply:
             raise nested_too_deeply() from None
         except Rejection as rejection:
@@ -144,7 +145,7 @@ class Assembler:
             raise
         if self._event_ages:
             self._event_ages.count(entry.get("timestamp"))
-        return order, encoded
+        return order, sent
 
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""
@@ -161,16 +162,15 @@ class Assembler:
         unreadable.clear()
         return [notice]
 
-    def _within_limits(self, attributes: JsonObject, encoded: bytes) -> bytes:
-        """The encoded entry, without the space between its values if that makes it too long."""
+    def _within_limits(self, attributes: JsonObject, entry: JsonObject, encoded: bytes) -> bytes | Several:
+        """The encoded entry, without the space between its values, or in several entries, if it is too long."""
         is_limited = self._attributes_are_limited
         if is_limited:
             check_attribute_count(attributes)
         if len(encoded) > MAX_ENTRY_BYTES or (is_limited and has_long_value(attributes)):
             if is_limited:
                 check_values(attributes)
-            encoded = compacted(encoded)
-            check_entry_size(len(encoded))
+            return fitting(entry, compacted(encoded))
         return encoded
 
     def _marked(self, data: JsonObject) -> Assembled | Skipped | None:
@@ -183,6 +183,4 @@ class Assembler:
         if self._deletion is None:
             return DELETED
         order, entry = self._deletion(self._columns, self._rename(data) if self._rename else data)
-        encoded = encode(entry)
-        check_entry_size(len(encoded))
-        return order, encoded
+        return order, fitting(entry, encode(entry))

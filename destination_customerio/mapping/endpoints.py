@@ -35,6 +35,13 @@ def segment_endpoint(segment_id: str, action: str, id_type: str) -> Endpoint:
     )
 
 
+class Several(NamedTuple):
+    """The entries of a row that is too large for one: encoded, joined by commas, and how many there are."""
+
+    joined: bytes
+    parts: int
+
+
 class Member(NamedTuple):
     """A person to be added to a segment or removed from it: where to, and the encoded identifier."""
 

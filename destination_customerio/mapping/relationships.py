@@ -16,11 +16,14 @@ from destination_customerio.exact_json.codec import (
     NestedTooDeeply,
     Raw,
     as_raw,
+    compacted,
+    encode,
     is_raw_array,
     plain,
     raw_items,
     raw_members,
 )
+from destination_customerio.mapping.endpoints import BATCH, Several
 from destination_customerio.mapping.identifiers import (
     IDENTIFIER_KINDS,
     Identified,
@@ -30,7 +33,14 @@ from destination_customerio.mapping.identifiers import (
     object_order_key,
     order_key,
 )
-from destination_customerio.mapping.limits import check_attribute_count, check_names, check_values
+from destination_customerio.mapping.limits import (
+    MAX_BODY_BYTES,
+    MAX_ENTRY_BYTES,
+    check_attribute_count,
+    check_entry_size,
+    check_names,
+    check_values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +51,9 @@ if TYPE_CHECKING:
 COLUMN = "cio_relationships"
 _IDENTIFIERS = "identifiers"
 _ATTRIBUTES = "relationship_attributes"
+_OPEN = b',"cio_relationships":['
+_CLOSE = b"]}"
+_MAX_JOINED_BYTES = MAX_BODY_BYTES - len(BATCH.opening) - len(BATCH.closing)
 
 
 def take(
@@ -62,6 +75,55 @@ def take(
         return key, entry
     entry[COLUMN] = [relationship for _, relationship in found]
     return (key, *dict.fromkeys(other for other, _ in found)), entry
+
+
+def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
+    """The encoded entry, or as many entries as its relationships take.
+
+    Attributes are in the first one. The others add or delete further relationships.
+
+    Raises:
+        Rejection: what can't be divided is larger than an entry, or all entries are larger than a request.
+    """
+    if len(encoded) <= MAX_ENTRY_BYTES:
+        return encoded
+    if COLUMN not in entry:
+        check_entry_size(len(encoded))
+    items = [compacted(encode(item)) for item in entry[COLUMN]]
+    head = {name: value for name, value in entry.items() if name != COLUMN}
+    entries = []
+    while items:
+        frame = compacted(encode(head))[:-1]
+        fitting_items = _fitting_items(items, MAX_ENTRY_BYTES - len(frame) - len(_OPEN) - len(_CLOSE))
+        if fitting_items:
+            entries.append(b"".join((frame, _OPEN, b",".join(items[:fitting_items]), _CLOSE)))
+            items = items[fitting_items:]
+        elif entry["action"] == "identify" and not entries:
+            check_entry_size(len(frame) + 1)
+            entries.append(frame + b"}")
+        else:
+            check_entry_size(len(frame) + len(_OPEN) + len(items[0]) + len(_CLOSE))
+        action = "add_relationships" if entry["action"] == "identify" else entry["action"]
+        head = {"type": entry["type"], "action": action, "identifiers": entry["identifiers"]}
+    joined = b",".join(entries)
+    if len(joined) > _MAX_JOINED_BYTES:
+        raise Rejection(
+            "too_large",
+            "",
+            f"The row is {len(joined):,} bytes long as sent, in {len(entries)} parts; Customer.io accepts at most "
+            f"{MAX_BODY_BYTES:,} in a request.",
+        )
+    return Several(joined, len(entries))
+
+
+def _fitting_items(items: list[bytes], room: int) -> int:
+    """How many of the first items fit, with commas between them."""
+    size = -1
+    for number, item in enumerate(items):
+        size += 1 + len(item)
+        if size > room:
+            return number
+    return len(items)
 
 
 def related_object(identifiers: Mapping[str, Any]) -> Identified:

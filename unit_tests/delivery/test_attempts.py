@@ -131,6 +131,18 @@ def test_rejections_of_a_half_have_the_indexes_of_the_batch() -> None:
     assert sorted(done.rejected) == [1, 3]
 
 
+def test_a_row_of_several_entries_is_rejected_once_if_one_of_them_is() -> None:
+    """Errors count entries; the rows that follow keep their own, and rows that are not named are sent again together."""
+    batch = Batch(lane=0, opened_at=0.0)
+    for entry, count in ((b'{"n":0}', 1), (b'{"n":1},{"n":2}', 2), (b'{"n":3}', 1), (b'{"n":4}', 1)):
+        batch.add(entry, b"", EPOCH, count)
+    named = b'{"errors":[{"batch_index":2,"message":"no"},{"batch_index":3,"message":"no"}]}'
+    server = FakeServer(answers(Answer(400, named)))
+    done = server.delivery().deliver(batch)
+    assert sorted(done.rejected) == [1, 2]
+    assert server.bodies[1] == b'{"batch":[{"n":0},{"n":4}]}'
+
+
 def test_every_attempt_sends_the_same_bytes() -> None:
     """Ids stay the same, so that the server can ignore what it has already accepted."""
     server = FakeServer(answers(Answer(503, b""), NoAnswer("no answer in time"), Answer(200, b"<html>")))

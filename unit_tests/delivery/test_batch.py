@@ -131,6 +131,17 @@ def test_a_body_has_at_most_500000_bytes() -> None:
     assert batcher.add(0, b"1" * (rest + 1), b"", EPOCH, 0.0)
 
 
+def test_a_row_of_several_entries_is_one_row() -> None:
+    """Its entries stay together, and each index of a request leads back to its row."""
+    batch = Batch(0, 0.0)
+    for entry, count in ((b"1", 1), (b"2,3,4", 3), (b"5", 1)):
+        batch.add(entry, b"", EPOCH, count)
+    assert len(batch) == 3
+    assert batch.body(1, 3) == b'{"batch":[2,3,4,5]}'
+    assert list(batch.rows_of(range(3))) == [0, 1, 1, 1, 2]
+    assert list(batch.rows_of([1])) == [1, 1, 1]
+
+
 def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:
     """A row added later does not make a batch younger, and younger batches stay open."""
     batcher = Batcher(lanes=3)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
+import orjson
 import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.errors import Rejection
 from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
+from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from tools.local_track_api.contract import check_entry
+from unit_tests.exact_json.raw_rows import raw_row
 from unit_tests.mapping.sending import Sending
 
 Row = dict[str, Any]
@@ -133,10 +137,63 @@ def test_a_related_person_has_exactly_one_valid_identifier(identifiers: Row) -> 
     assert (found.reason, found.field) == ("invalid", "cio_relationships")
 
 
-def test_relationships_beyond_the_size_of_an_entry_reject_the_row() -> None:
-    """A row is one entry."""
-    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(1_000)]
+def several(name: str, row: Row) -> list[Row]:
+    """The entries of a row that is too large for one, which Customer.io would accept."""
+    settings = AssemblySettings(
+        identifier_kind=IDENTIFIER_KINDS["email"],
+        event_id_strategy="none",
+        convert_timestamps=False,
+        fresh_id=FreshIds(),
+    )
+    outcome = Assembler(Stream("rows"), DESTINATION_OBJECTS[name], settings).assemble(raw_row(row), b"line")
+    assert isinstance(outcome, tuple)
+    assert isinstance(outcome[1], Several)
+    entries: list[Row] = json.loads(b"[%b]" % outcome[1].joined)
+    assert len(entries) == outcome[1].parts
+    for entry in entries:
+        assert check_entry(entry, len(orjson.dumps(entry))) is None
+    return entries
+
+
+def test_relationships_beyond_the_size_of_an_entry_take_several_entries() -> None:
+    """Attributes are in the first; no relationship is lost or repeated."""
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(2_000)]
+    entries = several("person_identify", {**ADA, "plan": "pro", "cio_relationships": related})
+    assert [entry["action"] for entry in entries] == ["identify"] + ["add_relationships"] * (len(entries) - 1)
+    assert entries[0]["attributes"] == {"plan": "pro"}
+    assert [item for entry in entries for item in entry["cio_relationships"]] == related
+    # As few as possible.
+    assert len(entries) == math.ceil(len(json.dumps(related, separators=(",", ":"))) / 32_600)
+
+
+@pytest.mark.parametrize("name", ["person_relationship", "person_relationship_delete"])
+def test_an_array_of_many_objects_takes_several_entries_of_the_same_action(name: str) -> None:
+    """Attributes are repeated, as each relationship has them."""
+    ids = [f"o{number}" for number in range(1_000)]
+    entries = several(name, {**ADA, "object_type_id": 1, "object_id": ids})
+    assert len(entries) > 1
+    assert len({entry["action"] for entry in entries}) == 1
+    assert [
+        item["identifiers"]["object_id"] for entry in entries for item in entry["cio_relationships"]
+    ] == ids
+
+
+def test_attributes_that_fill_an_entry_leave_the_relationships_to_the_next() -> None:
+    """Both fit, but not together."""
+    attributes = {f"a{number}": "x" * 900 for number in range(35)}
+    row = {**ADA, **attributes, "last": "x" * 820, "cio_relationships": [TO_ACME] * 3}
+    first, second = several("person_identify", row)
+    assert "cio_relationships" not in first
+    assert (second["action"], len(second["cio_relationships"])) == ("add_relationships", 3)
+
+
+def test_what_no_number_of_entries_can_hold_rejects_the_row() -> None:
+    """Attributes larger than an entry, or more relationships than a request."""
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(10_000)]
     assert rejection("person_identify", {**ADA, "cio_relationships": related}).reason == "too_large"
+    attributes = {f"a{number}": "x" * 900 for number in range(40)}
+    row = {**ADA, **attributes, "cio_relationships": [TO_ACME]}
+    assert rejection("person_identify", row).reason == "too_large"
 
 
 def test_events_keep_a_column_of_this_name_as_an_attribute() -> None:
