@@ -7,7 +7,7 @@ what it has already accepted.
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import TYPE_CHECKING
 
 from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Several
@@ -51,7 +51,7 @@ class Batch:
         lane: int,
         opened_at: float,
         max_body_bytes: int = MAX_BODY_BYTES,
-        max_rows: float = math.inf,
+        max_rows: int = sys.maxsize,
         endpoint: Endpoint = BATCH,
     ) -> None:
         self.endpoint = endpoint
@@ -124,7 +124,7 @@ class Batch:
 class Batcher:
     """Keeps one open batch per lane. Checks whether an entry fits before adding it."""
 
-    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: float = math.inf) -> None:
+    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: int = sys.maxsize) -> None:
         self._open: list[Batch | None] = [None] * lanes
         self._max_body_bytes = max_body_bytes
         self._max_rows = max_rows

@@ -8,6 +8,7 @@ rows stay in order, and requests are full even if people and their segments come
 from __future__ import annotations
 
 import math
+import sys
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ class _Open:
 class EndpointBatcher:
     """Keeps open batches for several endpoints. Same methods as `Batcher`."""
 
-    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: float = math.inf) -> None:
+    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: int = sys.maxsize) -> None:
         self._open: list[list[_Open]] = [[] for _ in range(lanes)]
         self._max_body_bytes = max_body_bytes
         self._max_rows = max_rows

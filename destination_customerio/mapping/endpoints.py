@@ -5,7 +5,7 @@ A body is always a list of entries between an opening and a closing.
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Endpoint:
     path: str
     opening: bytes
     closing: bytes
-    max_entries: float = math.inf
+    max_entries: int = sys.maxsize
 
 
 BATCH = Endpoint("/api/v2/batch", b'{"batch":[', b"]}")

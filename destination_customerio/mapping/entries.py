@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import encode
-from destination_customerio.mapping import relationships
 from destination_customerio.mapping.endpoints import Member, segment_endpoint
+from destination_customerio.mapping.relationships import (
+    RELATIONSHIPS,
+    related_object,
+    related_person,
+    take_relationships,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +40,8 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     if (updated_at := columns.timestamp(data, "person_updated_at")) is not None:
         entry["timestamp"] = updated_at  # without a word, Customer.io drops an update older than its newest
     entry["attributes"] = data
-    if relationships.COLUMN in data:
-        return relationships.take(key, entry, data, relationships.related_object)
+    if RELATIONSHIPS in data:
+        return take_relationships(key, entry, data, related_object)
     return key, entry
 
 
@@ -142,8 +147,8 @@ def identify_object(columns: Columns, data: JsonObject) -> Entry:
     key, identifiers = columns.object(data)
     columns.created_at(data)
     entry = {"type": "object", "action": "identify", "identifiers": identifiers, "attributes": data}
-    if relationships.COLUMN in data:
-        return relationships.take(key, entry, data, relationships.related_person)
+    if RELATIONSHIPS in data:
+        return take_relationships(key, entry, data, related_person)
     return key, entry
 
 

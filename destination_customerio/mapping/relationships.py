@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     # Reads the identifiers of a person or an object; returns the order key and the identifiers as sent.
     ReadIdentifiers = Callable[[Mapping[str, Any]], Identified]
 
-COLUMN = "cio_relationships"
+RELATIONSHIPS = "cio_relationships"
 _IDENTIFIERS = "identifiers"
 _ATTRIBUTES = "relationship_attributes"
 _OPEN = b',"cio_relationships":['
@@ -56,7 +56,7 @@ _CLOSE = b"]}"
 _MAX_JOINED_BYTES = MAX_BODY_BYTES - len(BATCH.opening) - len(BATCH.closing)
 
 
-def take(
+def take_relationships(
     key: OrderKey, entry: JsonObject, data: JsonObject, read: ReadIdentifiers
 ) -> tuple[Order, JsonObject]:
     """Move the relationships of a row into its entry; returns all keys to stay in order with, and the entry.
@@ -70,10 +70,12 @@ def take(
     Raises:
         Rejection: not an array of relationships, or one of them is not valid; it names the column.
     """
-    found = [_relationship(number, item, read) for number, item in enumerate(_items(data.pop(COLUMN)), 1)]
+    found = [
+        _relationship(number, item, read) for number, item in enumerate(_items(data.pop(RELATIONSHIPS)), 1)
+    ]
     if not found:
         return key, entry
-    entry[COLUMN] = [relationship for _, relationship in found]
+    entry[RELATIONSHIPS] = [relationship for _, relationship in found]
     return (key, *dict.fromkeys(other for other, _ in found)), entry
 
 
@@ -87,10 +89,10 @@ def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
     """
     if len(encoded) <= MAX_ENTRY_BYTES:
         return encoded
-    if COLUMN not in entry:
+    if RELATIONSHIPS not in entry:
         check_entry_size(len(encoded))
-    items = [compacted(encode(item)) for item in entry[COLUMN]]
-    head = {name: value for name, value in entry.items() if name != COLUMN}
+    items = [compacted(encode(item)) for item in entry[RELATIONSHIPS]]
+    head = {name: value for name, value in entry.items() if name != RELATIONSHIPS}
     entries = []
     while items:
         frame = compacted(encode(head))[:-1]
@@ -154,7 +156,7 @@ def _items(value: Any) -> list[Raw]:
         if value is not None and bytes(value) == b"null":
             return []
     if not is_raw_array(value):
-        raise _invalid(f"{COLUMN} must be an array of relationships, or the JSON text of one.")
+        raise _invalid(f"{RELATIONSHIPS} must be an array of relationships, or the JSON text of one.")
     return raw_items(value) or []
 
 
@@ -181,7 +183,9 @@ def _relationship(number: int, item: Raw, read: ReadIdentifiers) -> Identified:
         if (given := members.get(_ATTRIBUTES)) is not None and bytes(given) != b"null":
             relationship[_ATTRIBUTES] = _attributes(given)
     except Rejection as rejection:
-        raise Rejection(rejection.reason, COLUMN, f"{COLUMN}, item {number}: {rejection.message}") from None
+        raise Rejection(
+            rejection.reason, RELATIONSHIPS, f"{RELATIONSHIPS}, item {number}: {rejection.message}"
+        ) from None
     return key, relationship
 
 
@@ -196,4 +200,4 @@ def _attributes(given: Raw) -> JsonObject:
 
 
 def _invalid(message: str) -> Rejection:
-    return Rejection("invalid", COLUMN, message)
+    return Rejection("invalid", RELATIONSHIPS, message)

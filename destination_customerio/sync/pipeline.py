@@ -10,6 +10,7 @@ the pipe fills, and the source waits (back-pressure).
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
@@ -64,7 +65,7 @@ class PipelineSettings:
     """
 
     max_body_bytes: int = MAX_BODY_BYTES
-    max_batch_rows: float = math.inf
+    max_batch_rows: int = sys.maxsize
     max_rows_in_flight: float = math.inf
     max_weight_bytes: int = 48 << 20
     linger_seconds: float = 5.0
