@@ -135,6 +135,8 @@ def test_all_lanes_together_keep_the_pace() -> None:
     assert isinstance(events.get(timeout=PATIENCE_SECONDS), Delivered)
     lanes.send(batch_for(1, 2))
     lanes.send(batch_for(0, 3))
+    with pytest.raises(queue.Empty):
+        events.get(timeout=0.2)
     lanes.abort()
     assert [type(events.get(timeout=PATIENCE_SECONDS)) for _ in range(2)] == [LaneEnded, LaneEnded]
     assert server.seen == [1]
