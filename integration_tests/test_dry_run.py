@@ -200,6 +200,28 @@ def test_a_json_document_is_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch)
     assert sample["row"]["städte"] == "Köln"
 
 
+def test_members_and_divided_rows_are_shown_and_masked() -> None:
+    """With the number of entries, and without a value of the row."""
+    related = [{"identifiers": {"object_type_id": "417", "object_id": "secret" * 20}}] * 600
+    rows = [
+        record("members", {"person_email": "ada@example.com", "segment_id": 417}),
+        record("users", {"person_email": "ada@example.com", "cio_relationships": related}),
+    ]
+    catalog = catalog_of(stream("members", "segment_add"), stream("users", "person_identify"))
+    shown = run_command("write", OFFLINE, catalog, "--dry-run", "--sample=1", rows=rows)
+    done = run_command("write", OFFLINE, catalog, "--dry-run", "--json", "--sample=1", rows=rows)
+    assert (shown.exit_code, done.exit_code) == (0, 0)
+    (member,), (user,) = (found["samples"] for found in json.loads(done.stdout)["streams"])
+    assert member["entry"].keys() == {"action", "segment_id", "id_type", "ids"}
+    assert (member["entry"]["action"], member["entry"]["id_type"]) == ("add_customers", "email")
+    assert member["note"] == ""
+    assert user["entry"]["cio_relationships"]
+    assert user["note"].startswith("The row is too large for one entry. This is the first of ")
+    assert "This is the first of" in shown.stdout + shown.stderr
+    for output in (shown.stdout, shown.stderr, done.stdout, done.stderr):
+        assert not any(value in output for value in ("417", "secret", "ada@"))
+
+
 @pytest.mark.parametrize(
     ("redirection", "cause"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )

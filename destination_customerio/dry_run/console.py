@@ -108,6 +108,8 @@ def sample_lines(document: JsonObject) -> Iterator[str]:
             match sample["outcome"]:
                 case "would be sent":
                     yield printable(f"  becomes {stream['object']}: {_json(sample['entry'])}")
+                    if sample["note"]:
+                        yield f"  {sample['note']}"
                     for use in sample["columns"]:
                         if use["use"] != "attribute" or use["column"] != use["becomes"]:
                             yield printable(f"  {_use(use)}")
@@ -150,6 +152,8 @@ def _show_sample(console: Console, stream: dict[str, Any], number: int, sample: 
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table)
     console.print(Text(printable(_json(sample["entry"])), style="dim"))
+    if sample["note"]:
+        console.print(Text(sample["note"]))
 
 
 def _write_to_stdout(text: bytes) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from destination_customerio.foreign_text import KnownColumns
 
 # Members of an entry whose values are the API's words, not the row's.
-_API_WORDS = frozenset({"type", "action"})
+_API_WORDS = frozenset({"type", "action", "id_type"})
 # Members of an entry, at any level, whose keys are columns; all other keys of an entry are the API's words.
 _ATTRIBUTES = frozenset({"attributes", "relationship_attributes"})
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,60}[0-9]{0,3}")

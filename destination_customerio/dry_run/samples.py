@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from destination_customerio.dead_letters.kinds import Kind, kind_of, masked_example
 from destination_customerio.dead_letters.row_format import RecordParts
@@ -17,6 +17,7 @@ from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetter
 from destination_customerio.exact_json.codec import JsonObject, as_object, parse
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.column_uses import ColumnUse, SameNames, column_uses
+from destination_customerio.mapping.endpoints import Member, Several
 from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.wording import counted
 
@@ -39,10 +40,11 @@ _MAX_COLUMNS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SentRow:
-    """A row, the entry that it becomes, and where its columns go."""
+    """A row, the first of the entries that it becomes, how many there are, and where its columns go."""
 
     row: JsonObject
     entry: JsonObject
+    entries: int
     uses: tuple[ColumnUse, ...]
 
 
@@ -89,13 +91,13 @@ class StreamSamples:
     _stops_after: int | None = None
     _kept: Counter[type] = field(default_factory=Counter)
 
-    def sent(self, line: bytes, entry: bytes) -> None:
-        """A row would be sent as this entry."""
+    def sent(self, line: bytes, entry: bytes | Several | Member) -> None:
+        """A row would be sent as this entry, or these."""
         is_kept = self._kept[SentRow] < self.size
         if not is_kept and self._explained >= _EXPLAINED_ROWS:
             return
-        row, made = _row_of(line), as_object(parse(entry))
-        if row is None or made is None:
+        row, (made, entries) = _row_of(line), _entries_of(entry)
+        if row is None:
             return
         names = self.sync.rename or SameNames()
         uses = tuple(column_uses(row, made, self.sync.target, self.sync.identification, names))
@@ -105,7 +107,7 @@ class StreamSamples:
             if use in self.uses or len(self.uses) < _MAX_COLUMNS:
                 self.uses[use] += 1
         if is_kept:
-            self._keep(SentRow(row, made, uses))
+            self._keep(SentRow(row, made, entries, uses))
 
     def skipped(self, line: bytes, reason: str) -> None:
         """A row would be skipped."""
@@ -193,6 +195,19 @@ class SamplingDeadLetters:
     def seal(self, opened_before: float = math.inf) -> float | None:
         """See `DeadLetters`; there are no files."""
         return self._counted.seal(opened_before)
+
+
+def _entries_of(entry: bytes | Several | Member) -> tuple[JsonObject, int]:
+    """The first entry of a row, and how many there are; of a member, its ids and what the endpoint says of them."""
+    match entry:
+        case bytes():
+            return parse(entry), 1
+        case Several(joined, parts):
+            return parse(b"[" + joined + b"]")[0], parts
+        case Member(endpoint, name):
+            return {**dict(endpoint.parameters), "ids": [parse(name)]}, 1
+        case _:
+            assert_never(entry)
 
 
 def _row_of(line: bytes) -> JsonObject | None:

@@ -92,11 +92,12 @@ class DryRunSummary:
 
     def _sample(self, sample: SampledRow, names: ShownNames) -> JsonObject:
         match sample:
-            case SentRow(row, entry, uses):
+            case SentRow(row, entry, entries, uses):
                 return {
                     "outcome": "would be sent",
                     "row": self._row(row, names),
                     "entry": entry if self.show_values else masked_entry(entry, names),
+                    "note": _note(entries),
                     "columns": [*map(asdict, uses)] if self.show_values else _masked_uses(row, uses, names),
                 }
             case SkippedRow(row, reason):
@@ -116,6 +117,15 @@ class DryRunSummary:
 
     def _row(self, row: JsonObject, names: ShownNames) -> JsonObject:
         return row if self.show_values else masked_row(row, names)
+
+
+def _note(entries: int) -> str:
+    """What a sample must say besides its entry."""
+    if entries == 1:
+        return ""
+    return (
+        f"The row is too large for one entry. This is the first of {entries}, which are sent in one request."
+    )
 
 
 def _renamed(message: str, column: str, shown: str) -> str:

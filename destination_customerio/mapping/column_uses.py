@@ -78,7 +78,7 @@ def column_uses(
 
     Args:
         row: the row as it came, parsed
-        entry: the entry that was made of it, parsed
+        entry: the entry that was made of it, parsed; of a member of a segment, its ids and what the endpoint says of them
         target: the object that it is an entry of
         identification: how rows identify people
         names: how the stream's columns are renamed
@@ -86,7 +86,7 @@ def column_uses(
     named = [column.name for column in target.named_columns(identification)]
     people = {kind.column: kind.name for kind in identification.alternatives} if target.names_a_person else {}
     attributes = _attributes(entry)
-    identifiers = as_object(entry.get("identifiers")) or {}
+    identifiers = _identifiers(entry)
     is_deletion = entry.get("action") in _DELETIONS
     for column, name, value in names.destinations(row):
         if not name:
@@ -110,6 +110,14 @@ def column_uses(
             yield ColumnUse(column, name, "converted")
         else:
             yield ColumnUse(column, name, "attribute")
+
+
+def _identifiers(entry: JsonObject) -> set[str]:
+    """The kinds of identifiers of an entry, and of those that it relates."""
+    relationships = entry.get("cio_relationships")
+    holders = [entry, *(relationships if isinstance(relationships, list) else [])]
+    kinds = {entry["id_type"]} if "id_type" in entry else set()
+    return kinds.union(*(as_object(holder.get("identifiers")) or {} for holder in holders))
 
 
 def _attributes(entry: JsonObject) -> JsonObject:

@@ -15,12 +15,16 @@ from destination_customerio.mapping.limits import MAX_SEGMENT_IDS
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An endpoint of the Track API: `path` with its query, and what surrounds the entries of a body."""
+    """An endpoint of the Track API: `path` with its query, and what surrounds the entries of a body.
+
+    parameters  what the path says about all entries, by name
+    """
 
     path: str
     opening: bytes
     closing: bytes
     max_entries: int = sys.maxsize
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 BATCH = Endpoint("/api/v2/batch", b'{"batch":[', b"]}")
@@ -31,7 +35,11 @@ BATCH = Endpoint("/api/v2/batch", b'{"batch":[', b"]}")
 def segment_endpoint(segment_id: str, action: str, id_type: str) -> Endpoint:
     """The endpoint that adds people to a segment, or removes them, by one kind of identifier."""
     return Endpoint(
-        f"/api/v1/segments/{segment_id}/{action}?id_type={id_type}", b'{"ids":[', b"]}", MAX_SEGMENT_IDS
+        f"/api/v1/segments/{segment_id}/{action}?id_type={id_type}",
+        b'{"ids":[',
+        b"]}",
+        MAX_SEGMENT_IDS,
+        (("action", action), ("segment_id", segment_id), ("id_type", id_type)),
     )
 
 

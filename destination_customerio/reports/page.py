@@ -273,7 +273,7 @@ def _bars(by_day: Mapping[str, int]) -> tuple[Bar, ...]:
 
 
 def _sample(sample: dict[str, Any]) -> Sample:
-    reason = sample.get("message") or sample.get("reason", "")
+    reason = sample.get("message") or sample.get("reason") or sample.get("note", "")
     entry = _json(sample["entry"]) if "entry" in sample else ""
     return Sample(sample["outcome"], _json(sample["row"]), entry, reason)
 

@@ -92,6 +92,49 @@ def test_attributes_are_found_at_any_level_of_an_entry(
     assert uses(object_name, {column: value}, entry) == [(column, column, "attribute")]
 
 
+def test_relationships_in_a_row_have_a_meaning_of_their_own() -> None:
+    """Also if the row is divided, and the first entry has none of them."""
+    row = {"person_email": "a@example.com", "cio_relationships": [], "plan": "pro"}
+    for entry in (PERSON, {**PERSON, "cio_relationships": RELATIONSHIP["cio_relationships"]}):
+        assert uses("person_identify", row, entry) == [
+            ("person_email", "person_email", "identifier"),
+            ("cio_relationships", "cio_relationships", "named"),
+            ("plan", "plan", "attribute"),
+        ]
+
+
+def test_arrays_of_objects_and_people_are_identifiers() -> None:
+    """Whichever side of the relationship the row is about."""
+    row = {"person_email": "a@example.com", "object_type_id": "1", "object_id": ["acme", "beta"]}
+    assert {use for _, _, use in uses("person_relationship", row, RELATIONSHIP)} == {"identifier"}
+    entry = {
+        "type": "object",
+        "action": "add_relationships",
+        "identifiers": {"object_type_id": "1", "object_id": "acme"},
+        "cio_relationships": [
+            {"identifiers": {"email": name}, "relationship_attributes": {"role": "x"}}
+            for name in ("a@b.c", "d@e.f")
+        ],
+    }
+    row = {"object_type_id": "1", "object_id": "acme", "person_email": ["a@b.c", "d@e.f"], "role": "x"}
+    assert [use for _, _, use in uses("object_relationship", row, entry)] == [
+        "identifier",
+        "identifier",
+        "identifier",
+        "attribute",
+    ]
+
+
+def test_a_member_of_a_segment() -> None:
+    """The person is an identifier, and the segment a named column."""
+    entry = {"action": "add_customers", "segment_id": "7", "id_type": "email", "ids": ["a@example.com"]}
+    assert uses("segment_add", {"person_email": "a@example.com", "segment_id": 7, "plan": "pro"}, entry) == [
+        ("person_email", "person_email", "identifier"),
+        ("segment_id", "segment_id", "named"),
+        ("plan", "", "left out"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("object_name", "entry", "column", "note"),
     [
