@@ -163,7 +163,7 @@ def test_segments_and_rows_that_join_people_keep_their_order(api: LocalTrackApi)
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"identifierType": "phone"}, "identified by phone (identifierType)"),
+        ({"identifierType": "phone"}, "its people are identified by phone"),
         (
             {
                 "stream_mappings": [

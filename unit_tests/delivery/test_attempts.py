@@ -20,6 +20,7 @@ from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
+from destination_customerio.mapping.endpoints import BATCH, Endpoint
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class FakeServer:
 
     respond: Callable[[list[int]], Answer | NoAnswer]
     bodies: list[bytes] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     accepted: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     held: list[float] = field(default_factory=list)
@@ -56,10 +58,12 @@ class FakeServer:
         self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
         self.concurrency = ConcurrencyLimit(2)
 
-    def post_batch(self, body: bytes, path: str) -> Answer | NoAnswer:  # noqa: ARG002 - always the same
+    def post_batch(self, body: bytes, path: str) -> Answer | NoAnswer:
         """Answer one request."""
         self.bodies.append(body)
-        rows = [entry["n"] for entry in orjson.loads(body)["batch"]]
+        self.paths.append(path)
+        (entries,) = orjson.loads(body).values()
+        rows = [entry["n"] for entry in entries]
         answer = self.respond(rows)
         if answer == OK:
             self.accepted += rows
@@ -366,6 +370,22 @@ def test_a_firewall_that_closes_in_the_middle_rejects_no_row() -> None:
     with pytest.raises(ConfigError, match="blocks every request"):
         server.deliver(64)
     assert server.accepted == []
+
+
+def test_each_part_of_a_batch_goes_to_its_endpoint() -> None:
+    """Only the request without rows goes to the endpoint of batches, which takes it."""
+    endpoint = Endpoint("/other?id_type=email", b'{"ids":[', b"]}")
+    batch = Batch(lane=0, opened_at=0.0, endpoint=endpoint)
+    for number in range(4):
+        batch.add(b'{"n":%d}' % number, b"", EPOCH)
+    server = FakeServer(blocking([2]))
+    done = server.delivery().deliver(batch)
+    assert (list(done.rejected), server.accepted) == ([2], [0, 1, 3])
+    for path, body in zip(server.paths, server.bodies, strict=True):
+        assert (path, body) == (BATCH.path, b'{"batch":[]}') or (
+            path == endpoint.path and body.startswith(endpoint.opening + b'{"n":')
+        )
+    assert BATCH.path in server.paths
 
 
 def test_a_firewall_that_blocks_for_a_moment_costs_no_row() -> None:

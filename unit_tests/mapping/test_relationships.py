@@ -15,7 +15,7 @@ from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.event_ids import FreshIds
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
+from destination_customerio.mapping.identifiers import IDENTIFICATIONS, object_order_key
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from tools.local_track_api.contract import check_entry
 from unit_tests.exact_json.raw_rows import raw_row
@@ -36,7 +36,7 @@ SENT_TO_ACME = {
 def assemble(name: str, row: Row, properties: Row | None = None, kind: str = "email") -> tuple[Any, Row]:
     """The order key and the entry of one row, which Customer.io would accept."""
     settings = AssemblySettings(
-        identifier_kind=IDENTIFIER_KINDS[kind],
+        identifier_kind=IDENTIFICATIONS[kind],
         event_id_strategy="none",
         convert_timestamps=False,
         fresh_id=FreshIds(),
@@ -140,7 +140,7 @@ def test_a_related_person_has_exactly_one_valid_identifier(identifiers: Row) -> 
 def several(name: str, row: Row) -> list[Row]:
     """The entries of a row that is too large for one, which Customer.io would accept."""
     settings = AssemblySettings(
-        identifier_kind=IDENTIFIER_KINDS["email"],
+        identifier_kind=IDENTIFICATIONS["email"],
         event_id_strategy="none",
         convert_timestamps=False,
         fresh_id=FreshIds(),
@@ -250,3 +250,32 @@ def test_an_array_with_something_that_is_no_id_rejects_the_row(items: list[Any],
     assert (found.reason, found.field) == (reason, "object_id")
     found = rejection("object_relationship", {**ACME, "person_email": items})
     assert (found.reason, found.field) == (reason, "person_email")
+
+
+@pytest.mark.parametrize(
+    ("people", "sent"),
+    [
+        (
+            {"person_email": ["a@b.c", "d@e.f"], "person_phone": "+1"},
+            [{"email": "a@b.c"}, {"email": "d@e.f"}],
+        ),
+        ({"person_id": [], "person_email": "a@b.c"}, [{"email": "a@b.c"}]),
+        ({"person_id": "null", "person_email": ["a@b.c"]}, [{"email": "a@b.c"}]),
+        ({"person_id": None, "person_phone": ["+1", "+2"]}, [{"phone": "+1"}, {"phone": "+2"}]),
+        ({"person_cio_id": "a3", "person_id": ["1", "2"]}, [{"cio_id": "a3"}]),
+    ],
+)
+def test_the_first_column_that_a_row_has_identifies_all_of_its_people(people: Row, sent: list[Row]) -> None:
+    """The others of these columns are no attributes of the relationship."""
+    _, entry = assemble("object_relationship", {**ACME, **people, "role": "x"}, kind="any")
+    assert entry["cio_relationships"] == [
+        {"identifiers": who, "relationship_attributes": {"role": "x"}} for who in sent
+    ]
+
+
+@pytest.mark.parametrize("people", [{}, {"person_email": []}, {"person_id": None, "person_email": " "}])
+def test_a_row_that_names_nobody_in_any_way_is_rejected(people: Row) -> None:
+    """As a row of a person is."""
+    with pytest.raises(Rejection) as caught:
+        assemble("object_relationship", {**ACME, **people}, kind="any")
+    assert caught.value.reason == "required"

@@ -12,7 +12,7 @@ from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.endpoints import Member
 from destination_customerio.mapping.event_ids import FreshIds
-from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.mapping.notices import IgnoredColumns
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from unit_tests.exact_json.raw_rows import raw_row
@@ -21,7 +21,7 @@ from unit_tests.exact_json.raw_rows import raw_row
 def assembler(name: str, kind: str = "email") -> Assembler:
     """An assembler for a stream of one object."""
     settings = AssemblySettings(
-        identifier_kind=IDENTIFIER_KINDS[kind],
+        identifier_kind=IDENTIFICATIONS[kind],
         event_id_strategy="retry_safe",
         convert_timestamps=True,
         fresh_id=FreshIds(),
@@ -82,11 +82,20 @@ def test_a_segment_id_that_is_no_whole_number_rejects_the_row(value: Any, reason
     assert (caught.value.reason, caught.value.field) == (reason, "segment_id")
 
 
-def test_a_phone_rejects_the_row() -> None:
-    """If the configuration did not fail before."""
+@pytest.mark.parametrize("kind", ["phone", "any"])
+def test_a_phone_rejects_the_row(kind: str) -> None:
+    """If the configuration did not fail before, and the row has no other identifier."""
     with pytest.raises(Rejection) as caught:
-        member("segment_add", {"person_phone": "+442079460018", "segment_id": 1}, "phone")
+        member("segment_add", {"person_phone": "+442079460018", "segment_id": 1}, kind)
     assert (caught.value.reason, caught.value.field) == ("invalid", "person_phone")
+
+
+def test_a_row_with_a_phone_and_another_identifier_becomes_a_member_by_that() -> None:
+    """Where any identifier will do."""
+    row = {"person_phone": "+442079460018", "person_email": "a@b.c", "segment_id": 1}
+    order, found = member("segment_add", row, "any")
+    assert (order, found.entry) == ("a@b.c", b'"a@b.c"')
+    assert found.endpoint.path.endswith("?id_type=email")
 
 
 def test_other_columns_are_ignored_with_a_notice() -> None:
