@@ -124,14 +124,7 @@ class Assembler:
                 entry.setdefault("id", row_id)
             elif self._fresh_id and "id" not in entry:
                 entry["id"] = self._fresh_id(line)
-            # All named columns are removed by now.
-            for column in self._dates:
-                self._columns.convert(attributes, column)
-            if self._json_columns:
-                parse_json_text(attributes, self._json_columns)
-            if self._omits_nulls:  # before they are counted as attributes
-                omit_nulls(attributes)
-            self._rules.apply(attributes)
+            self._finish(attributes)
             sent: bytes | Several
             sent = encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
@@ -146,6 +139,16 @@ class Assembler:
         if self._event_ages:
             self._event_ages.count(entry.get("timestamp"))
         return order, sent
+
+    def _finish(self, attributes: JsonObject) -> None:
+        """Convert and check the attributes; all named columns are removed by now."""
+        for column in self._dates:
+            self._columns.convert(attributes, column)
+        if self._json_columns:
+            parse_json_text(attributes, self._json_columns)
+        if self._omits_nulls:  # before they are counted as attributes
+            omit_nulls(attributes)
+        self._rules.apply(attributes)
 
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""

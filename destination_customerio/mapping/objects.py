@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from destination_customerio.mapping import entries
+from destination_customerio.mapping.relationships import RELATIONSHIPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,6 +143,7 @@ _PERSON = ("identifier",)
 _OBJECT = ("object_type_id", "object_id")
 _DEVICE = ("identifier", "device_token")
 _UPDATED_AT = Column("person_updated_at", "integer")
+_RELATIONSHIPS = Column(RELATIONSHIPS, "array", is_listed=False)
 _EVENT = (Column("event_id"), Column("timestamp", "integer"))
 _MERGED = tuple(
     Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
@@ -154,7 +156,7 @@ DESTINATION_OBJECTS = {
             "person_identify",
             "append_dedup",
             _PERSON,
-            (replace(_UPDATED_AT, is_listed=False),),
+            (replace(_UPDATED_AT, is_listed=False), _RELATIONSHIPS),
             "limited",
             entries.identify_person,
             deletion=entries.delete_person,
@@ -240,7 +242,7 @@ DESTINATION_OBJECTS = {
             "object_identify",
             "append_dedup",
             _OBJECT,
-            (),
+            (_RELATIONSHIPS,),
             "limited",
             entries.identify_object,
             deletion=entries.delete_object,
@@ -300,7 +302,7 @@ UPDATES = {
         replace(
             DESTINATION_OBJECTS["person_identify"],
             sync_mode="update",
-            columns=(_UPDATED_AT,),
+            columns=(_UPDATED_AT, _RELATIONSHIPS),
             build=entries.update_person,
         ),
     )

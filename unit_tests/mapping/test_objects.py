@@ -89,7 +89,7 @@ def test_a_column_that_an_operation_takes_since_is_accepted_by_name() -> None:
     assert list(upsert["json_schema"]["properties"]) == ["person_email"]
     assert update["json_schema"]["properties"]["person_updated_at"] == {"type": "integer"}
     named = DESTINATION_OBJECTS["person_identify"].named_columns(IDENTIFIER_KINDS["email"])
-    assert [column.name for column in named] == ["person_email", "person_updated_at"]
+    assert [column.name for column in named] == ["person_email", "person_updated_at", "cio_relationships"]
 
 
 def test_any_identifier_is_one_of_four_alternative_keys() -> None:
