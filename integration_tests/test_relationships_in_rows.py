@@ -148,7 +148,7 @@ def test_rejected_rows_are_stored_and_replayed(api: LocalTrackApi, bucket: Bucke
 
 
 def test_a_row_with_thousands_of_relationships_is_one_row(api: LocalTrackApi) -> None:
-    """It takes several entries; a lost answer, a refused request and a state don't tell it from any other row."""
+    """It takes several entries; a lost answer, a refused request and a state treat it as any other row."""
     api.inject({"request": 1, "reset_after_apply": True}, {"request": 2, "status": 400})
     related = [to_object(number) for number in range(3_000)]
     rows = [record("people", {"person_email": f"u{number}@example.com"}) for number in range(3)]

@@ -177,7 +177,7 @@ server.settimeout(120.0)
 command = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
 server.recv(1_000)
 print("asked", flush=True)
-# Stands in for the platform, which only knows the process that it started.
+# Takes the place of the platform, which only knows the process that it started.
 sys.stdin.readline()
 command.terminate()
 sys.exit(command.wait())

@@ -155,7 +155,7 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
 
 
 def say_aside(text: str, *, on_stdout: bool = False) -> None:
-    """Say a sentence in any thread, on a line of its own even where a bar is shown; on stderr unless told otherwise."""
+    """Say a sentence in any thread, on a line of its own even where a bar is shown; on stderr unless `on_stdout`."""
     # Not sys.stdout: while there is a bar, it is rich's own, which the main thread may hold.
     if os.isatty(STDOUT):
         os.write(STDOUT, b"\r\x1b[2K")

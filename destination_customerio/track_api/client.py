@@ -99,7 +99,7 @@ class TrackClient:
             credentials.site_id.get_secret_value().encode(), credentials.api_key.get_secret_value().encode()
         )
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        # A balancer's cookie would tie all requests to one server, and tell requests apart that have to be alike.
+        # A balancer's cookie would tie all requests to one server, and distinguish requests that have to be alike.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = TimedAdapter(self._timer)
         self._session.mount("https://", adapter)
