@@ -67,7 +67,7 @@ def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
     # The lease, the replayed rows of two files, the question whether the store has conditional writes, the file that
     # stays, the file that goes, the lease again. Without them what was written for the question is deleted, and the file
     # that stays is written under another key, copied and deleted there.
-    requests = (22, 7) if store == "with conditional writes" else (25, 10)
+    requests = (25, 7) if store == "with conditional writes" else (28, 10)
     assert kills == requests[0 if IS_LONG else 1]
 
 
@@ -154,7 +154,7 @@ def test_a_store_that_fails_at_any_request_ends_it_with_a_sentence(
         let_lease_lapse(bucket)
         _finish(api, bucket)
     # Only the release of the lease (a GET, a DELETE) may fail silently: the lease lapses by itself.
-    assert exit_codes == ([1] * 20 + [0] * 2 if IS_LONG else [1] * 6 + [0])
+    assert exit_codes == ([1] * 23 + [0] * 2 if IS_LONG else [1] * 6 + [0])
 
 
 @pytest.mark.parametrize(
