@@ -12,6 +12,7 @@ from destination_customerio.mapping.acting_attributes import ActingAttributes, a
 from destination_customerio.mapping.airbyte_columns import is_airbytes
 from destination_customerio.mapping.limits import check_attribute_count, check_names
 from destination_customerio.mapping.notices import (
+    MAIL_ATTRIBUTES,
     ColumnNames,
     IgnoredColumns,
     MailAttributes,
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from destination_customerio.exact_json.codec import JsonObject
     from destination_customerio.mapping.objects import DestinationObject
 
-# An event attribute of these names changes where Customer.io sends the mails of a campaign.
-_MAIL_ATTRIBUTES = frozenset({"recipient", "from_address", "reply_to"})
 # Customer.io refuses a device that has one of these among its attributes.
 _REFUSED_OF_DEVICES = frozenset({"token", "platform"})
 # Rows made of maps may bring new column names without end; the memory for names must be bounded.
@@ -103,7 +102,7 @@ class AttributeRules:
                 check_attribute_count([name for name in columns if name not in self._left_out])
                 check_names(own)
             case "of_event":
-                self._mail_attributes.add([name for name in own if name in _MAIL_ATTRIBUTES])
+                self._mail_attributes.add([name for name in own if name in MAIL_ATTRIBUTES])
             case "of_device":
                 refused = [name for name in own if name in _REFUSED_OF_DEVICES]
                 self._refused.add(refused)
