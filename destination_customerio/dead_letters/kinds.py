@@ -11,7 +11,7 @@ from destination_customerio.exact_json.codec import encode, parse
 from destination_customerio.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 # More than a masked example shows.
 _MAX_EXAMPLE_BYTES = 100
@@ -74,11 +74,14 @@ class Kind:
 
 
 def kind_of(kinds: dict[tuple[str, str], Kind], reason: str, column: str) -> Kind:
-    """The kind of a reason and column; beyond a limit, new kinds are `other`."""
+    """The kind of a reason and column; see `bounded_name`."""
+    return kinds.setdefault(bounded_name(kinds, reason, column), Kind())
+
+
+def bounded_name(known: Collection[tuple[str, str]], reason: str, column: str) -> tuple[str, str]:
+    """What rows with this reason and column are counted as; beyond a limit, new kinds are `other`."""
     name = reason, column
-    if len(kinds) >= _MAX_KINDS and name not in kinds:
-        name = _OTHER
-    return kinds.setdefault(name, Kind())
+    return name if name in known or len(known) < _MAX_KINDS else _OTHER
 
 
 def masked_example(data: bytes, column: str) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from destination_customerio.dead_letters.kinds import bounded_name
 from destination_customerio.foreign_text import KnownColumns
 from destination_customerio.ledger import StreamQueue
 from destination_customerio.mapping.assembler import Assembler
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.notices import Notice
     from destination_customerio.mapping.objects import DestinationObject
     from destination_customerio.routing.rename import Rename
-
-# Rows made of maps may bring new column names forever; counts by name must not grow with them.
-_MAX_REJECTED_KINDS = 200
-_OTHER = ("other", "")
 
 
 class RowAssembler(Protocol):
@@ -99,11 +96,15 @@ class StreamSync:
 
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected; the reason is ours, the column name the row's."""
-        count_kind(self.counts.rejected, rejection.reason, self.columns.shown(rejection.field))
+        self._count(rejection.reason, self.columns.shown(rejection.field))
 
     def count_refused(self, rejection: Rejection) -> None:
         """Count one row that the server rejected, by what may be shown of the server's reason and field."""
-        count_kind(self.counts.rejected, *self.columns.countable(rejection))
+        self._count(*self.columns.countable(rejection))
+
+    def _count(self, reason: str, column: str) -> None:
+        rejected = self.counts.rejected
+        rejected[bounded_name(rejected, reason, column)] += 1
 
 
 def _columns_of(stream: Stream, rename: Rename | None) -> KnownColumns:
@@ -111,11 +112,3 @@ def _columns_of(stream: Stream, rename: Rename | None) -> KnownColumns:
     if rename is None or not stream.properties:
         return KnownColumns.of(stream.properties)
     return KnownColumns.of((*stream.properties, *rename.sources.values(), *rename.mapped))
-
-
-def count_kind(rejected: Counter[tuple[str, str]], reason: str, column: str) -> None:
-    """Count one rejected row by reason and column; beyond a limit, new kinds count as `other`."""
-    kind = reason, column
-    if len(rejected) >= _MAX_REJECTED_KINDS and kind not in rejected:
-        kind = _OTHER
-    rejected[kind] += 1
