@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, TypeAlias
 
 from destination_customerio.airbyte.catalog import read_catalog
@@ -18,9 +16,8 @@ from destination_customerio.dry_run.console import JsonView, TerminalView, View
 from destination_customerio.dry_run.input_limit import RowLimit
 from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDeadLetters, StreamSamples
 from destination_customerio.dry_run.summary import DryRunSummary
-from destination_customerio.errors import ProtocolError, SyncError, unexpected
+from destination_customerio.errors import ProtocolError
 from destination_customerio.ledger import Ledger
-from destination_customerio.masking import printable
 from destination_customerio.reports.file import opened_report
 from destination_customerio.reports.page import dry_run_page
 from destination_customerio.sync import log_lines
@@ -29,6 +26,7 @@ from destination_customerio.sync.events import Inbox, Stop
 from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.wiring import paced_settings, stream_syncs
+from destination_customerio.text_commands import run_text_command
 
 if TYPE_CHECKING:
     import argparse
@@ -65,19 +63,8 @@ def run_dry_run_command(parsed: argparse.Namespace, on_signal: OnSignal) -> int:
         parsed: the arguments
         on_signal: sets the handler of SIGTERM and SIGINT
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a terminal may not be able to encode every name
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        return dry_run(parsed, JsonView() if parsed.json else TerminalView(), on_signal)
-    except BrokenPipeError:
-        # Stdout has no reader any more. Otherwise Python would report that once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except SyncError as error:
-        return _fail(error)
-    except Exception as error:  # noqa: BLE001 - even a bug is reported as a message
-        return _fail(unexpected(error, _NOTHING_WAS_SENT))
+    view = JsonView() if parsed.json else TerminalView()
+    return run_text_command(lambda: dry_run(parsed, view, on_signal), _NOTHING_WAS_SENT)
 
 
 def dry_run(parsed: argparse.Namespace, view: View, on_signal: OnSignal) -> int:
@@ -159,8 +146,3 @@ def _nothing_delivered(error: ProtocolError) -> ProtocolError:
     """The error of a broken line as it is true of a dry run."""
     text = str(error).replace(CONSEQUENCE, f"{_NOTHING_WAS_SENT} A sync would fail at this line.")
     return ProtocolError(text, error.internal_message)
-
-
-def _fail(error: SyncError) -> int:
-    print(printable(str(error)), file=sys.stderr)
-    return 1

@@ -12,7 +12,6 @@ import os
 import sys
 import time
 from functools import partial
-from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from destination_customerio.airbyte.catalog import read_catalog
@@ -21,9 +20,7 @@ from destination_customerio.config.storage import S3Storage
 from destination_customerio.config.stream_mappings import mapped_columns
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.delivery.breaker import BreakerLimits
-from destination_customerio.descriptors import say_on_stderr
-from destination_customerio.errors import ConfigError, SyncError, unexpected
-from destination_customerio.masking import printable
+from destination_customerio.errors import ConfigError
 from destination_customerio.replay.console import open_view, say_aside, say_last, show_summary
 from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
@@ -40,6 +37,7 @@ from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.log_lines import pace_line
 from destination_customerio.sync.pipeline import PipelineSettings
 from destination_customerio.sync.wiring import check_limits, paced_settings, start_lanes, stream_syncs
+from destination_customerio.text_commands import run_text_command
 from destination_customerio.track_api.region import resolve_track_url
 
 if TYPE_CHECKING:
@@ -74,20 +72,14 @@ def run_rejected_command(
     # Until rows are in flight there is nothing to finish, and the caller's handler ends the process.
     deadline = Deadline(_LEAVE_SECONDS, partial(say_aside, "Stopping."), partial(say_last, ""))
     filters = Filters(parsed.sync_id, parsed.stream, parsed.since)
-    if isinstance(sys.stdout, TextIOWrapper):  # a terminal may not be able to encode every name
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
+
+    def work() -> int:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
             return _rejected(config, filters, parsed)
         return _replay(config, parsed, filters, deadline, on_signal)
-    except BrokenPipeError:
-        # Stdout has no reader any more.
-        return 1
-    except SyncError as error:
-        return _fail(error)
-    except Exception as error:  # noqa: BLE001 - even a bug is reported as a message
-        return _fail(unexpected(error, _NOTHING_IS_LOST))
+
+    return run_text_command(work, _NOTHING_IS_LOST)
 
 
 def _rejected(config: Config, filters: Filters, parsed: argparse.Namespace) -> int:
@@ -166,8 +158,3 @@ def _storage(config: Config) -> S3Storage:
         "No bucket is configured (object_storage_config), so there are no stored rejected rows to work on. Nothing was "
         "done. Configure the bucket that the rejected rows were written to."
     )
-
-
-def _fail(error: SyncError) -> int:
-    say_on_stderr(printable(str(error)))
-    return 1
