@@ -173,7 +173,8 @@ def open_table(rows: Iterator[RowText], properties: Mapping[str, Any]) -> Layout
     Raises:
         UnusableFile: it is not a table of rejected rows.
     """
-    text = next((row.text for row in rows), b"").removeprefix(BYTE_ORDER_MARK)
+    texts = (row.text.removeprefix(BYTE_ORDER_MARK) for row in rows)
+    text = next((text for text in texts if text.strip()), b"")
     try:
         names = [_unquoted(cell).decode() for cell in islice(_split(text), _MAX_COLUMNS + 1)]
     except ValueError:
@@ -181,15 +182,24 @@ def open_table(rows: Iterator[RowText], properties: Mapping[str, Any]) -> Layout
     if len(text) > MAX_HEADER_BYTES or len(names) > _MAX_COLUMNS:
         raise no_rejected_rows()
     if RAW_ID not in names or len(set(names)) < len(names):
-        raise no_rejected_rows()
+        raise _unreadable_header(text)
     if not text.endswith(b"\n"):
         text += b"\r\n"
     header = _Header(names)
     if REJECTED_COLUMNS[0] in names:
         return _Table(text, header, _FlatColumns(header, properties), rows)
     if DATA not in names:
-        raise UnusableFile("its table has neither the rows nor the reasons of their rejection")
+        raise _unreadable_header(text)
     return _Table(text, header, _OneColumn(header), rows)
+
+
+def _unreadable_header(text: bytes) -> UnusableFile:
+    if RAW_ID.encode() not in text:
+        return no_rejected_rows()
+    return UnusableFile(
+        f"its first line is not a header of rejected rows; it needs the columns {RAW_ID} and {DATA} or {REJECTED_COLUMNS[0]}, each "
+        "once, separated by commas, in double quotes or none"
+    )
 
 
 def _split(record: bytes) -> Iterator[bytes]:

@@ -29,9 +29,17 @@ _MARKS = (RAW_ID, DATA, REJECTED_COLUMNS[0])
 _OWN = frozenset((*_MARKS, EXTRACTED_AT, META))
 
 
-def may_be_rejected_rows(start: bytes) -> bool:
-    """Whether a file of JSON objects with this beginning may hold rejected rows, even if some are malformed."""
-    return any(b'"%b"' % mark.encode() in start for mark in _MARKS)
+def is_marked(text: bytes) -> bool:
+    """Whether a text has a column that every rejected row has."""
+    return any(b'"%b"' % mark.encode() in text for mark in _MARKS)
+
+
+def holds_objects(start: bytes) -> bool:
+    """Whether a line of this beginning of a file is an object that may be a rejected row; the others may be malformed."""
+    return any(
+        line.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"{" and is_marked(line)
+        for line in start.split(b"\n")
+    )
 
 
 class JsonLinesLayout:
@@ -72,7 +80,7 @@ class JsonLinesLayout:
 
     def with_reasons(self, text: bytes, rejection: Rejection) -> bytes:
         """See `Layout`."""
-        inner = next((member for member in members(text) if member.name == DATA), None)
+        inner = {member.name: member for member in members(text)}.get(DATA)  # the last, as for parsers
         if inner is None:
             return with_reasons(text.rstrip(), rejection) + b"\n"
         data = with_reasons(text[inner.start : inner.end], rejection)

@@ -16,7 +16,7 @@ from destination_customerio.dead_letters.row_format import (
     rejected_members,
 )
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import NestedTooDeeply, parse, parse_object
+from destination_customerio.exact_json.codec import NestedTooDeeply, check, is_utf8, parse, parse_object
 from destination_customerio.exact_json.spans import Member, members
 
 if TYPE_CHECKING:
@@ -188,16 +188,27 @@ def sync_id_in(meta: bytes) -> int | None:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether a text is valid JSON, however deeply nested.
+    """Whether a text is valid JSON, as a sync judges the lines of its source.
+
+    Of a text that is nested too deeply for the parser, which no sync sends, only the brackets are checked.
 
     Raises:
         TooLarge: it has too many values.
     """
     check_values(text)
     try:
-        parse(text)
+        check(text)
     except NestedTooDeeply:
-        return True
+        return _is_one_value(text) and is_utf8(text)
     except ValueError:
         return False
-    return True
+    return is_utf8(text)
+
+
+def _is_one_value(text: bytes) -> bool:
+    """Whether an object or array begins at the start of a text and ends at its end."""
+    wrapped = b'{"":%b}' % text.strip()
+    try:
+        return [member.end for member in members(wrapped)] == [len(wrapped) - 1]
+    except ValueError:
+        return False

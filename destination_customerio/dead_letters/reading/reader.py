@@ -32,7 +32,11 @@ import math
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from destination_customerio.dead_letters.reading.csv_layout import MAX_HEADER_BYTES, open_table
-from destination_customerio.dead_letters.reading.jsonl_layout import JsonLinesLayout, may_be_rejected_rows
+from destination_customerio.dead_letters.reading.jsonl_layout import (
+    JsonLinesLayout,
+    holds_objects,
+    is_marked,
+)
 from destination_customerio.dead_letters.reading.layout import (
     BYTE_ORDER_MARK,
     UNREADABLE,
@@ -55,14 +59,20 @@ if TYPE_CHECKING:
     from destination_customerio.dead_letters.reading.layout import Layout
 
 GZIP_MAGIC = b"\x1f\x8b"
-_OTHER_COMPRESSIONS = {
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "Zstandard",
-    b"\x04\x22\x4d\x18": "LZ4",
-    b"\xff\x06\x00\x00sNaPpY": "Snappy",
-    b"PK\x03\x04": "ZIP",
-    GZIP_MAGIC: "gzip twice",
+_COMPRESSED = "it is compressed with {}; decompress it, or compress it with gzip"
+_UTF_16 = "it is encoded in UTF-16 or UTF-32; save it in UTF-8"
+# By the first bytes.
+_OTHER_FORMATS = {
+    b"BZh": _COMPRESSED.format("bzip2"),
+    b"\xfd7zXZ\x00": _COMPRESSED.format("xz"),
+    b"\x28\xb5\x2f\xfd": _COMPRESSED.format("Zstandard"),
+    b"\x04\x22\x4d\x18": _COMPRESSED.format("LZ4"),
+    b"\xff\x06\x00\x00sNaPpY": _COMPRESSED.format("Snappy"),
+    GZIP_MAGIC: "it is compressed with gzip twice; decompress it once",
+    b"PK\x03\x04": "it is a spreadsheet or a ZIP archive; upload the CSV or JSON Lines file itself",
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
+    b"\x00\x00\xfe\xff": _UTF_16,
 }
 
 
@@ -87,21 +97,34 @@ def layout_of(
     file.seek(0)
     content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
     with decompressing():
-        first = content.readline(MAX_HEADER_BYTES).removeprefix(BYTE_ORDER_MARK)
+        start = content.read(MAX_HEADER_BYTES).removeprefix(BYTE_ORDER_MARK)
+    for magic, cause in _OTHER_FORMATS.items():
+        if start.startswith(magic):
+            raise UnusableFile(cause)
+
+    def rows(*, spans_lines: bool) -> RowTexts:
         content.seek(0)
-    for magic, name in _OTHER_COMPRESSIONS.items():
-        if first.startswith(magic):
-            raise UnusableFile(f"it is compressed with {name}; decompress it, or compress it with gzip")
-    is_json_lines = first.lstrip()[:1] == b"{" and may_be_rejected_rows(first)
-    if len(first) >= MAX_HEADER_BYTES and not is_json_lines:
-        raise no_rejected_rows()
-    rows = RowTexts(
-        content,
-        spans_lines=not is_json_lines,
-        max_row_bytes=max_row_bytes,
-        max_unpacked_bytes=max_unpacked_bytes if is_compressed else math.inf,
-    )
-    return JsonLinesLayout(rows) if is_json_lines else open_table(iter(rows), properties or {})
+        return RowTexts(
+            content,
+            spans_lines=spans_lines,
+            max_row_bytes=max_row_bytes,
+            max_unpacked_bytes=max_unpacked_bytes if is_compressed else math.inf,
+        )
+
+    if start.lstrip()[:1] not in (b"{", b"["):
+        if len(start) >= MAX_HEADER_BYTES - len(BYTE_ORDER_MARK) and b"\n" not in start:
+            raise no_rejected_rows()
+        try:
+            return open_table(iter(rows(spans_lines=True)), properties or {})
+        except UnusableFile:
+            if not holds_objects(start):
+                raise
+    # Lines before the first good row may be malformed: a replay leaves those that can't be read.
+    if holds_objects(start):
+        return JsonLinesLayout(rows(spans_lines=False))
+    if is_marked(start):
+        raise UnusableFile("its rows are not on lines of their own; write each row on one line")
+    raise no_rejected_rows()
 
 
 def read_rows(layout: Layout) -> Iterator[DeadLetter]:

@@ -16,6 +16,7 @@ import pytest
 from destination_customerio.dead_letters.reading.layout import MAX_VALUES
 from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
+from destination_customerio.errors import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,16 +163,19 @@ def zipped(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("compress", "name"),
     [
-        (bz2.compress, "bzip2"),
-        (lzma.compress, "xz"),
-        (zipped, "ZIP"),
-        (lambda content: gzip.compress(gzip.compress(content)), "gzip twice"),
-        (lambda content: b"\x28\xb5\x2f\xfd" + content, "Zstandard"),
+        (bz2.compress, "compressed with bzip2"),
+        (lzma.compress, "compressed with xz"),
+        (zipped, "a spreadsheet or a ZIP archive"),
+        (lambda content: gzip.compress(gzip.compress(content)), "compressed with gzip twice"),
+        (lambda content: b"\x28\xb5\x2f\xfd" + content, "compressed with Zstandard"),
+        (lambda content: content.decode().encode("utf-16"), "encoded in UTF-16"),
+        (lambda content: b"\xfe\xff" + content.decode().encode("utf-16-be"), "encoded in UTF-16"),
+        (lambda content: content.decode().encode("utf-32"), "encoded in UTF-16 or UTF-32"),
     ],
 )
-def test_other_compressions_are_named(compress: Callable[[bytes], bytes], name: str) -> None:
-    """The operator can decompress the file."""
-    with pytest.raises(UnusableFile, match=f"it is compressed with {name};"):
+def test_other_formats_are_named(compress: Callable[[bytes], bytes], name: str) -> None:
+    """The operator can decompress or convert the file."""
+    with pytest.raises(UnusableFile, match=f"it is {name}"):
         rows_of(compress(HEADER + GOOD_CSV))
 
 
@@ -199,3 +203,59 @@ def test_a_row_of_a_million_values_is_read_in_seconds() -> None:
     (row,) = read_rows(layout_of(io.BytesIO(b'{"_airbyte_data":{"x":' + value + b"}}\n")))
     assert row.data is not None
     assert time.process_time() - start < 60
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"{broken\n",
+        b"garbage\n",
+        b"\n \n",
+        b'{"n":1}\n',
+        b'"garbage\n',
+        b"\xff\n",
+        b'"_airbyte_raw_id":"r"\n',
+    ],
+)
+def test_a_bad_first_line_costs_only_that_row(first: bytes) -> None:
+    """A replay leaves the rows that can't be read, which may then come first."""
+    rows = rows_of(first + GOOD_JSON)
+    assert [row.data for row in rows][-1] == b'{"n":1}'
+    assert [row.fault for row in rows[:-1]] == (["line 1: malformed"] if first.strip() else [])
+
+
+def test_blank_lines_before_a_table_are_skipped() -> None:
+    """Spreadsheets and editors leave them."""
+    assert [row.data for row in rows_of(b"\r\n \r\n" + HEADER + GOOD_CSV)] == [b'{"n":1}']
+
+
+@pytest.mark.parametrize(
+    ("file", "cause"),
+    [
+        (HEADER.replace(b",", b";") + GOOD_CSV, "its first line is not a header of rejected rows"),
+        (HEADER.replace(b",", b"\t") + GOOD_CSV, "its first line is not a header of rejected rows"),
+        (HEADER.replace(b",", b", ") + GOOD_CSV, "its first line is not a header of rejected rows"),
+        (HEADER.replace(b'"', b"'") + GOOD_CSV, "its first line is not a header of rejected rows"),
+        ((HEADER + GOOD_CSV).replace(b"\r\n", b"\r"), "its first line is not a header of rejected rows"),
+        (b"[" + GOOD_JSON.strip() + b"]", "its rows are not on lines of their own"),
+        (
+            b'{\n  "_airbyte_raw_id": "r",\n  "_airbyte_data": {"n": 1}\n}',
+            "its rows are not on lines of their own",
+        ),
+        (b"{broken\n", "it is not a file of rejected rows"),
+    ],
+    ids=["semicolons", "tabs", "spaces", "single quotes", "carriage returns", "array", "indented", "no row"],
+)
+def test_a_file_in_another_shape_is_left_with_the_reason(file: bytes, cause: str) -> None:
+    """The operator can save it again as it has to be."""
+    with pytest.raises(UnusableFile, match=cause):
+        rows_of(file)
+
+
+def test_the_last_of_two_equal_columns_counts() -> None:
+    """Reasons are replaced where the row was read, as parsers take the last member of a name."""
+    text = b'{"_airbyte_raw_id":"r","_airbyte_data":[],"_airbyte_data":{"n":1}}\n'
+    layout = layout_of(io.BytesIO(text))
+    (row,) = read_rows(layout)
+    again = layout.with_reasons(row.text, Rejection("invalid", "n", ""))
+    assert [(row.data, row.rejection.reason) for row in rows_of(again)] == [(b'{"n":1}', "invalid")]
