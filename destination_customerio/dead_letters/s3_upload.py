@@ -20,6 +20,7 @@ import io
 import re
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
+from destination_customerio.dead_letters.s3_answers import etag_in
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 
 if TYPE_CHECKING:
@@ -181,8 +182,8 @@ def _proven_etag(answer: Mapping[str, Any], digest: bytes) -> str:
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
-    """The ETag of an answer, as it can be compared: proxies mark ETags as weak, and some stores use capitals."""
-    etag = str(answer.get("ETag", "")).removeprefix("W/").strip('"')
+    """The ETag of an answer, as it can be compared: some stores use capitals."""
+    etag = etag_in(answer)
     if answer["ResponseMetadata"]["HTTPStatusCode"] != _OK or not etag:
         raise UnprovenUploadError(Fault.NO_ETAG)
     return etag.lower() if _MD5.match(etag) else etag

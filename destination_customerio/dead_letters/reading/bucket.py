@@ -11,7 +11,7 @@ import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from destination_customerio.dead_letters.keys import (
     LEASE_NAME,
@@ -25,13 +25,14 @@ from destination_customerio.dead_letters.keys import (
 from destination_customerio.dead_letters.labels import Label, read_label
 from destination_customerio.dead_letters.reading.replacing import Replacing, VersionChanged, is_aside
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
+from destination_customerio.dead_letters.s3_answers import version_in
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.dead_letters.s3_upload import upload
 from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -57,6 +58,7 @@ class RejectedFile:
 
     rest       the key below the bucket path
     stored_at  milliseconds since 1970
+    size       in bytes; 0 when unknown, as proxies lose it in answers to HEAD
     """
 
     key: str
@@ -65,6 +67,7 @@ class RejectedFile:
     stored_at: int
     content_type: str
     metadata: dict[str, str] = field(repr=False)
+    size: int = 0
 
     @property
     def label(self) -> Label | None:
@@ -222,11 +225,13 @@ class RejectedFiles:
             if status_of(error) == 404:
                 return None
             raise
+        etag, stored_at = version_in(cast("Mapping[str, Any]", head), key)
         return RejectedFile(
             key=key,
             rest=key.removeprefix(self._root),
-            etag=head["ETag"].strip('"'),
-            stored_at=int(head["LastModified"].timestamp() * 1_000),
+            etag=etag,
+            stored_at=int(stored_at.timestamp() * 1_000),
+            size=head.get("ContentLength", 0),
             content_type=head.get("ContentType", "application/octet-stream"),
             # Some stores return the names with capitals.
             metadata={name.lower(): value for name, value in head.get("Metadata", {}).items()},
@@ -263,8 +268,12 @@ class RejectedFiles:
                     raise
                 continue
             # A store without conditional requests answers with whatever is there.
-            if answer["ETag"].strip('"') != file.etag:
+            etag, _ = version_in(cast("Mapping[str, Any]", answer), file.key)
+            if etag != file.etag:
                 raise _changed()
+            # Rows that are missing here would be missing in the file that replaces it.
+            if file.size and content.tell() != file.size:
+                raise UnusableFile(f"the store returned {content.tell():,} of its {file.size:,} bytes")
             return
 
     def _replayed_key(self, file: RejectedFile) -> str:

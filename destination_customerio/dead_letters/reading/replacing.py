@@ -3,7 +3,8 @@
 Where the store has conditional writes (If-Match), it compares and writes in one step. Whether it has them is asked once,
 by a write that has to fail: some stores refuse the condition (501), others ignore it and write. Without conditional
 writes the new content is uploaded under another key first; after a last look at the file it is copied over it within the
-store, so that the gap between look and write does not depend on the size of the upload.
+store, so that the gap between look and write does not depend on the size of the upload. The copy is read back: a store
+that confirms it and loses it would lose the rows that remain.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import contextlib
 import hashlib
 import re
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import bucket_root
+from destination_customerio.dead_letters.s3_answers import etag_in
 from destination_customerio.dead_letters.s3_errors import status_of
+from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 from destination_customerio.dead_letters.s3_upload import Replaced, upload
 
 if TYPE_CHECKING:
@@ -143,9 +146,40 @@ class Replacing:
             self._client.copy_object(
                 **self._target(version), CopySource={"Bucket": self._bucket, "Key": aside}
             )
+            if not self._is_copied(version, content):
+                upload(
+                    self._client, self._storage, version.key, content, version.content_type, version.metadata
+                )
         finally:
             with contextlib.suppress(Exception):  # what is left here, the next replay deletes
                 self._client.delete_object(Bucket=self._bucket, Key=aside)
+
+    def _is_copied(self, version: Version, content: IO[bytes]) -> bool:
+        """Whether the file has the content now; nothing, or only its beginning, is a copy that was lost.
+
+        Raises:
+            VersionChanged: it has other content, which somebody has uploaded since.
+            UnprovenUploadError: it is the version that was to be replaced.
+        """
+        from botocore.exceptions import ClientError
+
+        try:
+            answer = self._client.get_object(**self._target(version))
+        except ClientError as error:
+            if status_of(error) == 404:
+                content.seek(0)
+                return False
+            raise
+        if etag_in(cast("Mapping[str, Any]", answer)) == version.etag:
+            raise UnprovenUploadError(Fault.OTHER_CONTENT)
+        content.seek(0)
+        with contextlib.closing(answer["Body"]) as body:
+            while piece := body.read(_PART_BYTES):
+                if content.read(len(piece)) != piece:
+                    raise VersionChanged
+        is_whole = not content.read(1)
+        content.seek(0)
+        return is_whole
 
     def _look_at(self, version: Version) -> None:
         if self._etag_of(version.key) != version.etag:
