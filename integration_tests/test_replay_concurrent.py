@@ -9,18 +9,20 @@ import tempfile
 import threading
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from integration_tests.command_line import ended, run_command, started
-from integration_tests.connector import record, run_connector, wait_until
+from integration_tests.connector import catalog_of, record, run_connector, wait_until
 from integration_tests.rejected_rows import (
     CATALOG,
     GOOD_ORDERS,
     LEASE_KEY,
     LINES,
+    ORDERS,
     arrived,
     config,
     contents,
@@ -184,6 +186,122 @@ def test_a_lost_answer_does_not_make_the_own_write_a_change_by_others(bucket: Bu
             files.delete(file)
     assert contents(bucket) == {}
     assert [request.method for request in lost] == ["PUT", "DELETE"]
+
+
+def test_a_replay_whose_lease_was_taken_over_sends_nothing_more(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Suspended for longer than its lease: its rows would arrive after newer ones of the same people."""
+    lines = [
+        record("orders", {"person_id": "u1", "event_name": "paid", "_seq": n, "x": "x" * 12_000})
+        for n in range(400)
+    ]
+    fill(api, bucket.config(), lines, catalog_of(ORDERS))
+    before = contents(bucket)
+    # Ten requests, and the lease is looked at every fifteen seconds.
+    api.configure(latency_seconds=3)
+    with started("replay", config(api, bucket.config(), max_concurrent_requests=1), CATALOG) as process:
+        wait_until(lambda: bool(arrived(api)))
+        bucket.client.put_object(Bucket=bucket.name, Key=LEASE_KEY, Body=b'{"token":"of another"}')
+        done = ended(process)
+    assert done.exit_code == 1
+    assert "Another replay of these rejected rows has started" in done.stderr
+    assert "its own rows are sent again when you run the replay again." in done.stderr
+    assert len(arrived(api)) < 400
+    assert {key: body for key, body in contents(bucket).items() if key in before} == before
+    assert bucket.read(LEASE_KEY) == b'{"token":"of another"}'
+
+
+def weak(headers: dict[str, str]) -> dict[str, str]:
+    """With the ETag as proxies leave it that may have touched the answer."""
+    return {name: f"W/{value}" if name.lower() == "etag" else value for name, value in headers.items()}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_weak_etags_are_versions_too(
+    api: LocalTrackApi, bucket: Bucket, store: Callable[[Proxy], None]
+) -> None:
+    """Otherwise every file would seem to be changed just now, for ever."""
+    fill(api, bucket.config(), LINES[:9])
+    with proxy_to(bucket.endpoint) as proxy:
+        store(proxy)
+        proxy.headers = lambda _, headers: weak(headers)
+        settings = config(api, bucket.config(s3_endpoint=proxy.url))
+        assert "9 rejected rows in 1 file." in run_command("rejected", settings).stdout
+        assert "6 rows accepted, 3 rejected again." in run_command("replay", settings, CATALOG).stdout
+    assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6]
+
+
+@pytest.mark.parametrize("command", ["rejected", "replay"])
+@pytest.mark.parametrize("header", ["etag", "last-modified"])
+def test_a_store_that_hides_versions_is_named(
+    api: LocalTrackApi, bucket: Bucket, header: str, command: str
+) -> None:
+    """Proxies remove headers of answers; without a version, a correction would be overwritten."""
+    fill(api, bucket.config(), LINES[:9])
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.headers = lambda request, headers: {
+            name: value
+            for name, value in headers.items()
+            if name.lower() != header or request.method != "HEAD"
+        }
+        settings = config(api, bucket.config(s3_endpoint=proxy.url))
+        done = run_command(command, settings, CATALOG if command == "replay" else None)
+    missing = "version (ETag)" if header == "etag" else "time (Last-Modified)"
+    assert f"without its {missing}, so a change by somebody else could not be noticed." in done.failure()
+
+
+@pytest.mark.parametrize("command", ["rejected", "replay"])
+def test_a_file_that_arrives_cut_off_is_left_unchanged(
+    api: LocalTrackApi, bucket: Bucket, command: str
+) -> None:
+    """At the end of a row nothing else shows it, and the rows that are missing would be gone from the file."""
+    key = "customerio/rejected/42/orders/1.jsonl"
+    row = b'{"_airbyte_raw_id":"r%d","_airbyte_data":{"person_id":"u1","event_name":"paid","_seq":%d}}\n'
+    body = b"".join(row % (n, n) for n in range(9))
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=body)
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.change = lambda request, answer: (
+            answer[: len(row % (0, 0)) * 4]
+            if request.method == "GET" and request.path.endswith(key)
+            else answer
+        )
+        settings = config(api, bucket.config(s3_endpoint=proxy.url))
+        done = run_command(command, settings, CATALOG if command == "replay" else None)
+    assert f"the store returned {len(row % (0, 0)) * 4:,} of its {len(body):,} bytes" in done.stdout
+    assert bucket.read(key) == body
+    assert arrived(api) == []
+
+
+@pytest.mark.parametrize("left", ["nothing", "a part", "the old file"])
+def test_a_copy_that_the_store_loses_loses_no_row(api: LocalTrackApi, bucket: Bucket, left: str) -> None:
+    """It answers with success; what remains of the file is uploaded again, or the replay says so."""
+    fill(api, bucket.config(), LINES[:9])
+    (key,) = bucket.keys()
+    before = bucket.read(key)
+
+    def lose(request: Request) -> None:
+        if request.method == "PUT" and "x-amz-copy-source" in request.headers:
+            lost = bucket.read(unquote(request.headers["x-amz-copy-source"]).partition("/")[2])
+            content = {"nothing": b"", "a part": lost[: len(lost) // 2], "the old file": before}[left]
+            bucket.client.put_object(Bucket=bucket.name, Key=key, Body=content)
+
+    with proxy_to(bucket.endpoint) as proxy:
+        ignoring_conditions(proxy)
+
+        def lose_after(request: Request, body: bytes) -> bytes:
+            lose(request)
+            return body
+
+        proxy.change = lose_after
+        settings = config(api, bucket.config(s3_endpoint=proxy.url))
+        done = run_command("replay", settings, CATALOG)
+    if left == "the old file":
+        assert done.exit_code == 1
+        assert "the store has other content than was uploaded" in done.stderr
+        assert bucket.read(key) == before
+    else:
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6]
+    assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
 
 
 def test_what_a_killed_replay_left_is_not_read_and_then_deleted(api: LocalTrackApi, bucket: Bucket) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from integration_tests.rejected_rows import LEASE_KEY
 from integration_tests.s3_proxy import Request, proxy_to
 
 if TYPE_CHECKING:
+    from destination_customerio.errors import SyncError
     from integration_tests.buckets import Bucket
 
 
@@ -87,25 +87,70 @@ def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
         wait_until(lambda: bucket.keys() == [LEASE_KEY])
 
 
-def test_a_lease_that_was_taken_over_is_not_renewed(bucket: Bucket) -> None:
-    """A replay that was suspended for longer than its lease leaves it to the one that took it over."""
+def test_a_lease_that_was_taken_over_is_left_to_the_other_replay(bucket: Bucket) -> None:
+    """It is not renewed, and the replay that lost it is notified once."""
     other = held_by("elsewhere", 1)
+    lost: list[SyncError] = []
     with proxy_to(bucket.endpoint) as proxy:
-
-        def methods() -> Counter[str]:
-            return Counter(request.method for request in proxy.requests)
 
         def take_over(request: Request) -> None:
             if request.method == "GET":
                 put(bucket, other)
 
-        with Lease(bucket.storage(s3_endpoint=proxy.url), renew_seconds=0.01):
+        with Lease(bucket.storage(s3_endpoint=proxy.url), renew_seconds=0.01, on_lost=lost.append):
             proxy.refuse = take_over
-            before = methods()
-            wait_until(lambda: methods()["GET"] > before["GET"] + 3)
-            # A renewal may have been between its two requests.
-            assert methods()["PUT"] <= before["PUT"] + 1
+            wait_until(lambda: bool(lost))
         assert bucket.read(LEASE_KEY) == other
+    assert [type(error) for error in lost] == [TransientError]
+    assert "Another replay of these rejected rows has started" in str(lost[0])
+
+
+@pytest.mark.parametrize("seconds", [59, 60])
+def test_a_lease_that_is_gone_is_lost_if_it_may_have_lapsed(bucket: Bucket, seconds: int) -> None:
+    """Another replay may have taken it over and ended meanwhile; before that, somebody has deleted it."""
+    lost: list[SyncError] = []
+    now = [0.0]
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def suspend(request: Request) -> None:
+            if request.method == "GET":
+                bucket.client.delete_object(Bucket=bucket.name, Key=LEASE_KEY)
+                now[0] += seconds
+
+        with Lease(
+            bucket.storage(s3_endpoint=proxy.url),
+            renew_seconds=0.01,
+            on_lost=lost.append,
+            clock=lambda: now[0],
+        ):
+            proxy.refuse = suspend
+            wait_until(lambda: bool(lost) or len(proxy.requests) > 12)
+    assert len(lost) == (1 if seconds == 60 else 0)
+
+
+@pytest.mark.parametrize("content", [b"\x00" * 1_000_000, b"[" * 100_000, held_by("h" * 100_000, 1)], ids=len)
+def test_an_object_in_place_of_a_lease_is_respected_and_not_shown(bucket: Bucket, content: bytes) -> None:
+    """Anybody can put one there, of any size."""
+    put(bucket, content)
+    with pytest.raises(TransientError) as caught, Lease(bucket.storage()):
+        pass
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("header", ["etag", "last-modified"])
+def test_a_store_that_hides_the_version_of_a_lease_is_named(bucket: Bucket, header: str) -> None:
+    """Proxies remove headers of answers."""
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.headers = lambda request, headers: {
+            name: value
+            for name, value in headers.items()
+            if name.lower() != header or request.method == "PUT"
+        }
+        with (
+            pytest.raises(ConfigError, match="_replay_claim without its"),
+            Lease(bucket.storage(s3_endpoint=proxy.url)),
+        ):
+            pass
 
 
 def test_a_lease_that_was_taken_over_is_not_released(bucket: Bucket) -> None:

@@ -36,7 +36,13 @@ from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.log_lines import pace_line
 from destination_customerio.sync.pipeline import PipelineSettings
-from destination_customerio.sync.wiring import check_limits, paced_settings, start_lanes, stream_syncs
+from destination_customerio.sync.wiring import (
+    check_limits,
+    max_weight_bytes,
+    paced_settings,
+    start_lanes,
+    stream_syncs,
+)
 from destination_customerio.text_commands import run_text_command
 from destination_customerio.track_api.region import resolve_track_url
 
@@ -120,7 +126,8 @@ def _replay(
             view.say(pace_line(config.max_rows_per_second))
         lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
         stack.callback(lanes.abort)
-        file_replay = FileReplay(lanes, inbox, view, paced_settings(config, PipelineSettings()))
+        settings = PipelineSettings(max_weight_bytes=max_weight_bytes(config.max_concurrent_requests))
+        file_replay = FileReplay(lanes, inbox, view, paced_settings(config, settings))
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
         deadline.change(
             _STOP_SECONDS, partial(say_aside, _STOPPING, on_stdout=True), partial(say_last, _CUT_SHORT)
@@ -128,7 +135,7 @@ def _replay(
         on_signal(file_replay.stop)
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease
-            stack.enter_context(Lease(storage))
+            stack.enter_context(Lease(storage, on_lost=file_replay.fail))
             # Again, as the lease is released first: another replay may then start, so nothing more may be sent.
             stack.callback(lanes.abort)
         outcome = replay.run(filters)

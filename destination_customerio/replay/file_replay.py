@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 
 from destination_customerio.airbyte.stdin import CHUNK_BYTES, EndOfInput, InputFailed, Lines
 from destination_customerio.dead_letters.reading.reader import read_rows
+from destination_customerio.delivery.lanes import LaneFailed
 from destination_customerio.errors import unexpected
 from destination_customerio.ledger import Ledger
 from destination_customerio.replay.new_reasons import NewReasons
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.dead_letters.reading.layout import DeadLetter, Layout
     from destination_customerio.delivery.lanes import Lanes
+    from destination_customerio.errors import SyncError
     from destination_customerio.replay.console import View
     from destination_customerio.sync.events import Inbox
     from destination_customerio.sync.pipeline import PipelineSettings
@@ -83,6 +85,10 @@ class FileReplay:
         # The first signal decides the exit code.
         self.stopping = self.stopping or Stop(signal_number)
         self._inbox.post(self.stopping)
+
+    def fail(self, error: SyncError) -> None:
+        """Send nothing more, and fail with this error; any thread may call this."""
+        self._inbox.post(LaneFailed(error))
 
     def run(
         self, layout: Layout, sync: StreamSync, take: Callable[[DeadLetter], bool], spool: IO[bytes]

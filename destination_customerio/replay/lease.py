@@ -7,6 +7,9 @@ and number their processes alike, so host and process are only for the message t
 
 Of two replays that start at the same moment, a store with conditional writes lets only one acquire it. Elsewhere both may,
 so it is a courtesy, not a lock: even then no row is lost and no event counts twice (see `replay/replay.py`).
+
+A replay that was suspended, or cut off from the store, for longer than that notices that its lease was taken over when it
+continues, and sends nothing more: its rows would arrive after newer ones of the same people.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
+from destination_customerio.dead_letters.s3_answers import version_in
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
 from destination_customerio.errors import TransientError
@@ -28,11 +33,15 @@ from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.supervisor import command_process_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.errors import SyncError
 
+# A lease has less than two hundred; anybody can put another object there.
+_MAX_BYTES = 4_096
+_MAX_NAME_CHARACTERS = 64
 _ACQUIRING = "The lease on the rejected rows could not be acquired, so nothing was sent"
 
 
@@ -49,6 +58,8 @@ class Lease:
     renew_seconds    how often it is renewed
     lapse_seconds    the age from which on a lease may be taken over; the same for all replays of a bucket
     release_seconds  how long the end may wait for the store; a lease that is not released in time lapses
+    on_lost          called in another thread, once, when another replay has taken it over
+    clock            counts seconds
 
     Raises:
         TransientError: another replay holds it.
@@ -62,11 +73,16 @@ class Lease:
         renew_seconds: float = 15.0,
         lapse_seconds: float = 60.0,
         release_seconds: float = 5.0,
+        on_lost: Callable[[SyncError], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._storage = storage
         self._renew_seconds = renew_seconds
         self._lapse_seconds = lapse_seconds
         self._release_seconds = release_seconds
+        self._on_lost = on_lost
+        self._clock = clock
+        self._renewed_at = clock()
         self._bucket = storage.s3_bucket_name
         self._key = bucket_root(storage) + LEASE_NAME
         self._token = str(uuid4())
@@ -91,20 +107,25 @@ class Lease:
 
     def _keep(self) -> None:
         """Renew the lease until the end, then release it; one thread does both, so that nothing is written after that."""
-        while not self._ended.wait(self._renew_seconds):
-            # A lease that can't be renewed may lapse; the replay itself is safe without it.
+        is_lost = False
+        while not is_lost and not self._ended.wait(self._renew_seconds):
+            # A lease that can't be renewed may lapse, which the next renewal notices.
             with contextlib.suppress(Exception):
-                if not self._was_taken_over():
+                if is_lost := self._was_taken_over():
+                    self._on_lost(_lost())
+                else:
                     self._write()
         # A lease that can't be released lapses by itself.
         with contextlib.suppress(Exception):
-            if not self._was_taken_over():
+            if not is_lost and not self._was_taken_over():
                 self._client.delete_object(Bucket=self._bucket, Key=self._key)
         self._client.close()
 
     def _was_taken_over(self) -> bool:
         holder = self._holder()
-        return holder is not None and holder.token != self._token
+        if holder is None:  # by a replay that has ended since, or somebody deleted it
+            return self._clock() - self._renewed_at >= self._lapse_seconds
+        return holder.token != self._token
 
     def _write_unless_changed(self, seen: _Holder | None) -> None:
         """Write the lease if it is still as it was seen, on a store that can compare; otherwise in any case."""
@@ -133,6 +154,7 @@ class Lease:
             ContentType="application/json",
             **(condition or {}),
         )
+        self._renewed_at = self._clock()
 
     def _holder(self) -> _Holder | None:
         from botocore.exceptions import ClientError
@@ -144,11 +166,12 @@ class Lease:
                 return None
             raise
         with contextlib.closing(answer["Body"]) as body:
-            content = parse_object(body.read()) or {}
+            content = parse_object(body.read(_MAX_BYTES)) or {}
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-        age_seconds = (now - answer["LastModified"]).total_seconds()
-        return _Holder(str(content.get("token")), _name(content), age_seconds, answer["ETag"])
+        etag, written_at = version_in(cast("Mapping[str, Any]", answer), self._key)
+        age_seconds = (now - written_at).total_seconds()
+        return _Holder(str(content.get("token")), _name(content), age_seconds, f'"{etag}"')
 
     def _check(self, holder: _Holder | None) -> None:
         if holder is None or holder.token == self._token or holder.age_seconds >= self._lapse_seconds:
@@ -167,8 +190,15 @@ class Lease:
         )
 
 
+def _lost() -> TransientError:
+    return TransientError(
+        "Another replay of these rejected rows has started, as this one could not renew its lease for a minute: it was "
+        "suspended, or the store did not answer. This one sends nothing more, and no row is lost. Let the other one finish."
+    )
+
+
 def _name(content: dict[str, Any]) -> str:
     match content:
         case {"host": str() as host, "process": int() as process}:
-            return f"host {host}, process {process}"
+            return f"host {host[:_MAX_NAME_CHARACTERS]}, process {process}"
     return "holder unknown"

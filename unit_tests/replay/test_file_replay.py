@@ -11,6 +11,7 @@ import pytest
 
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dead_letters.reading.reader import layout_of
+from destination_customerio.errors import TransientError
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
@@ -75,3 +76,44 @@ def test_a_stopped_replay_does_not_wait_for_a_slot(users: StreamSync) -> None:
         result = file_replay.run(layout_of(a_file(1)), users, stop, spool)
     assert result.stopped_by == 15
     assert "feed" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("inner", [b"\xff", b"1 2", b"nul", b"[}", b"0"])
+@pytest.mark.parametrize("deep", [b"[" * 3_000 + b"]" * 3_000, b"[" * 3_000], ids=["closed", "open"])
+@pytest.mark.parametrize("layout", ["last", "first", "table"])
+def test_a_row_that_is_nested_too_deeply_costs_only_itself(
+    users: StreamSync, inner: bytes, deep: bytes, layout: str
+) -> None:
+    """The parser gives up on it before it sees what else is wrong; a line that is no JSON would end every replay."""
+    file = {
+        "last": b'{"_airbyte_data":{"a":%b,"b":%b}}\n' % (inner, deep),
+        "first": b'{"_airbyte_data":{"b":%b,"a":%b}}\n' % (deep, inner),
+        "table": b'"_airbyte_raw_id","_airbyte_data"\r\n"r","{""b"":%b,""a"":%b}"\r\n' % (deep, inner),
+    }[layout]
+    good = b'"s","{""person_email"":""a@b.c""}"\r\n'
+    if layout != "table":
+        good = b'{"_airbyte_data":{"person_email":"a@b.c"}}\n'
+    with tempfile.TemporaryFile() as spool:
+        result = a_replay(Inbox(slots=2)).run(
+            layout_of(io.BytesIO(file + good)), users, lambda _: True, spool
+        )
+    assert (result.accepted, result.unreadable + result.new_reasons.rows) == (1, 1)
+
+
+@pytest.mark.parametrize("cell", [b"[" * 3_000, b"[" * 3_000 + b"]" * 2_999, b"{" * 3_000 + b"}" * 3_001])
+def test_a_cell_that_only_begins_like_json_is_text(users: StreamSync, cell: bytes) -> None:
+    """However many brackets it has."""
+    file = b'"_airbyte_raw_id","person_email","n","rejected_reason"\r\n"r","a@b.c","%b",""\r\n' % cell
+    with tempfile.TemporaryFile() as spool:
+        result = a_replay(Inbox(slots=2)).run(layout_of(io.BytesIO(file)), users, lambda _: True, spool)
+    assert [reason for reason, _ in result.new_reasons.kinds] in ([], ["too_large"])
+    assert result.unreadable == 0
+
+
+def test_a_replay_that_fails_between_two_files_sends_nothing_of_the_next(users: StreamSync) -> None:
+    """As when another replay has taken over the lease."""
+    file_replay = a_replay(Inbox(slots=2))
+    file_replay.fail(TransientError("lost"))
+    with tempfile.TemporaryFile() as spool, pytest.raises(TransientError, match="lost"):
+        file_replay.run(layout_of(a_file(30)), users, lambda _: True, spool)
+    assert users.counts.read == 0
