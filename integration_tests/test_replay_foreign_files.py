@@ -139,7 +139,7 @@ def test_the_largest_row_that_is_read_costs_little_memory(api: LocalTrackApi, bu
     done, peak = run("replay", api, bucket)
     assert (done.exit_code, done.stderr) == (0, "")
     assert "8 rejected again" in done.stdout
-    assert 0 < peak < 4 * MAX_PEAK_MIB
+    assert 0 < peak < 2 * MAX_PEAK_MIB
 
 
 @pytest.mark.parametrize(("command", "catalog"), COMMANDS)

@@ -66,8 +66,8 @@ def test_a_replay_killed_at_any_request_to_the_store_loses_and_doubles_nothing(
         _finish(api, bucket, strategy)
     # The lease, the replayed rows of two files, the question whether the store has conditional writes, the file that
     # stays, the file that goes, the lease again. Without them what was written for the question is deleted, and the file
-    # that stays is written under another key, copied and deleted there.
-    requests = (25, 7) if store == "with conditional writes" else (28, 10)
+    # that stays is written under another key, copied, read back and deleted there.
+    requests = (25, 7) if store == "with conditional writes" else (29, 10)
     assert kills == requests[0 if IS_LONG else 1]
 
 

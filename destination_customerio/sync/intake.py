@@ -123,7 +123,8 @@ class Intake:
         try:
             outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:
-            return (RejectedRow(sync, epoch, line, rejection),)
+            # Its traceback would keep all that was made of the row, which may be 31 MB, until the garbage collector runs.
+            return (RejectedRow(sync, epoch, line, rejection.with_traceback(None)),)
         if isinstance(outcome, Skipped):
             sync.counts.skipped[outcome] += 1
             self._ledger.settle(epoch, delivered=1)
