@@ -31,6 +31,7 @@ from destination_customerio.mapping.people import person_reader, removed_columns
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
+    decoded_time,
     is_extended_iso,
     iso_text,
     to_unix_seconds,
@@ -192,7 +193,7 @@ class Columns:
         Customer.io would silently replace a time that it can't read with "now", so those are rejected; so is a time when
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
-        value = plain(data.pop(column, None))
+        value = decoded_time(data.pop(column, None))
         if value is None:
             return None
         try:
@@ -223,7 +224,7 @@ class Columns:
         What can't be read is left as it is, and counted. A time before 1970 is ISO text, as Customer.io knows no negative
         times.
         """
-        value = plain(data.get(column))
+        value = decoded_time(data.get(column))
         if value is None:
             return
         try:

@@ -20,8 +20,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
+
+import msgspec
+
+from destination_customerio.exact_json.codec import Raw, plain
 
 # No event is older than this: 1980-01-01.
 EARLIEST_EVENT = 315_532_800
@@ -44,17 +47,13 @@ _CALENDARS = (
 )
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]*)?")
-# Every third character, from the fifth on, of a date and time such as 2024-01-31 12:30:45, and the length of these.
-_COMMON_SHAPES = ("--T::", "-- ::", "--t::")
-_COMMON_LENGTH = 19
-_IN_UTC = ("", "Z", "+00:00")
-_DATE_SHAPE = "--"
+# The most common forms: seconds, null, and what RFC 3339 has, with any offset or none.
+_decode_common = msgspec.json.Decoder(datetime | int | None).decode
+# Of a fraction, the decoder takes six digits and rounds the others; with its quotes, no shorter text has more than these.
+_MAX_EXACT_BYTES = len('"2024-01-31T12:30:45.123456"')
 _DATE_LENGTH = 10
 _FRACTION = r"(?:[.,][0-9]+)?"
 _ZONE = r"(?: ?(?:(?:Z|(?P<offset>[+-][0-9]{2}(?::?[0-9]{2})?))(?:\[[A-Z0-9_+/-]+\])?|UTC|GMT|UT|[+-]00:?00 UTC))?"
-_ZONE_ONLY = re.compile(_ZONE, re.IGNORECASE | re.ASCII)
-_DIGITS = "0123456789"
-_MAX_ZONE_CHARACTERS = 100
 _YEAR, _MONTH, _DAY = r"(?P<year>[0-9]{4})", r"(?P<month>[0-9]{2})", r"(?P<day>[0-9]{2})"
 _HOUR, _MINUTE, _SECOND = r"(?P<hour>[0-9]{2})", r"(?P<minute>[0-9]{2})", r"(?P<second>[0-9]{2})"
 _ISO_EXTENDED = re.compile(
@@ -74,17 +73,32 @@ _RFC_2822 = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# For moments without a zone, which are in UTC: subtracting these is faster than giving them one.
+# For moments without a zone: subtracting these is faster than giving them one.
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01
 
 
+def decoded_time(column: Any) -> Any:
+    """The value of a column as `plain` gives it, except that text in the most common form is a `datetime` already."""
+    if type(column) is not Raw:
+        return column
+    try:
+        value = _decode_common(column)
+    except msgspec.DecodeError:
+        return plain(column)
+    if type(value) is datetime and not value.microsecond and len(bytes(column)) > _MAX_EXACT_BYTES:
+        return plain(column)  # the fraction may have been rounded up to the next second
+    return value
+
+
 def to_unix_seconds(value: Any) -> int:
-    """Convert one value to unix seconds.
+    """Convert one value, plain or as by `decoded_time`, to unix seconds.
 
     Raises:
         ValueError: none of the accepted forms. The message does not contain the value.
     """
+    if type(value) is datetime:
+        return _since_epoch(value)
     if type(value) is int:
         if _ONLY_SECONDS <= value < _SECONDS_LIMIT:
             return value
@@ -98,7 +112,7 @@ def to_unix_seconds(value: Any) -> int:
 
 def is_extended_iso(value: Any) -> bool:
     """Whether a value that `to_unix_seconds` can read is text such as `1955-03-14`: no other form has a hyphen there."""
-    return type(value) is str and value.strip()[4:5] == "-"
+    return type(value) is datetime or (type(value) is str and value.strip()[4:5] == "-")
 
 
 def iso_text(seconds: int) -> str:
@@ -137,11 +151,10 @@ def _from_calendar(number: int) -> int | None:
 
 
 def _from_text(text: str) -> int:
-    shape = text[4:17:3]
-    if shape in _COMMON_SHAPES or (shape == _DATE_SHAPE and len(text) == _DATE_LENGTH):
+    if len(text) == _DATE_LENGTH and text[4] == text[7] == "-":
         try:
-            return _from_common_text(text)
-        except ValueError:  # such as a leap second; the parser's message would quote the text
+            return _since_epoch(datetime.fromisoformat(text))
+        except ValueError:  # the parser's message would quote the text
             pass
     if _NUMBER.fullmatch(text):
         return to_unix_seconds(Decimal(text) if "." in text else int(text))
@@ -150,33 +163,6 @@ def _from_text(text: str) -> int:
     if match := _RFC_2822.fullmatch(text):
         return _seconds(match, _MONTHS.index(match["month"].lower()) + 1)
     raise ValueError("not a known timestamp format")
-
-
-def _from_common_text(text: str) -> int:
-    """A date, or a date and a time to the second, in extended ISO 8601, by the standard library's parser.
-
-    The parser sees nothing else: of what may follow a time, it accepts more than is valid.
-    """
-    seconds = _since_epoch(datetime.fromisoformat(text[:_COMMON_LENGTH]))
-    rest = text[_COMMON_LENGTH:]
-    if rest in _IN_UTC:
-        return seconds
-    if rest[0] in ".," and (zone := rest[1:].lstrip(_DIGITS)) != rest[1:]:
-        rest = zone
-    if rest in _IN_UTC:
-        return seconds
-    if len(rest) > _MAX_ZONE_CHARACTERS:
-        raise ValueError("not a known timestamp format")
-    return seconds - _zone_seconds(rest)
-
-
-@lru_cache(maxsize=1_000)
-def _zone_seconds(zone: str) -> int:
-    """The offset of what may follow a time; a source writes few of them."""
-    found = _ZONE_ONLY.fullmatch(zone)
-    if found is None:
-        raise ValueError("not a known timestamp format")
-    return _offset_seconds(found["offset"]) if found["offset"] else 0
 
 
 def _seconds(match: re.Match[str], month: int) -> int:
@@ -204,6 +190,6 @@ def _offset_seconds(offset: str) -> int:
 
 
 def _since_epoch(moment: datetime) -> int:
-    """Whole seconds since 1970, in integers, of a moment in UTC that has no zone."""
-    since = moment - _NAIVE_EPOCH
+    """Whole seconds since 1970, in integers; a moment without a zone is in UTC."""
+    since = moment - (_NAIVE_EPOCH if moment.tzinfo is None else _EPOCH)
     return since.days * 86_400 + since.seconds

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from destination_customerio.exact_json.codec import Raw
 from destination_customerio.mapping.timestamps import (
+    decoded_time,
     is_extended_iso,
     iso_text,
     to_unix_seconds,
@@ -129,6 +131,53 @@ def test_iso_8601_with_any_zone_and_fraction(
     for written in (zone, f"{zone[:3]}:{zone[3:]}"):
         text = f"{moment.year:04}-{local}{point}{fraction}{space}{written}"
         assert to_unix_seconds(text) == unix_seconds(moment)
+
+
+@given(
+    moments,
+    st.sampled_from(["", "."]),
+    fractions | st.sampled_from(["999999", "9999994", "9999995", "999999999", "000000", "0000000"]),
+    st.sampled_from("Tt "),
+    st.sampled_from(["", "Z", "z", "+02:00", "-0730", "+23:59", " UTC", "+24:00"]),
+)
+def test_a_column_as_bytes_is_read_as_its_text_is(
+    moment: datetime, point: str, fraction: str, letter: str, zone: str
+) -> None:
+    """A fraction of any length is truncated, also where the decoder would round it up to the next second."""
+    local = f"{moment.year:04}-" + moment.strftime(f"%m-%d{letter}%H:%M:%S")
+    text = f"{local}{point}{point and fraction}{zone}"
+    column = decoded_time(Raw(f'"{text}"'.encode()))
+    try:
+        expected = to_unix_seconds(text)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"not a known timestamp format|no such zone"):
+            to_unix_seconds(column)
+    else:
+        assert to_unix_seconds(column) == expected
+        assert is_extended_iso(column)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (b"null", None),
+        (b"1764000000", 1_764_000_000),
+        (b"-1764000000000", -1_764_000_000_000),
+        (b"1764000000123456789012345", 1_764_000_000_123_456_789_012_345),
+        (b"1764000000.5", Decimal("1764000000.5")),
+        (b'"1764000000"', "1764000000"),
+        (b'"2025-12-31"', "2025-12-31"),
+        (b'"2025-12-31T23:59:60Z"', "2025-12-31T23:59:60Z"),
+        (b'" "', " "),
+        (b"true", True),
+        (b"[1]", [1]),
+        (b'{"seconds":1}', {"seconds": 1}),
+    ],
+)
+def test_a_column_of_another_form_is_its_plain_value(column: bytes, value: Any) -> None:
+    """Numbers keep their digits."""
+    assert decoded_time(Raw(column)) == value
+    assert decoded_time(value) == value
 
 
 @given(moments)
