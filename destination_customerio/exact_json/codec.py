@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from codecs import getincrementaldecoder
+from codecs import utf_8_decode
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -104,13 +104,14 @@ def is_utf8(text: bytes) -> bool:
     """Whether bytes are UTF-8: values are copied, so nothing else would notice."""
     if text.isascii():
         return True
-    # In pieces, as one long text would take several times its size.
-    decoder = getincrementaldecoder("utf-8")()
+    # In pieces, as one long text would take several times its size. A piece may end within a character.
     whole = memoryview(text)
+    start = 0
     try:
-        for start in range(0, len(text), _PIECE_BYTES):
-            decoder.decode(whole[start : start + _PIECE_BYTES])
-        decoder.decode(b"", final=True)
+        while start < len(text):
+            stop = start + _PIECE_BYTES
+            _, size = utf_8_decode(whole[start:stop], "strict", stop >= len(text))
+            start += size
     except UnicodeDecodeError:
         return False
     return True

@@ -71,7 +71,10 @@ _MAX_REPORTED_TYPES = 20
 
 
 class Intake:
-    """Reads blocks of lines. Not thread-safe; owned by the coordinator thread."""
+    """Reads blocks of lines. Not thread-safe; owned by the coordinator thread.
+
+    lines_read  how many lines it has read, the one that it reads now included
+    """
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class Intake:
         self._ledger = ledger
         self._batcher = batcher
         self._partitioner = partitioner
-        self._lines_read = 0
+        self.lines_read = 0
         self._skipped_types: set[str] = set()
 
     def read_block(self, block: bytes, now: float) -> Iterator[Made]:
@@ -95,7 +98,7 @@ class Intake:
         """
         is_valid = is_utf8(block)
         for line in block.split(b"\n"):
-            self._lines_read += 1
+            self.lines_read += 1
             if not (is_valid or is_utf8(line)):
                 raise self._not_json()
             if made := self._read_line(line, now):
@@ -147,7 +150,7 @@ class Intake:
         try:
             key = stream_of_state(text, start)
         except ValueError:
-            raise not_a_message(self._lines_read, "it is a STATE of unknown form") from None
+            raise not_a_message(self.lines_read, "it is a STATE of unknown form") from None
         rows = source_rows(text, start)
         made = () if rows is None else (SourceCount(rows),)
         if key is None:
@@ -156,18 +159,18 @@ class Intake:
         try:
             sync = self._streams[key]
         except KeyError:
-            raise unknown_stream(self._lines_read, "state", *key, self._streams.candidates(key[1])) from None
+            raise unknown_stream(self.lines_read, "state", *key, self._streams.candidates(key[1])) from None
         self._ledger.add_stream_state(sync.queue, line)
         return made
 
     def _skip(self, kind: Any) -> Sequence[SkippedType]:
         """Skip a message that is neither a RECORD nor a STATE."""
         if type(kind) is not str or not kind:
-            raise not_a_message(self._lines_read, "it has no type")
+            raise not_a_message(self.lines_read, "it has no type")
         if kind in IGNORED_TYPES:
             return ()
         if kind.strip().upper() in ("RECORD", "STATE"):  # skipping it would lose a row
-            raise not_a_message(self._lines_read, "its type is not spelled RECORD or STATE, in capitals")
+            raise not_a_message(self.lines_read, "its type is not spelled RECORD or STATE, in capitals")
         # A line that is no message may have a type all the same, such as a row that the source printed.
         name = known_code(kind, "")
         if name in self._skipped_types or len(self._skipped_types) >= _MAX_REPORTED_TYPES:
@@ -205,16 +208,16 @@ class Intake:
         record = outer_members(line, place.start) if place else {}
         name, namespace = value_of(line, record.get("stream")), value_of(line, record.get("namespace")) or ""
         if not isinstance(name, str) or not isinstance(namespace, str):
-            raise not_a_message(self._lines_read, "it is a RECORD that names no stream")
+            raise not_a_message(self.lines_read, "it is a RECORD that names no stream")
         try:
             sync = self._streams[namespace, name]
         except KeyError:
             candidates = self._streams.candidates(name)
-            raise unknown_stream(self._lines_read, "row", namespace, name, candidates) from None
+            raise unknown_stream(self.lines_read, "row", namespace, name, candidates) from None
         data = record.get("data")
         if data is None or not is_object(line, data.start):
             is_null = data is not None and line[data.start : data.end] == b"null"
-            raise without_data(self._lines_read, sync.stream, is_null=is_null)
+            raise without_data(self.lines_read, sync.stream, is_null=is_null)
         if is_deep and _is_deep(line[data.start : data.end]):
             sync.counts.read += 1
             epoch = self._ledger.add_record(sync.queue)
@@ -222,7 +225,7 @@ class Intake:
         return self._add_row(sync, unusual_row(line, data.start), line, now)
 
     def _not_json(self) -> ProtocolError:
-        return not_a_message(self._lines_read, "it is not valid JSON")
+        return not_a_message(self.lines_read, "it is not valid JSON")
 
 
 def _is_deep(text: bytes) -> bool:

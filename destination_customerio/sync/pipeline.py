@@ -223,7 +223,7 @@ class Pipeline:
     # Rows
 
     def _process_block(self, block: bytes) -> None:
-        self._reporter.on_lines(block.count(b"\n") + 1)
+        lines_before = self._intake.lines_read
         try:
             self._pass_on(self._intake.read_block(block, self._now))
             # Rows may have been rejected before the stream had enough rows to judge it by.
@@ -233,6 +233,7 @@ class Pipeline:
         except ProtocolError as error:
             self._shutdown.broken_line(error)
             self._stop_early()
+        self._reporter.on_lines(self._intake.lines_read - lines_before)
         self._inbox.free_slot()
 
     def _pass_on(self, made: Iterable[Made]) -> None:

@@ -36,7 +36,7 @@ class Reporter(Protocol):
     due_at: float
 
     def on_lines(self, lines: int) -> None:
-        """Lines of the input are about to be processed."""
+        """Lines of the input have been processed."""
         ...
 
     def on_requests(self, requests: int) -> None:
