@@ -1,8 +1,7 @@
 """Batches of entries, filled up to the size limit of a request; sizes are exact.
 
-An entry is encoded once and appended to one buffer; a request's body is a slice of it, never encoded again. So every
-attempt of a request, and every part of a split one, carries the same bytes for the same row, and the server can drop
-what it has already accepted.
+An entry is encoded once; the body of a request joins its entries. So every attempt of a request, and every part of a
+split one, carries the same bytes for the same row, and the server can drop what it has already accepted.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Se
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from destination_customerio.ledger import Epoch
     from destination_customerio.mapping.identifiers import Order
@@ -33,11 +32,11 @@ class Batch:
     """
 
     __slots__ = (
-        "_buffer",
         "_counts",
-        "_ends",
-        "_last_end",
+        "_entries",
+        "_entry_bytes",
         "_line_bytes",
+        "_max_entry_bytes",
         "_max_rows",
         "endpoint",
         "epochs",
@@ -55,70 +54,58 @@ class Batch:
         endpoint: Endpoint = BATCH,
     ) -> None:
         self.endpoint = endpoint
-        self._last_end = max_body_bytes - len(endpoint.closing)
+        # A comma counts for each entry, also for the last, which has none.
+        self._max_entry_bytes = max_body_bytes - len(endpoint.opening) - len(endpoint.closing) + len(b",")
         self._max_rows = max_rows
         self.lane = lane
         self.opened_at = opened_at
         self.lines: list[bytes] = []
         self.epochs: list[Epoch] = []
         self._line_bytes = 0
-        self._buffer = bytearray(endpoint.opening)
+        self._entries: list[bytes] = []
+        self._entry_bytes = 0
         # How many entries a row has, where it has several.
         self._counts: dict[int, int] = {}
-        self._ends: list[int] = []
 
     def __len__(self) -> int:
         """How many rows it holds."""
-        return len(self._ends)
+        return len(self._entries)
 
     @property
     def body_bytes(self) -> int:
         """The exact size of the body that sends the whole batch."""
-        trailing_comma = 1 if self._ends else 0
-        return len(self._buffer) - trailing_comma + len(self.endpoint.closing)
+        trailing_comma = 1 if self._entries else 0
+        return len(self.endpoint.opening) + self._entry_bytes - trailing_comma + len(self.endpoint.closing)
 
     @property
     def weight(self) -> int:
         """How many bytes of memory it holds, for the budget."""
-        return len(self._buffer) + self._line_bytes + len(self._ends) * _ROW_OVERHEAD_BYTES
+        return self._entry_bytes + self._line_bytes + len(self._entries) * _ROW_OVERHEAD_BYTES
 
     def add(self, entry: bytes, line: bytes, epoch: Epoch, count: int = 1) -> bool:
         """Append one row, of `count` entries joined by commas, if the batch stays within its limits; returns whether it was appended."""
-        buffer = self._buffer
-        end = len(buffer) + len(entry)
-        if end > self._last_end or len(self._ends) >= self._max_rows:
+        entry_bytes = self._entry_bytes + len(entry) + len(b",")
+        if entry_bytes > self._max_entry_bytes or len(self._entries) >= self._max_rows:
             return False
-        buffer += entry
-        buffer += b","
         if count > 1:
-            self._counts[len(self._ends)] = count
-        self._ends.append(end)
+            self._counts[len(self._entries)] = count
+        self._entries.append(entry)
+        self._entry_bytes = entry_bytes
         self.lines.append(line)
         self.epochs.append(epoch)
         self._line_bytes += len(line)
         return True
 
-    def body(self, start: int, stop: int) -> bytes:
-        """The request body that sends the rows from `start` up to, but not including, `stop`."""
-        part = memoryview(self._buffer)[self._start(start) : self._ends[stop - 1]]
-        return b"".join((self.endpoint.opening, part, self.endpoint.closing))
-
-    def body_of(self, rows: Sequence[int]) -> bytes:
-        """The request body that sends these rows, by their index in ascending order."""
-        if isinstance(rows, range) and rows.step == 1:
-            return self.body(rows.start, rows.stop)
-        buffer = memoryview(self._buffer)
-        parts = b",".join(buffer[self._start(row) : self._ends[row]] for row in rows)
-        return b"".join((self.endpoint.opening, parts, self.endpoint.closing))
+    def body_of(self, rows: Iterable[int]) -> bytes:
+        """The request body that sends these rows, by their index."""
+        entries = b",".join([self._entries[row] for row in rows])
+        return b"".join((self.endpoint.opening, entries, self.endpoint.closing))
 
     def rows_of(self, rows: Sequence[int]) -> Sequence[int]:
         """The row of each entry in a request that sends these rows."""
         if not self._counts:
             return rows
         return [row for row in rows for _ in range(self._counts.get(row, 1))]
-
-    def _start(self, row: int) -> int:
-        return self._ends[row - 1] + 1 if row else len(self.endpoint.opening)
 
 
 class Batcher:

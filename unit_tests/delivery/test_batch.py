@@ -58,7 +58,7 @@ def filled(rows: list[Row], limit: int) -> list[Batch]:
 def test_bodies_stay_within_the_limit_and_their_size_is_exact(rows: list[Row], limit: int) -> None:
     """The size that a batch reports is the length of what is sent."""
     for batch in filled(rows, limit):
-        body = batch.body(0, len(batch))
+        body = batch.body_of(range(len(batch)))
         assert len(batch) > 0
         assert len(body) == batch.body_bytes <= limit
 
@@ -68,7 +68,7 @@ def test_no_row_is_lost_or_reordered(rows: list[Row], limit: int) -> None:
     """The bodies of each lane, in order, hold each of its rows once, in the order they were added."""
     batches = filled(rows, limit)
     for lane in range(3):
-        bodies = [batch.body(0, len(batch)) for batch in batches if batch.lane == lane]
+        bodies = [batch.body_of(range(len(batch))) for batch in batches if batch.lane == lane]
         sent = [item for body in bodies for item in json.loads(body)["batch"]]
         assert sent == [json.loads(row.entry) for row in rows if row.lane == lane]
         lines = [line for batch in batches if batch.lane == lane for line in batch.lines]
@@ -84,7 +84,7 @@ def test_any_part_of_a_batch_carries_the_same_bytes(rows: list[Row], limit: int,
         start_of_lane[batch.lane] += len(batch)
         start = data.draw(st.integers(0, len(batch) - 1))
         stop = data.draw(st.integers(start + 1, len(batch)))
-        assert batch.body(start, stop) == b'{"batch":[' + b",".join(entries[start:stop]) + b"]}"
+        assert batch.body_of(range(start, stop)) == b'{"batch":[' + b",".join(entries[start:stop]) + b"]}"
 
 
 @given(rows, limits)
@@ -123,7 +123,7 @@ def test_a_body_has_at_most_500000_bytes() -> None:
         assert not batcher.add(0, b"1" * MAX_ENTRY_BYTES, b"", EPOCH, 0.0)
     assert not batcher.add(0, b"1" * rest, b"", EPOCH, 0.0)
     (sealed,) = batcher.add(0, b"1", b"", EPOCH, 0.0)
-    assert sealed.body_bytes == len(sealed.body(0, len(sealed))) == 500_000
+    assert sealed.body_bytes == len(sealed.body_of(range(len(sealed)))) == 500_000
 
     batcher = Batcher(lanes=1)
     for _ in range(count):
@@ -137,7 +137,7 @@ def test_a_row_of_several_entries_is_one_row() -> None:
     for entry, count in ((b"1", 1), (b"2,3,4", 3), (b"5", 1)):
         batch.add(entry, b"", EPOCH, count)
     assert len(batch) == 3
-    assert batch.body(1, 3) == b'{"batch":[2,3,4,5]}'
+    assert batch.body_of(range(1, 3)) == b'{"batch":[2,3,4,5]}'
     assert list(batch.rows_of(range(3))) == [0, 1, 1, 1, 2]
     assert list(batch.rows_of([1])) == [1, 1, 1]
 

@@ -130,10 +130,10 @@ class SteppedLanes:
                  answer is lost) or "refused" (the request as a whole, unless it has one row)
         """
         batch = self.queues[lane].popleft()
-        assert len(batch.body(0, len(batch))) == batch.body_bytes
+        assert len(batch.body_of(range(len(batch)))) == batch.body_bytes
         transport = _SteppedTransport(
             self,
-            {_rows(batch.body(0, len(batch)))[index] for index in refused if index < len(batch)},
+            {_rows(batch.body_of(range(len(batch))))[index] for index in refused if index < len(batch)},
             list(faults),
         )
         self._inbox.post(Delivery(transport, self._context).deliver(batch))

@@ -65,7 +65,7 @@ class IntakeHarness:
                 case Barrier():
                     raise AssertionError(made)
         batches = self.batcher.seal()
-        bodies = [json.loads(batch.body(0, len(batch))) for batch in batches if len(batch)]
+        bodies = [json.loads(batch.body_of(range(len(batch)))) for batch in batches if len(batch)]
         return [entry for body in bodies for entries in body.values() for entry in entries]
 
     def failure(self, *lines: bytes) -> str:
@@ -373,7 +373,7 @@ def test_attributes_are_sent_as_they_came(harness: IntakeHarness, written: str, 
     line = row(f'{{"person_id":"a","x": {written} ,"y":{beside}}}')
     assert not list(harness.intake.read_block(line, 0.0))
     (batch,) = harness.batcher.seal()
-    assert f'"attributes":{{"x":{written},"y":'.encode() in batch.body(0, 1)
+    assert f'"attributes":{{"x":{written},"y":'.encode() in batch.body_of(range(1))
 
 
 def test_what_json_cannot_hold_is_repaired_at_any_depth(harness: IntakeHarness) -> None:
