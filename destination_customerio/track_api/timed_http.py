@@ -81,10 +81,11 @@ class _TimedHttp(HTTPConnection):
         if self._is_connecting:
             super().send(data)
             return
-        for start in range(0, len(data), _PIECE_BYTES):
+        whole = memoryview(data)  # whose pieces are not copied
+        for start in range(0, len(whole), _PIECE_BYTES):
             self.sock.settimeout(self.timer.seconds_to_send())
             try:
-                super().send(data[start : start + _PIECE_BYTES])
+                super().send(whole[start : start + _PIECE_BYTES])
             except TimeoutError:
                 raise self.timer.sending_failed() from None
 
