@@ -32,7 +32,7 @@ Raw: TypeAlias = msgspec.Raw
 # A decimal of up to 15 digits is the same after it was a double; with the point it has 16 characters.
 _EXACT_CHARACTERS = 16
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 16
 
 
 class NestedTooDeeply(ValueError):  # noqa: N818 - it describes the text
