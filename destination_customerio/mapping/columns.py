@@ -31,10 +31,9 @@ from destination_customerio.mapping.people import person_reader, removed_columns
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
-    decoded_time,
+    column_seconds,
     is_extended_iso,
     iso_text,
-    to_unix_seconds,
 )
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
@@ -193,16 +192,14 @@ class Columns:
         Customer.io would silently replace a time that it can't read with "now", so those are rejected; so is a time when
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
-        value = decoded_time(data.pop(column, None))
-        if value is None:
-            return None
+        value = data.pop(column, None)
         try:
-            seconds = to_unix_seconds(value)
+            seconds = column_seconds(value)
+            is_valid = seconds is None or EARLIEST_EVENT <= seconds <= self._latest_event
         except (ValueError, ArithmeticError):
-            if is_blank(value):
-                return None
             seconds = None
-        if seconds is None or not EARLIEST_EVENT <= seconds <= self._latest_event:
+            is_valid = is_blank(plain(value))
+        if not is_valid:
             raise Rejection(
                 "invalid",
                 column,
@@ -218,23 +215,28 @@ class Columns:
         ):  # which are converted anyway; a second time could misread the first's result
             self.convert(data, "created_at")
 
+    def convert_dates(self, data: JsonObject) -> None:
+        """Convert the attributes that are dates, as by `convert`."""
+        for column in self.dates:
+            self.convert(data, column)
+
     def convert(self, data: JsonObject, column: str) -> None:
         """Convert one attribute to unix seconds in place.
 
         What can't be read is left as it is, and counted. A time before 1970 is ISO text, as Customer.io knows no negative
         times.
         """
-        value = decoded_time(data.get(column))
-        if value is None:
-            return
+        value = data.get(column)
         try:
-            seconds = to_unix_seconds(value)
+            seconds = column_seconds(value)
+            if seconds is None:
+                return
             if seconds >= 0:
                 data[column] = seconds
-            elif not is_extended_iso(value):
+            elif not is_extended_iso(plain(value)):
                 data[column] = iso_text(seconds)
         except (ValueError, OverflowError):  # OverflowError: in UTC, before the first day of the calendar
-            if not is_blank(value):
+            if not is_blank(plain(value)):
                 self.unreadable[column] += 1
 
 

@@ -39,7 +39,7 @@ _NOBODY = frozenset(
         r"\n",
     )
 )
-_NOBODYS_INITIALS = frozenset({text[0] for text in _NOBODY} | {text[0].upper() for text in _NOBODY})
+_LONGEST_NOBODY = max(map(len, _NOBODY))
 
 _E164 = re.compile(r"\+[1-9][0-9]{0,14}")
 
@@ -154,7 +154,7 @@ def required_text(value: Any, column: str) -> str:
         text = _digits(value, column)
     if not text:
         raise Rejection("required", column, f"{column} is missing or blank.")
-    if text[0] in _NOBODYS_INITIALS and is_nobody(text):
+    if len(text) <= _LONGEST_NOBODY and is_nobody(text):
         raise Rejection(
             "invalid",
             column,

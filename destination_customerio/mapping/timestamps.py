@@ -78,27 +78,31 @@ _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _FIRST_SECOND = -62_135_596_800  # 0001-01-01
 
 
-def decoded_time(column: Any) -> Any:
-    """The value of a column as `plain` gives it, except that text in the most common form is a `datetime` already."""
+def column_seconds(column: Any) -> int | None:
+    """Convert a column, kept as bytes or plain, to unix seconds; None for null.
+
+    Raises:
+        ValueError: as for `to_unix_seconds`.
+    """
     if type(column) is not Raw:
-        return column
+        return None if column is None else to_unix_seconds(column)
     try:
         value = _decode_common(column)
     except msgspec.DecodeError:
-        return plain(column)
-    if type(value) is datetime and not value.microsecond and len(bytes(column)) > _MAX_EXACT_BYTES:
-        return plain(column)  # the fraction may have been rounded up to the next second
-    return value
+        return to_unix_seconds(plain(column))
+    if type(value) is not datetime:
+        return None if value is None else to_unix_seconds(value)
+    if value.microsecond or len(bytes(column)) <= _MAX_EXACT_BYTES:
+        return _since_epoch(value)
+    return to_unix_seconds(plain(column))  # the fraction may have been rounded up to the next second
 
 
 def to_unix_seconds(value: Any) -> int:
-    """Convert one value, plain or as by `decoded_time`, to unix seconds.
+    """Convert one value to unix seconds.
 
     Raises:
         ValueError: none of the accepted forms. The message does not contain the value.
     """
-    if type(value) is datetime:
-        return _since_epoch(value)
     if type(value) is int:
         if _ONLY_SECONDS <= value < _SECONDS_LIMIT:
             return value
@@ -112,7 +116,7 @@ def to_unix_seconds(value: Any) -> int:
 
 def is_extended_iso(value: Any) -> bool:
     """Whether a value that `to_unix_seconds` can read is text such as `1955-03-14`: no other form has a hyphen there."""
-    return type(value) is datetime or (type(value) is str and value.strip()[4:5] == "-")
+    return type(value) is str and value.strip()[4:5] == "-"
 
 
 def iso_text(seconds: int) -> str:
