@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from destination_customerio.errors import Rejection
@@ -34,7 +35,7 @@ from destination_customerio.mapping.null_values import omit_nulls
 from destination_customerio.mapping.relationships import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.mapping.event_ages import EventAges
@@ -88,14 +89,12 @@ class Assembler:
         self._is_deletion = target.is_deletion
         self._deletion = target.deletion if settings.deleted_rows == "delete" else None
         self._columns = Columns(stream, settings, sends_attributes=target.attributes != "ignored")
-        self._dates = self._columns.dates
-        self._json_columns = json_columns(stream.properties)
-        self._omits_nulls = settings.null_values == "omit"
         strategy = settings.event_id_strategy if target.is_event else "none"
         self._row_id = RowIds(stream) if strategy == "from_row" else None
         self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None
         self._attributes_are_limited = target.attributes == "limited"
         self._rules = AttributeRules(target, rename.mapped if rename else ())
+        self._steps = self._steps_of(stream, settings)
 
     def assemble(self, data: JsonObject, line: bytes) -> Assembled | Skipped:
         """The keys that the row must stay in order with, and its encoded entry; or why the row is skipped.
@@ -124,7 +123,8 @@ class Assembler:
                 entry.setdefault("id", row_id)
             elif self._fresh_id and "id" not in entry:
                 entry["id"] = self._fresh_id(line)
-            self._finish(attributes)
+            for step in self._steps:
+                step(attributes)
             sent: bytes | Several
             sent = encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit
@@ -140,15 +140,16 @@ class Assembler:
             self._event_ages.count(entry.get("timestamp"))
         return order, sent
 
-    def _finish(self, attributes: JsonObject) -> None:
-        """Convert and check the attributes; all named columns are removed by now."""
-        for column in self._dates:
-            self._columns.convert(attributes, column)
-        if self._json_columns:
-            parse_json_text(attributes, self._json_columns)
-        if self._omits_nulls:  # before they are counted as attributes
-            omit_nulls(attributes)
-        self._rules.apply(attributes)
+    def _steps_of(self, stream: Stream, settings: AssemblySettings) -> list[Callable[[JsonObject], None]]:
+        """What converts and checks the attributes of the stream's rows, in place; all named columns are removed by then."""
+        steps: list[Callable[[JsonObject], None]] = []
+        if self._columns.dates:
+            steps.append(self._columns.convert_dates)
+        if found := json_columns(stream.properties):
+            steps.append(partial(parse_json_text, columns=found))
+        if settings.null_values == "omit":  # before they are counted as attributes
+            steps.append(omit_nulls)
+        return [*steps, self._rules.apply]
 
     def take_notices(self) -> list[Notice]:
         """Notices of columns that no earlier call returned."""
