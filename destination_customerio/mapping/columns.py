@@ -38,7 +38,7 @@ from destination_customerio.mapping.timestamps import (
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
 
@@ -84,7 +84,7 @@ class Columns:
         # A stream has few names of events; each is checked once.
         self._event_names: dict[str, str] = {}
         self._json_columns = json_columns(stream.properties)
-        self._person_columns = [kind.column for kind in settings.identifier_kind.alternatives]
+        self._people = {kind.column: kind.name for kind in settings.identifier_kind.alternatives}
         self._removed_columns = removed_columns(settings.identifier_kind)
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
@@ -95,13 +95,14 @@ class Columns:
 
         Where several columns may do so, the first that the row has identifies all of them.
         """
-        given = {column: self._each(data, column) for column in self._removed_columns if column in data}
+        given = {column: self._items(data, column) for column in self._removed_columns if column in data}
         first = next(
-            (name for name in self._person_columns if not all(map(_names_nobody, given.get(name, ())))), None
+            (name for name in self._people if not all(map(_names_nobody, given.get(name, ())))), None
         )
         if first is None:
             return [self.person({column: values[0] for column, values in given.items()})]
-        return [self.person({first: value}) for value in given[first]]
+        kind = self._people[first]
+        return _each(first, given[first], lambda value: _person(plain(value), kind, first))
 
     def merged_person(self, data: JsonObject, side: str) -> Identified:
         """A merge's `primary` or `secondary`, from one of three columns."""
@@ -113,9 +114,7 @@ class Columns:
                 reason, names[0], f"Exactly one of {', '.join(columns)} must identify the person."
             )
         ((column, value),) = given.items()
-        kind = columns[column]
-        text = identifier(value, kind, column)
-        return order_key(text, kind), {kind: text}
+        return _person(value, columns[column], column)
 
     def object(self, data: JsonObject) -> Identified:
         """The object a row is about."""
@@ -128,12 +127,13 @@ class Columns:
     def objects(self, data: JsonObject) -> list[Identified]:
         """The objects of one type that a row names in `object_id`, which may hold an array."""
         type_id = data.pop("object_type_id", None)
-        return [
-            self.object({"object_type_id": type_id, "object_id": value})
-            for value in self._each(data, "object_id")
-        ]
+        return _each(
+            "object_id",
+            self._items(data, "object_id"),
+            lambda value: self.object({"object_type_id": type_id, "object_id": value}),
+        )
 
-    def _each(self, data: JsonObject, column: str) -> list[Any]:
+    def _items(self, data: JsonObject, column: str) -> list[Any]:
         """The items of a column that may hold an array, or its JSON text if the schema types it as one."""
         if column in self._json_columns:
             parse_json_text(data, (column,))
@@ -238,6 +238,25 @@ class Columns:
         except (ValueError, OverflowError):  # OverflowError: in UTC, before the first day of the calendar
             if not is_blank(plain(value)):
                 self.unreadable[column] += 1
+
+
+def _person(value: Any, kind: str, column: str) -> Identified:
+    text = identifier(value, kind, column)
+    return order_key(text, kind), {kind: text}
+
+
+def _each(column: str, values: Sequence[Any], read: Callable[[Any], Identified]) -> list[Identified]:
+    """What is read from each of several values; a rejection says which one is at fault."""
+    found = []
+    for number, value in enumerate(values, 1):
+        try:
+            found.append(read(value))
+        except Rejection as rejection:
+            if len(values) == 1 or rejection.field != column:
+                raise
+            message = f"{column}, item {number}: {rejection.message}"
+            raise Rejection(rejection.reason, column, message) from None
+    return found
 
 
 def _names_nobody(value: Any) -> bool:

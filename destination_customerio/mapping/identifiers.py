@@ -158,8 +158,8 @@ def required_text(value: Any, column: str) -> str:
         raise Rejection(
             "invalid",
             column,
-            f"{column} is the text that a program writes when it has no value, such as null or undefined; "
-            "all such rows would become one person or object.",
+            f"{column} is the text that a program writes when it has no value, such as null or undefined, so it identifies "
+            "nobody and nothing.",
         )
     if not (text.isascii() or is_valid_text(text)):
         raise Rejection(

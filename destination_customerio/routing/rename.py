@@ -66,15 +66,16 @@ def resolve_renames(routes: Sequence[Route], kind: Identification) -> list[Renam
 class Rename:
     """Renames the columns of one stream's rows.
 
-    sources  the source column, as the row spells it, by destination column; constants have none
-    mapped   the destination columns that are mapped by name, constants included
+    sources    the source column, as the row spells it, by destination column; constants have none
+    constants  the constants by destination column, as they would come in a row
+    mapped     the destination columns that are mapped by name, constants included
     """
 
     def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: Identification) -> None:
         columns = [column for column in mapping.field_mappings if isinstance(column, ColumnMapping)]
         self.sources = {column.destination: column.source for column in columns}
         self._named = {column.name for column in target.named_columns(kind)}
-        self._constants = {
+        self.constants = {
             column.destination: _constant(column.value, is_named=column.destination in self._named)
             for column in mapping.field_mappings
             if isinstance(column, ConstantMapping)
@@ -87,7 +88,7 @@ class Rename:
             for destination, source in self.sources.items()
             if "." in source
         ]
-        self.mapped = frozenset(self.sources.keys() | self._constants.keys())
+        self.mapped = frozenset(self.sources.keys() | self.constants.keys())
         self._required = [column.name for column in target.named_columns(kind) if column.required]
         self._keeps_all = mapping.unmapped_fields == "attributes"
 
@@ -97,7 +98,7 @@ class Rename:
         for source, path, destination in self._paths:
             if source not in row and (value := _reach(row, path)) is not _NOTHING:
                 mapped[destination] = value
-        mapped.update(self._constants)
+        mapped.update(self.constants)
         return mapped
 
     def of_schema(self, properties: Mapping[str, Any]) -> JsonObject:
@@ -110,7 +111,7 @@ class Rename:
 
     def columns_of(self, properties: Mapping[str, Any]) -> Mapping[str, Any]:
         """The columns that rows of this schema may have under their new names, including all that the mapping makes."""
-        return {**self._moved(properties), **self.sources, **self._constants}
+        return {**self._moved(properties), **self.sources, **self.constants}
 
     def destinations(self, row: JsonObject) -> Iterator[tuple[str, str, Any]]:
         """Each column of a parsed row, or path into it, a name that it gets, and its value; "" if it gets no name."""
@@ -126,7 +127,7 @@ class Rename:
                 value = _reach({path[0]: as_raw(encode(row[path[0]]))}, path)
                 if value is not _NOTHING:
                     yield source, destination, plain(value)
-        yield from (("", destination, plain(value)) for destination, value in self._constants.items())
+        yield from (("", destination, plain(value)) for destination, value in self.constants.items())
 
     def missing_columns(self, properties: Mapping[str, Any]) -> list[str]:
         """The required columns that are neither mapped nor in the stream's schema; none if the schema is empty."""

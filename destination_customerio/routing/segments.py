@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from destination_customerio.config.stream_mappings import ConstantMapping
 from destination_customerio.errors import ConfigError, Rejection
 from destination_customerio.mapping.identifiers import segment_id
 from destination_customerio.routing.identification import columns_of
@@ -37,16 +36,15 @@ def check_segments(
                 "Customer.io's manual segments don't take. Nothing was written. Identify people by email, id or cio_id "
                 "(identifierType, or the stream's columns), or remove the stream from the connection."
             )
-        _check_constants(found)
+        if rename and "segment_id" in rename.constants:
+            _check_constant(found, rename.constants["segment_id"])
 
 
-def _check_constants(found: Route) -> None:
-    for column in found.mapping.field_mappings if found.mapping else ():
-        if isinstance(column, ConstantMapping) and column.destination == "segment_id":
-            try:
-                segment_id(column.value)
-            except Rejection as rejection:
-                raise ConfigError(
-                    f"The mapping of stream {found.stream} (stream_mappings) has a segment_id that is not valid. Nothing was "
-                    f"written. {rejection.message}"
-                ) from None
+def _check_constant(found: Route, value: Any) -> None:
+    try:
+        segment_id(value)
+    except Rejection as rejection:
+        raise ConfigError(
+            f"The mapping of stream {found.stream} (stream_mappings) has a segment_id that is not valid. Nothing was "
+            f"written. {rejection.message}"
+        ) from None
