@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import traceback
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from destination_customerio.machine_limits import exceeded_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class SyncError(Exception):
@@ -66,6 +69,14 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own term: rejectedRec
         self.reason = reason
         self.field = field
         self.message = message
+
+    def in_row(self, sources: Mapping[str, str]) -> Rejection:
+        """The same, with the column as the row spells it; `sources` has the source by destination column."""
+        source = sources.get(self.field)
+        if not source:
+            return self
+        message = f"{self.message} ({self.field} is mapped from {source}.)"
+        return Rejection(self.reason, source, message)
 
 
 _SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later rows will be sent again."

@@ -119,8 +119,8 @@ class Config(Model):
         description=(
             "What to do with a row whose _ab_cdc_deleted_at is set, which sources with change data capture send for a "
             "deleted row. skip sends nothing. delete deletes the person, object, device or relationship that the row "
-            "would have created or updated; this needs Allow deleting, suppressing and merging. Deleted rows of events "
-            "are always skipped."
+            "would have created or updated, and removes a person from the segment that the row would have added them to; "
+            "this needs Allow deleting, suppressing and merging. Deleted rows of events are always skipped."
         ),
         json_schema_extra={"order": 7, "examples": ["skip"]},
     )

@@ -132,10 +132,7 @@ class Assembler:
         except NestedTooDeeply:
             raise nested_too_deeply() from None
         except Rejection as rejection:
-            if source := self._sources.get(rejection.field):
-                message = f"{rejection.message} ({rejection.field} is mapped from {source}.)"
-                raise Rejection(rejection.reason, source, message) from None
-            raise
+            raise rejection.in_row(self._sources) from None
         if self._event_ages:
             self._event_ages.count(entry.get("timestamp"))
         return order, sent
@@ -187,4 +184,4 @@ class Assembler:
         if self._deletion is None:
             return DELETED
         order, entry = self._deletion(self._columns, self._rename(data) if self._rename else data)
-        return order, fitting(entry, encode(entry))
+        return order, entry if isinstance(entry, Member) else fitting(entry, encode(entry))

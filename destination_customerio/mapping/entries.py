@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import encode
 from destination_customerio.mapping.endpoints import Member, segment_endpoint
+from destination_customerio.mapping.limits import check_entry_size
 from destination_customerio.mapping.relationships import (
     RELATIONSHIPS,
     related_object,
@@ -173,7 +174,9 @@ def _member(columns: Columns, data: JsonObject, action: str) -> MemberEntry:
     ((kind, text),) = identifiers.items()
     if kind == "phone":
         raise Rejection("invalid", "person_phone", "Customer.io takes no phone numbers for manual segments.")
-    return key, Member(segment_endpoint(columns.segment_id(data), action, kind), encode(text))
+    encoded = encode(text)
+    check_entry_size(len(encoded))
+    return key, Member(segment_endpoint(columns.segment_id(data), action, kind), encoded)
 
 
 def _event(columns: Columns, data: JsonObject, action: str, name_column: str) -> Entry:

@@ -13,11 +13,7 @@ from destination_customerio.mapping import entries
 from destination_customerio.mapping.relationships import RELATIONSHIPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from destination_customerio.exact_json.codec import JsonObject
-    from destination_customerio.mapping.columns import Columns
-    from destination_customerio.mapping.entries import Build, Entry
+    from destination_customerio.mapping.entries import Build
     from destination_customerio.mapping.identifiers import Identification
 
 
@@ -63,7 +59,7 @@ class DestinationObject:
     columns: tuple[Column, ...]
     attributes: Literal["limited", "of_event", "of_device", "ignored"]
     build: Build
-    deletion: Callable[[Columns, JsonObject], Entry] | None = None
+    deletion: Build | None = None
     attributes_act: bool = False
     destructive: bool = False
     is_member: bool = False
@@ -126,7 +122,18 @@ class DestinationObject:
 
 def destination_catalog(identification: Identification) -> dict[str, Any]:
     """The destination catalog that `discover` returns, for the configured way to identify people."""
-    return {"operations": [row.catalog_operation(identification) for row in all_operations()]}
+    return {
+        "operations": [
+            row.catalog_operation(identification)
+            for row in all_operations()
+            if not row.is_member or can_be_members(identification)
+        ]
+    }
+
+
+def can_be_members(identification: Identification) -> bool:
+    """Whether people can be added to manual segments by one of their identifiers: all but phones."""
+    return any(kind.name != "phone" for kind in identification.alternatives)
 
 
 def all_operations() -> tuple[DestinationObject, ...]:
@@ -281,6 +288,7 @@ DESTINATION_OBJECTS = {
             (Column("segment_id", required=True),),
             "ignored",
             entries.add_to_segment,
+            deletion=entries.remove_from_segment,
             is_member=True,
         ),
         DestinationObject(

@@ -202,10 +202,11 @@ class Pipeline:
         self._reporter.on_requests(done.requests)
         self._reporter.on_delivered_bytes(batch.body_bytes)
         delivered = Counter(batch.epochs)
-        for index, rejection in sorted(done.rejected.items()):
+        for index, found in sorted(done.rejected.items()):
             epoch, line = batch.epochs[index], batch.lines[index]
             delivered[epoch] -= 1
             sync = self._by_queue[epoch.queue]
+            rejection = sync.as_in_row(found)
             sync.count_refused(rejection)
             self._keep(RejectedRow(sync, epoch, line, rejection))
         for epoch, rows in delivered.items():

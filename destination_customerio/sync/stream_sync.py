@@ -94,6 +94,13 @@ class StreamSync:
         self.queue = StreamQueue(str(stream))
         self.counts = RowCounts()
 
+    def as_in_row(self, rejection: Rejection) -> Rejection:
+        """A rejection whose field, if it is a named column of the object, is the column that the row has it from."""
+        named = {column.name for column in self.target.named_columns(self.identification)}
+        return (
+            rejection.in_row(self.rename.sources) if self.rename and rejection.field in named else rejection
+        )
+
     def count_rejected(self, rejection: Rejection) -> None:
         """Count one row that the connector rejected; the reason is ours, the column name the row's."""
         self._count(rejection.reason, self.columns.shown(rejection.field))

@@ -73,9 +73,11 @@ def test_a_deleted_row_is_skipped_by_default(target: str, column: str, value: An
     assert assembler(target).assemble({**ROW, column: value}, LINE) == DELETED
 
 
-@pytest.mark.parametrize("target", sorted(DESTINATION_OBJECTS.keys() - DELETIONS.keys() - DELETING))
+@pytest.mark.parametrize(
+    "target", sorted(DESTINATION_OBJECTS.keys() - DELETIONS.keys() - DELETING - {"segment_add"})
+)
 def test_a_deleted_row_without_something_to_delete_is_always_skipped(target: str) -> None:
-    """Events, suppressions and merges can't be taken back by a row."""
+    """Events, suppressions, merges and removals from a segment can't be taken back by a row."""
     assert assembler(target, "delete").assemble({**ROW, "_ab_cdc_deleted_at": DELETED_AT}, LINE) == DELETED
 
 
@@ -88,6 +90,16 @@ def test_a_deleted_row_deletes_what_it_would_create_if_configured(target: str, d
     subject = assembler(target, "delete")
     assert subject.assemble(row, LINE) == expected
     assert subject.take_notices() == []
+
+
+def test_a_deleted_membership_removes_the_person_from_the_segment_if_configured() -> None:
+    """As a row of segment_remove does; without the segment it is rejected."""
+    row = {**ROW, "_ab_cdc_deleted_at": DELETED_AT, "note": "x" * 40_000}
+    outcome = assembler("segment_add", "delete").assemble(dict(row), LINE)
+    assert outcome == assembler("segment_remove").assemble(dict(ROW), LINE)
+    with pytest.raises(Rejection) as caught:
+        assembler("segment_add", "delete").assemble({**row, "segment_id": None}, LINE)
+    assert (caught.value.reason, caught.value.field) == ("required", "segment_id")
 
 
 def test_a_deletion_without_its_identifier_is_rejected() -> None:

@@ -92,6 +92,15 @@ def test_a_column_that_an_operation_takes_since_is_accepted_by_name() -> None:
     assert [column.name for column in named] == ["person_email", "person_updated_at", "cio_relationships"]
 
 
+def test_segments_are_offered_only_where_people_can_be_members() -> None:
+    """Customer.io's segments take no phones, so such a stream would fail before its first row."""
+    for kind, identification in IDENTIFICATIONS.items():
+        names = {operation["object_name"] for operation in destination_catalog(identification)["operations"]}
+        assert names == DESTINATION_OBJECTS.keys() - (
+            {"segment_add", "segment_remove"} if kind == "phone" else set()
+        )
+
+
 def test_any_identifier_is_one_of_four_alternative_keys() -> None:
     """Where a key has further columns, each alternative has them; nobody's column is required by itself."""
     people = ["person_cio_id", "person_id", "person_email", "person_phone"]

@@ -82,6 +82,15 @@ def test_a_segment_id_that_is_no_whole_number_rejects_the_row(value: Any, reason
     assert (caught.value.reason, caught.value.field) == (reason, "segment_id")
 
 
+def test_an_identifier_larger_than_an_entry_rejects_the_row() -> None:
+    """No request could hold the largest ones."""
+    for size in (32_768, 600_000):
+        with pytest.raises(Rejection) as caught:
+            member("segment_add", {"person_email": "a" * size, "segment_id": 1})
+        assert caught.value.reason == "too_large"
+    member("segment_add", {"person_email": "a" * 32_766, "segment_id": 1})
+
+
 @pytest.mark.parametrize("kind", ["phone", "any"])
 def test_a_phone_rejects_the_row(kind: str) -> None:
     """If the configuration did not fail before, and the row has no other identifier."""
