@@ -4,9 +4,12 @@ Every attempt of a part sends the same bytes. Rows that a refusal names are reje
 together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
 stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
 
-A firewall or proxy may forbid a request because of one row in it, or every request. A request without rows separates the two
-apart: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before a row is
-rejected, which is then tried once more.
+A firewall or proxy may forbid a request because of one row in it, or every request. The endpoint's probe, a request without
+rows, separates the two: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before
+a row is rejected, which is then tried once more.
+
+The path of a segment's endpoint has a value of the rows in it. If such a request is refused, and the probe too, then that
+value is at fault, so all rows are rejected at once, whatever their number.
 """
 
 from __future__ import annotations
@@ -19,9 +22,9 @@ from destination_customerio.delivery.failures import (
     account_refused,
     answered_wrongly,
     blocked_by_proxy,
+    endpoint_refused,
     retries_exhausted,
 )
-from destination_customerio.mapping.endpoints import BATCH
 from destination_customerio.track_api.failures import FEW_ATTEMPTS
 from destination_customerio.track_api.verdict import (
     Accepted,
@@ -46,11 +49,11 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.concurrency import ConcurrencyLimit
     from destination_customerio.delivery.throttle import Throttle
     from destination_customerio.errors import Rejection
+    from destination_customerio.mapping.endpoints import Endpoint
 
 
 # How soon a lane that waits for another notices what that one has found.
 _POLL_SECONDS = 0.05
-_WITHOUT_ROWS = BATCH.opening + BATCH.closing
 
 
 class Transport(Protocol):
@@ -106,11 +109,17 @@ class DeliveryContext:
 
 
 class _Request(NamedTuple):
-    """A body, the path of its endpoint, and how many entries it sends."""
+    """A body, where it is sent, how many entries it has, and the column that the path has a value of, if it does."""
 
     path: str
     body: bytes
     entries: int
+    column: str
+
+    @classmethod
+    def probe(cls, endpoint: Endpoint) -> _Request:
+        """A request without rows."""
+        return cls(endpoint.probe.path, endpoint.probe.body(), 0, endpoint.column)
 
 
 @dataclass(slots=True, eq=False)
@@ -148,14 +157,15 @@ class Delivery:
         breaker = self.context.breaker
         rejected: dict[int, Rejection] = {}
         is_judged = False
-        parts: list[Sequence[int]] = [range(len(batch))]
+        requests = batch.requests()
+        parts: list[Sequence[int]] = [*reversed(requests)]
         while parts:
             part = parts.pop()
-            rows = batch.rows_of(part)
-            verdict = self._send_part(batch, part, len(rows))
+            is_whole = part in requests
+            verdict = self._send_part(batch, part, is_whole=is_whole)
             # A row of several entries is rejected if one of them is.
-            named = {rows[index]: rejection for index, rejection in verdict.rejected.items()}
-            rejected |= named
+            for index, rejection in verdict.rejected.items():
+                rejected.setdefault(batch.row_of(part[index]), rejection)
             is_single_verdict = (
                 isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
             )
@@ -165,29 +175,37 @@ class Delivery:
             if isinstance(verdict, Accepted):
                 continue
             if verdict.rejected:
-                if rest := [row for row in part if row not in named]:
+                if rest := [entry for entry in part if batch.row_of(entry) not in rejected]:
                     parts.append(rest)
+            elif is_whole and self._is_refused(batch.endpoint):
+                refused = endpoint_refused(verdict.rejection, batch.endpoint.column)
+                return dict.fromkeys(range(len(batch)), refused), True
             elif len(part) == 1:
-                rejected[part[0]] = verdict.rejection
+                rejected.setdefault(batch.row_of(part[0]), verdict.rejection)
             else:
                 self._wait_to_split()
                 middle = len(part) // 2
                 parts += [part[middle:], part[:middle]]
         return rejected, is_judged
 
-    def _send_part(self, batch: Batch, part: Sequence[int], entries: int) -> Accepted | Refused:
-        """Send some rows until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
-        request = _Request(batch.endpoint.path, batch.body_of(part), entries)
+    def _is_refused(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint with a value of the rows in its path refuses requests whatever the rows are."""
+        return bool(endpoint.column) and isinstance(self._send(_Request.probe(endpoint)), Refused)
+
+    def _send_part(self, batch: Batch, part: Sequence[int], *, is_whole: bool) -> Accepted | Refused:
+        """Send some entries until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
+        endpoint = batch.endpoint
+        request = _Request(endpoint.path, batch.body_of(part), len(part), endpoint.column)
         verdict = self._send(request)
-        if isinstance(verdict, Blocked) and len(part) in (1, len(batch)):
-            was_closed = self._wait_for_way()
+        if isinstance(verdict, Blocked) and (is_whole or len(part) == 1):
+            was_closed = self._wait_for_way(endpoint)
             if was_closed or len(part) == 1:
                 verdict = self._send(request)
         return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
 
-    def _wait_for_way(self) -> bool:
+    def _wait_for_way(self, endpoint: Endpoint) -> bool:
         """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
-        request = _Request(BATCH.path, _WITHOUT_ROWS, 0)
+        request = _Request.probe(endpoint)
         deadline = self.context.clock() + self.context.retry_timeout_seconds
         attempt = 0
         while isinstance(verdict := self._send(request), Blocked):
@@ -242,7 +260,7 @@ class Delivery:
         answer = self.transport.post_batch(request.body, request.path)
         release = answer.release
         try:
-            verdict = judge(answer, request.entries, self.context.wall_clock)
+            verdict = judge(answer, request.entries, self.context.wall_clock, request.column)
             self.context.concurrency.observe(
                 self,
                 succeeded=not isinstance(verdict, Retry),

@@ -23,26 +23,31 @@ _ROW_OVERHEAD_BYTES = 150
 
 
 class Batch:
-    """Entries that are sent together, with what is needed to settle or reject each of their rows.
+    """Rows that are sent together, with what is needed to settle or reject each of them.
 
-    endpoint     where it is sent
-    lines        each row's RECORD line as it was read, for the dead letters
-    epochs       each row's epoch in the ledger
-    opened_at    clock time of the first row
+    Most rows have one entry. A row with several keeps them in one batch; if they are too many for a request, the row has
+    the batch for itself, which then takes several requests.
+
+    endpoint      where it is sent
+    lines         each row's RECORD line as it was read, for the dead letters
+    epochs        each row's epoch in the ledger
+    opened_at     clock time of the first row
+    settled_rows  how many of its lane's rows, in the order they were read, are settled once this batch is; None for its own
     """
 
     __slots__ = (
-        "_counts",
         "_entries",
         "_entry_bytes",
         "_line_bytes",
         "_max_entry_bytes",
         "_max_rows",
+        "_rows",
         "endpoint",
         "epochs",
         "lane",
         "lines",
         "opened_at",
+        "settled_rows",
     )
 
     def __init__(
@@ -61,34 +66,31 @@ class Batch:
         self.opened_at = opened_at
         self.lines: list[bytes] = []
         self.epochs: list[Epoch] = []
+        self.settled_rows: int | None = None
         self._line_bytes = 0
         self._entries: list[bytes] = []
         self._entry_bytes = 0
-        # How many entries a row has, where it has several.
-        self._counts: dict[int, int] = {}
+        # The row of each entry, once a row has several.
+        self._rows: list[int] = []
 
     def __len__(self) -> int:
         """How many rows it holds."""
-        return len(self._entries)
-
-    @property
-    def body_bytes(self) -> int:
-        """The exact size of the body that sends the whole batch."""
-        trailing_comma = 1 if self._entries else 0
-        return len(self.endpoint.opening) + self._entry_bytes - trailing_comma + len(self.endpoint.closing)
+        return len(self.lines)
 
     @property
     def weight(self) -> int:
         """How many bytes of memory it holds, for the budget."""
         return self._entry_bytes + self._line_bytes + len(self._entries) * _ROW_OVERHEAD_BYTES
 
-    def add(self, entry: bytes, line: bytes, epoch: Epoch, count: int = 1) -> bool:
-        """Append one row, of `count` entries joined by commas, if the batch stays within its limits; returns whether it was appended."""
+    def add(self, entry: bytes | Several, line: bytes, epoch: Epoch) -> bool:
+        """Append one row if the batch stays within its limits; returns whether it was appended."""
+        if not isinstance(entry, bytes):
+            return self._add_several(entry.entries, line, epoch)
         entry_bytes = self._entry_bytes + len(entry) + len(b",")
-        if entry_bytes > self._max_entry_bytes or len(self._entries) >= self._max_rows:
+        if entry_bytes > self._max_entry_bytes or len(self.lines) >= self._max_rows:
             return False
-        if count > 1:
-            self._counts[len(self._entries)] = count
+        if self._rows:
+            self._rows.append(len(self.lines))
         self._entries.append(entry)
         self._entry_bytes = entry_bytes
         self.lines.append(line)
@@ -96,16 +98,47 @@ class Batch:
         self._line_bytes += len(line)
         return True
 
-    def body_of(self, rows: Iterable[int]) -> bytes:
-        """The request body that sends these rows, by their index."""
-        entries = b",".join([self._entries[row] for row in rows])
-        return b"".join((self.endpoint.opening, entries, self.endpoint.closing))
+    def requests(self) -> list[range]:
+        """The entries of each request that sends the batch: one request, unless a row has too many entries for one."""
+        if self._entry_bytes <= self._max_entry_bytes:
+            return [range(len(self._entries))]
+        parts = []
+        start = size = 0
+        for index, entry in enumerate(self._entries):
+            size += len(entry) + len(b",")
+            if size > self._max_entry_bytes:
+                parts.append(range(start, index))
+                start, size = index, len(entry) + len(b",")
+        return [*parts, range(start, len(self._entries))]
 
-    def rows_of(self, rows: Sequence[int]) -> Sequence[int]:
-        """The row of each entry in a request that sends these rows."""
-        if not self._counts:
-            return rows
-        return [row for row in rows for _ in range(self._counts.get(row, 1))]
+    @property
+    def body_bytes(self) -> int:
+        """The exact size of all bodies that send the whole batch."""
+        around = len(self.endpoint.opening) + len(self.endpoint.closing) - len(b",")
+        return self._entry_bytes + around * len(self.requests())
+
+    def body_of(self, entries: Iterable[int]) -> bytes:
+        """The request body that sends these entries, by their index."""
+        content = b",".join([self._entries[entry] for entry in entries])
+        return b"".join((self.endpoint.opening, content, self.endpoint.closing))
+
+    def row_of(self, entry: int) -> int:
+        """The row that an entry belongs to."""
+        return self._rows[entry] if self._rows else entry
+
+    def _add_several(self, entries: Sequence[bytes], line: bytes, epoch: Epoch) -> bool:
+        """Append a row of several entries; a batch without rows takes it even if it exceeds a request."""
+        entry_bytes = self._entry_bytes + sum(map(len, entries)) + len(b",") * len(entries)
+        if self.lines and (entry_bytes > self._max_entry_bytes or len(self.lines) >= self._max_rows):
+            return False
+        self._rows = self._rows or list(range(len(self.lines)))
+        self._rows.extend([len(self.lines)] * len(entries))
+        self._entries.extend(entries)
+        self._entry_bytes = entry_bytes
+        self.lines.append(line)
+        self.epochs.append(epoch)
+        self._line_bytes += len(line)
+        return True
 
 
 class Batcher:
@@ -136,16 +169,13 @@ class Batcher:
             ValueError: the entry is larger than a request, which the limit on entries rules out.
             TypeError: the entry goes to another endpoint, for which there is `EndpointBatcher`.
         """
-        count = 1
-        if not isinstance(entry, bytes):
-            if isinstance(entry, Member):
-                raise TypeError("a Batcher has batches for one endpoint only")
-            entry, count = entry
+        if isinstance(entry, Member):
+            raise TypeError("a Batcher has batches for one endpoint only")
         batch = self._open[lane]
-        if batch is not None and batch.add(entry, line, epoch, count):
+        if batch is not None and batch.add(entry, line, epoch):
             return ()
         self._open[lane] = fresh = Batch(lane, now, self._max_body_bytes, self._max_rows)
-        if not fresh.add(entry, line, epoch, count):
+        if not fresh.add(entry, line, epoch):
             raise ValueError("the entry is larger than a request")
         return (batch,) if batch else ()
 

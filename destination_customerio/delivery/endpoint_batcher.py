@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from itertools import chain
+from collections import deque
 from typing import TYPE_CHECKING
 
 from destination_customerio.delivery.batch import Batch
@@ -20,32 +20,94 @@ if TYPE_CHECKING:
     from destination_customerio.ledger import Epoch
     from destination_customerio.mapping.identifiers import Order, OrderKey
 
-_MAX_OPEN = 16
+# Enough for a lane's part of a thousand segments; the memory that they hold counts.
+_MAX_OPEN = 1_000
 
 
 class _Open:
-    """An open batch, and the keys of its rows."""
+    """An open batch: its number in the lane, the keys of its rows, and the rows of the lane since it was opened.
 
-    __slots__ = ("batch", "keys")
+    rows  those until the next batch was opened. All of them are in this batch or in earlier ones, so they are settled once
+          this one is.
+    """
 
-    def __init__(self, batch: Batch) -> None:
+    __slots__ = ("batch", "keys", "number", "rows")
+
+    def __init__(self, batch: Batch, number: int) -> None:
         self.batch = batch
+        self.number = number
         self.keys: set[OrderKey] = set()
+        self.rows = 0
+
+
+class _Lane:
+    """The open batches of one lane, in the order in which they are sent."""
+
+    def __init__(self) -> None:
+        self.opened: deque[_Open] = deque()
+        self._of_endpoint: dict[Endpoint, deque[_Open]] = {}
+        # The number of the last open batch with rows of a key.
+        self._last_of: dict[OrderKey, int] = {}
+        self._next_number = 1
+
+    def find(self, endpoint: Endpoint, keys: tuple[OrderKey, ...]) -> _Open | None:
+        """The first batch of an endpoint that is not sent before any row of these keys."""
+        last_of = self._last_of
+        first = max([last_of.get(key, 0) for key in keys])
+        for found in self._of_endpoint.get(endpoint, ()):
+            if found.number >= first:
+                return found
+        return None
+
+    def open(self, batch: Batch) -> _Open:
+        """Open a batch behind all others."""
+        opened = _Open(batch, self._next_number)
+        self._next_number += 1
+        self.opened.append(opened)
+        self._of_endpoint.setdefault(batch.endpoint, deque()).append(opened)
+        return opened
+
+    def added(self, to: _Open, keys: tuple[OrderKey, ...]) -> None:
+        """A row of these keys was added to a batch."""
+        to.keys.update(keys)
+        for key in keys:
+            self._last_of[key] = to.number
+        self.opened[-1].rows += 1
+
+    def seal_first(self) -> Batch:
+        """Close and return the first batch."""
+        sealed = self.opened.popleft()
+        same_endpoint = self._of_endpoint[sealed.batch.endpoint]
+        same_endpoint.popleft()
+        if not same_endpoint:
+            del self._of_endpoint[sealed.batch.endpoint]
+        for key in sealed.keys:
+            if self._last_of[key] == sealed.number:
+                del self._last_of[key]
+        sealed.batch.settled_rows = sealed.rows
+        return sealed.batch
 
 
 class EndpointBatcher:
     """Keeps open batches for several endpoints. Same methods as `Batcher`."""
 
-    def __init__(self, lanes: int, max_body_bytes: int = MAX_BODY_BYTES, max_rows: int = sys.maxsize) -> None:
-        self._open: list[list[_Open]] = [[] for _ in range(lanes)]
+    def __init__(
+        self,
+        lanes: int,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_rows: int = sys.maxsize,
+        max_open: int = _MAX_OPEN,
+    ) -> None:
+        self._lanes = [_Lane() for _ in range(lanes)]
         self._max_body_bytes = max_body_bytes
         self._max_rows = max_rows
-        self._max_open = _MAX_OPEN
+        self._max_open = max_open
+        self._weight = 0
 
     @property
     def weight(self) -> int:
         """How many bytes of memory the open batches hold."""
-        return sum(opened.batch.weight for opened in chain.from_iterable(self._open))
+        return self._weight
 
     def add(
         self,
@@ -57,70 +119,52 @@ class EndpointBatcher:
         order: Order,
     ) -> list[Batch]:
         """Add one row; returns the batches that had to be sealed to make room, in their order."""
-        endpoint, content, count = _addressed(entry)
+        endpoint, content = (entry.endpoint, entry.entry) if isinstance(entry, Member) else (BATCH, entry)
         keys = order if isinstance(order, tuple) else (order,)
-        if isinstance(order, tuple):
-            # Rows that join keys are pinned to lanes, and pins settle in the order of the rows.
-            self._max_open = 1
-        opened = self._open[lane]
-        first = self._first_after(opened, keys)
-        found = next(
-            (index for index in range(first, len(opened)) if opened[index].batch.endpoint is endpoint), None
-        )
-        if found is not None:
-            if opened[found].batch.add(content, line, epoch, count):
-                opened[found].keys.update(keys)
-                return []
+        open_in_lane = self._lanes[lane]
+        sealed: list[Batch] = []
+        while (found := open_in_lane.find(endpoint, keys)) is not None:
+            if self._added(found.batch, content, line, epoch):
+                open_in_lane.added(found, keys)
+                return sealed
             # Full; what is sent before it has to leave too.
-            return self._seal_first(lane, found + 1) + self.add(lane, entry, line, epoch, now, order)
-        sealed = self._seal_first(lane, len(opened) - self._max_open + 1)
-        fresh = _Open(
-            Batch(lane, now, self._max_body_bytes, min(self._max_rows, endpoint.max_entries), endpoint)
-        )
-        if not fresh.batch.add(content, line, epoch, count):
+            while open_in_lane.opened and open_in_lane.opened[0].number <= found.number:
+                sealed.append(self._seal_first(open_in_lane))
+        if len(open_in_lane.opened) >= self._max_open:
+            sealed.append(self._seal_first(open_in_lane))
+        max_rows = min(self._max_rows, endpoint.max_entries)
+        found = open_in_lane.open(Batch(lane, now, self._max_body_bytes, max_rows, endpoint))
+        self._weight += found.batch.weight
+        if not self._added(found.batch, content, line, epoch):
             raise ValueError("the entry is larger than a request")
-        fresh.keys.update(keys)
-        opened.append(fresh)
+        open_in_lane.added(found, keys)
         return sealed
 
     def seal_lane(self, lane: int) -> list[Batch]:
         """Close and return the open batches of one lane."""
-        return self._seal_first(lane, len(self._open[lane]))
+        return self._seal(self._lanes[lane], math.inf)
 
     def seal(self, opened_before: float = math.inf) -> list[Batch]:
         """Close and return the batches that were opened before a clock time; by default all."""
-        sealed = []
-        for lane, opened in enumerate(self._open):
-            # They are in the order of opening.
-            due = sum(found.batch.opened_at < opened_before for found in opened)
-            sealed += self._seal_first(lane, due)
-        return sealed
+        return [batch for lane in self._lanes for batch in self._seal(lane, opened_before)]
 
     def oldest_opened_at(self) -> float | None:
         """When the oldest open batch got its first row; None if no batch is open."""
-        return min((opened[0].batch.opened_at for opened in self._open if opened), default=None)
+        return min((lane.opened[0].batch.opened_at for lane in self._lanes if lane.opened), default=None)
 
-    @staticmethod
-    def _first_after(opened: list[_Open], keys: tuple[OrderKey, ...]) -> int:
-        """The first batch that is not sent before any row of these keys."""
-        for index in range(len(opened) - 1, 0, -1):
-            if not opened[index].keys.isdisjoint(keys):
-                return index
-        return 0
+    def _added(self, batch: Batch, content: bytes | Several, line: bytes, epoch: Epoch) -> bool:
+        before = batch.weight
+        is_added = batch.add(content, line, epoch)
+        self._weight += batch.weight - before
+        return is_added
 
-    def _seal_first(self, lane: int, batches: int) -> list[Batch]:
-        """Close and return the first batches of a lane."""
-        opened = self._open[lane]
-        count = max(0, batches)
-        sealed = [found.batch for found in opened[:count]]
-        del opened[:count]
+    def _seal(self, lane: _Lane, opened_before: float) -> list[Batch]:
+        sealed = []
+        while lane.opened and lane.opened[0].batch.opened_at < opened_before:
+            sealed.append(self._seal_first(lane))
         return sealed
 
-
-def _addressed(entry: bytes | Several | Member) -> tuple[Endpoint, bytes, int]:
-    """Where the entries of a row go, the entries as sent, and how many there are."""
-    if isinstance(entry, Member):
-        return entry.endpoint, entry.entry, 1
-    if isinstance(entry, Several):
-        return BATCH, entry.joined, entry.parts
-    return BATCH, entry, 1
+    def _seal_first(self, lane: _Lane) -> Batch:
+        batch = lane.seal_first()
+        self._weight -= batch.weight
+        return batch

@@ -30,6 +30,17 @@ def blocked_by_proxy() -> Refused:
     )
 
 
+def endpoint_refused(rejection: Rejection, column: str) -> Rejection:
+    """The verdict on each row of a request that is refused because of the value of a column, and not because of the row."""
+    return Rejection(
+        rejection.reason,
+        column,
+        f"Customer.io refuses all requests with this {column}, whatever the person. It must be the id of a manual segment that "
+        f"exists in the workspace: create the segment, or correct {column}, then replay the row. Customer.io's answer: "
+        f"{rejection.message}",
+    )
+
+
 def retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
     """The error for a request that was never answered well within its budget."""
     return TransientError(

@@ -68,11 +68,15 @@ class Partitioner:
         return lane, [Barrier(0, other) for other in others] + [Barrier(other, 0) for other in others]
 
     def settled(self, batch: Batch) -> None:
-        """No row of the batch is in flight any more. A lane's batches settle in the order of their rows."""
+        """No row of the batch is in flight any more. A lane's batches settle in the order in which they were sealed."""
         if self._pinned:
             self._pinned.settled(batch)
         else:
-            self._unsettled_rows[batch.lane] -= len(batch)
+            self._unsettled_rows[batch.lane] -= _settled_rows(batch)
+
+
+def _settled_rows(batch: Batch) -> int:
+    return len(batch) if batch.settled_rows is None else batch.settled_rows
 
 
 class _Pin:
@@ -127,7 +131,7 @@ class PinningPartitioner:
     def settled(self, batch: Batch) -> None:
         """See `Partitioner`."""
         rows = self._rows_of[batch.lane]
-        for _ in range(len(batch)):
+        for _ in range(_settled_rows(batch)):
             for pin in rows.popleft():
                 pin.rows -= 1
                 if not pin.rows:

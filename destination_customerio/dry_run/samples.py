@@ -202,8 +202,8 @@ def _entries_of(entry: bytes | Several | Member) -> tuple[JsonObject, int]:
     match entry:
         case bytes():
             return parse(entry), 1
-        case Several(joined, parts):
-            return parse(b"[" + joined + b"]")[0], parts
+        case Several(entries):
+            return parse(entries[0]), len(entries)
         case Member(endpoint, name):
             return {**dict(endpoint.parameters), "ids": [parse(name)]}, 1
         case _:

@@ -53,7 +53,7 @@ class DryRunSummary:
                 "skipped": sum(count.skipped.total() for count in counts),
             },
             "requests": {
-                "count": self.lanes.batches,
+                "count": self.lanes.requests,
                 "bytes": self.lanes.body_bytes,
                 "fullest_bytes": self.lanes.fullest_bytes,
                 "limit_bytes": MAX_BODY_BYTES,
@@ -77,7 +77,7 @@ class DryRunSummary:
                 "rejected": counts.rejected.total(),
                 "skipped": counts.skipped.total(),
             },
-            "requests": self.lanes.batches_of[sync.queue],
+            "requests": self.lanes.requests_of[sync.queue],
             "columns": [{**_use(use, names), "rows": rows} for use, rows in samples.uses.items()],
             "rejected": [
                 {"reason": reason, "field": column, **kind.to_json()}
@@ -124,7 +124,7 @@ def _note(entries: int) -> str:
     if entries == 1:
         return ""
     return (
-        f"The row is too large for one entry. This is the first of {entries}, which are sent in one request."
+        f"The row is too large for one entry. This is the first of {entries}, which are sent in this order."
     )
 
 

@@ -8,46 +8,71 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import uuid4
 
 from destination_customerio.mapping.limits import MAX_SEGMENT_IDS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-@dataclass(frozen=True, slots=True)
+
+class Probe(NamedTuple):
+    """A request that changes nothing: who answers it as a request with rows has not looked at the rows.
+
+    body  makes a body
+    """
+
+    path: str
+    body: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """An endpoint of the Track API: `path` with its query, and what surrounds the entries of a body.
 
+    probe       what to send to find out whether the endpoint works at all
     parameters  what the path says about all entries, by name
+    column      the column whose value is in the path, and which may be why nothing is accepted; "" for none
     """
 
     path: str
     opening: bytes
     closing: bytes
+    probe: Probe
     max_entries: int = sys.maxsize
     parameters: tuple[tuple[str, str], ...] = ()
+    column: str = ""
 
 
-BATCH = Endpoint("/api/v2/batch", b'{"batch":[', b"]}")
+_BATCH_PATH = "/api/v2/batch"
+BATCH = Endpoint(_BATCH_PATH, b'{"batch":[', b"]}", Probe(_BATCH_PATH, lambda: b'{"batch":[]}'))
 
 
 # Cached, as equal endpoints are one object almost always; two objects for one endpoint only cost a request more.
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=4_096)
 def segment_endpoint(segment_id: str, action: str, id_type: str) -> Endpoint:
     """The endpoint that adds people to a segment, or removes them, by one kind of identifier."""
     return Endpoint(
         f"/api/v1/segments/{segment_id}/{action}?id_type={id_type}",
         b'{"ids":[',
         b"]}",
+        Probe(f"/api/v1/segments/{segment_id}/remove_customers?id_type={id_type}", _nobody),
         MAX_SEGMENT_IDS,
         (("action", action), ("segment_id", segment_id), ("id_type", id_type)),
+        "segment_id",
     )
 
 
-class Several(NamedTuple):
-    """The entries of a row that is too large for one: encoded, joined by commas, and how many there are."""
+def _nobody() -> bytes:
+    """An id that nobody has, which Customer.io ignores; each time another one, so that not even two probes share a person."""
+    return b'{"ids":["nobody-%b@airbyte.invalid"]}' % uuid4().hex.encode()
 
-    joined: bytes
-    parts: int
+
+class Several(NamedTuple):
+    """The encoded entries of a row that is too large for one."""
+
+    entries: tuple[bytes, ...]
 
 
 class Member(NamedTuple):

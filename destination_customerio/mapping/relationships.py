@@ -23,7 +23,7 @@ from destination_customerio.exact_json.codec import (
     raw_items,
     raw_members,
 )
-from destination_customerio.mapping.endpoints import BATCH, Several
+from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.identifiers import (
     IDENTIFIER_KINDS,
     Identified,
@@ -34,7 +34,6 @@ from destination_customerio.mapping.identifiers import (
     order_key,
 )
 from destination_customerio.mapping.limits import (
-    MAX_BODY_BYTES,
     MAX_ENTRY_BYTES,
     check_attribute_count,
     check_entry_size,
@@ -51,9 +50,9 @@ if TYPE_CHECKING:
 RELATIONSHIPS = "cio_relationships"
 _IDENTIFIERS = "identifiers"
 _ATTRIBUTES = "relationship_attributes"
+_UPDATE = "_update"
 _OPEN = b',"cio_relationships":['
 _CLOSE = b"]}"
-_MAX_JOINED_BYTES = MAX_BODY_BYTES - len(BATCH.opening) - len(BATCH.closing)
 
 
 def take_relationships(
@@ -82,16 +81,25 @@ def take_relationships(
 def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
     """The encoded entry, or as many entries as its relationships take.
 
-    Attributes are in the first one. The others add or delete further relationships.
+    Attributes are in the first one. The others add or delete further relationships; of somebody who is updated only if they
+    exist, they are updates too, as adding a relationship would create the person.
 
     Raises:
-        Rejection: what can't be divided is larger than an entry, or all entries are larger than a request.
+        Rejection: what can't be divided is larger than an entry.
     """
     if len(encoded) <= MAX_ENTRY_BYTES:
         return encoded
     if RELATIONSHIPS not in entry:
         check_entry_size(len(encoded))
     items = [compacted(encode(item)) for item in entry[RELATIONSHIPS]]
+    is_identify = entry["action"] == "identify"
+    further = {
+        "type": entry["type"],
+        "action": "add_relationships" if is_identify else entry["action"],
+        "identifiers": entry["identifiers"],
+    }
+    if is_identify and plain(entry["attributes"].get(_UPDATE)) is True:
+        further |= {"action": "identify", "attributes": {_UPDATE: True}}
     head = {name: value for name, value in entry.items() if name != RELATIONSHIPS}
     entries = []
     while items:
@@ -100,22 +108,13 @@ def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
         if fitting_items:
             entries.append(b"".join((frame, _OPEN, b",".join(items[:fitting_items]), _CLOSE)))
             items = items[fitting_items:]
-        elif entry["action"] == "identify" and not entries:
+        elif is_identify and not entries:
             check_entry_size(len(frame) + 1)
             entries.append(frame + b"}")
         else:
             check_entry_size(len(frame) + len(_OPEN) + len(items[0]) + len(_CLOSE))
-        action = "add_relationships" if entry["action"] == "identify" else entry["action"]
-        head = {"type": entry["type"], "action": action, "identifiers": entry["identifiers"]}
-    joined = b",".join(entries)
-    if len(joined) > _MAX_JOINED_BYTES:
-        raise Rejection(
-            "too_large",
-            "",
-            f"The row is {len(joined):,} bytes long as sent, in {len(entries)} parts; Customer.io accepts at most "
-            f"{MAX_BODY_BYTES:,} in a request.",
-        )
-    return Several(joined, len(entries))
+        head = further
+    return Several(tuple(entries))
 
 
 def _fitting_items(items: list[bytes], room: int) -> int:

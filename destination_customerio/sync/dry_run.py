@@ -20,27 +20,29 @@ if TYPE_CHECKING:
 class DryLanes:
     """Lanes that send nothing: every batch counts as accepted immediately.
 
-    batches        how many requests there would have been
-    batches_of     how many of them would have carried rows of a stream
+    requests       how many requests there would have been
+    requests_of    how many of them would have carried rows of a stream
     body_bytes     the size of all their bodies
     fullest_bytes  the size of the largest body
     """
 
     def __init__(self, lanes: int, post: Callable[[Delivered | LaneEnded], None]) -> None:
         self.lanes = lanes
-        self.batches = 0
-        self.batches_of: Counter[StreamQueue] = Counter()
+        self.requests = 0
+        self.requests_of: Counter[StreamQueue] = Counter()
         self.body_bytes = 0
         self.fullest_bytes = 0
         self._post = post
         self._running = lanes
 
     def send(self, batch: Batch) -> None:
-        """Count a batch."""
-        self.batches += 1
-        self.batches_of.update({epoch.queue for epoch in batch.epochs})
-        self.body_bytes += batch.body_bytes
-        self.fullest_bytes = max(self.fullest_bytes, batch.body_bytes)
+        """Count the requests of a batch."""
+        sizes = [len(batch.body_of(entries)) for entries in batch.requests()]
+        self.requests += len(sizes)
+        for queue in {epoch.queue for epoch in batch.epochs}:
+            self.requests_of[queue] += len(sizes)
+        self.body_bytes += sum(sizes)
+        self.fullest_bytes = max(self.fullest_bytes, *sizes)
         self._post(Delivered(batch, {}, requests=0))
 
     def hold(self, barrier: Barrier) -> None:
@@ -59,9 +61,9 @@ def emit_nothing(line: bytes, delivered: int, rejected: int) -> None:
 
 def request_lines(lanes: DryLanes) -> Iterator[str]:
     """How many requests the real sync would make."""
-    for queue, batches in sorted(lanes.batches_of.items(), key=lambda item: item[0].label):
-        yield f"Stream {queue.label}: its rows would be sent in {counted(batches, 'request')}."
+    for queue, requests in sorted(lanes.requests_of.items(), key=lambda item: item[0].label):
+        yield f"Stream {queue.label}: its rows would be sent in {counted(requests, 'request')}."
     yield (
-        f"Dry run: the sync would make {counted(lanes.batches, 'request')}. Nothing was sent, nothing was stored, and no "
+        f"Dry run: the sync would make {counted(lanes.requests, 'request')}. Nothing was sent, nothing was stored, and no "
         "state was acknowledged. Rows that Customer.io itself would reject are not known without sending them."
     )

@@ -114,6 +114,11 @@ def is_page(text: bytes) -> bool:
     return False
 
 
+def is_web_page(text: bytes) -> bool:
+    """Whether a body is a page for a browser, which the Track API does not send."""
+    return text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
 def _meta(body: JsonObject) -> JsonObject:
     meta = body.get("meta")
     return meta if isinstance(meta, dict) else {}

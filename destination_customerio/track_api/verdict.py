@@ -9,6 +9,7 @@
 | 200 or 207 with other words of failure                     | `Doubtful`, or `Unauthorized` if that is what it says |
 | 200 or 207 with anything else                              | `Retry`                                              |
 | 400, 413, 422, and any status whose errors name rows       | `Refused`                                            |
+| 404, 410 where the path has a value of the rows            | `Refused`, or `Doubtful` with a web page             |
 | 401, unless with a page of somebody else's                 | `Unauthorized`                                       |
 | 403 in one of the API's own envelopes                      | `Unauthorized`                                       |
 | 403 in any other form: a firewall or a proxy               | `Blocked`                                            |
@@ -33,6 +34,7 @@ from destination_customerio.track_api.answer_words import (
     failure_words,
     has_envelope,
     is_page,
+    is_web_page,
     joined,
     refusal,
     says_unauthorized,
@@ -48,6 +50,7 @@ _OK, _PARTIAL = 200, 207
 _UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN, _PROXY_LOGIN = 401, 402, 403, 407
 _REFUSED = frozenset({400, 413, 422})
 _NO_SUCH_PLACE = frozenset({404, 405, 410})
+_NO_SUCH_VALUE = frozenset({404, 410})
 _TOO_MANY_REQUESTS = 429
 _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
@@ -164,8 +167,17 @@ class Doubtful:
 Verdict = Accepted | Refused | Retry | Unauthorized | Blocked | PaymentRequired | Doubtful
 
 
-def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], float]) -> Verdict:
-    """What an answer to a request of `entries` rows means; see the table above."""
+def judge(
+    answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], float], column: str = ""
+) -> Verdict:
+    """What an answer means; see the table above.
+
+    Args:
+        answer: the answer
+        entries: how many entries the request has
+        wall_clock: the time, for pauses that end at a date
+        column: the column that the request's path has a value of; "" for none
+    """
     if isinstance(answer, NoAnswer):
         return Retry(answer.kind)
     status = answer.status
@@ -184,6 +196,8 @@ def judge(answer: Answer | NoAnswer, entries: int, wall_clock: Callable[[], floa
     # An error that names a row is a verdict on it whatever the status.
     if status in _REFUSED or rejected:
         return Refused(rejection, rejected)
+    if column and status in _NO_SUCH_VALUE and not is_web_page(answer.body):
+        return Refused(rejection)
     words = failure_words(body)
     return PaymentRequired(words) if status == _PAYMENT_REQUIRED else Doubtful(_doubt(status), status, words)
 

@@ -20,7 +20,7 @@ from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
-from destination_customerio.mapping.endpoints import BATCH, Endpoint
+from destination_customerio.mapping.endpoints import Endpoint, Probe, Several
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -138,13 +138,26 @@ def test_rejections_of_a_half_have_the_indexes_of_the_batch() -> None:
 def test_a_row_of_several_entries_is_rejected_once_if_one_of_them_is() -> None:
     """Errors count entries; the rows that follow keep their own, and rows that are not named are sent again together."""
     batch = Batch(lane=0, opened_at=0.0)
-    for entry, count in ((b'{"n":0}', 1), (b'{"n":1},{"n":2}', 2), (b'{"n":3}', 1), (b'{"n":4}', 1)):
-        batch.add(entry, b"", EPOCH, count)
+    for entry in (b'{"n":0}', Several((b'{"n":1}', b'{"n":2}')), b'{"n":3}', b'{"n":4}'):
+        batch.add(entry, b"", EPOCH)
     named = b'{"errors":[{"batch_index":2,"message":"no"},{"batch_index":3,"message":"no"}]}'
     server = FakeServer(answers(Answer(400, named)))
     done = server.delivery().deliver(batch)
     assert sorted(done.rejected) == [1, 2]
     assert server.bodies[1] == b'{"batch":[{"n":0},{"n":4}]}'
+
+
+def test_a_row_larger_than_a_request_is_delivered_or_rejected_as_one() -> None:
+    """Its requests are sent in order, each retried and halved by itself; one refused entry rejects the row, once."""
+    entries = tuple(b'{"n":%d}' % number for number in range(10))
+    for bad_entries in ([], [4], [0, 9]):
+        batch = Batch(lane=0, opened_at=0.0, max_body_bytes=40)
+        batch.add(Several(entries), b"", EPOCH)
+        server = FakeServer(refusing(bad_entries))
+        done = server.delivery().deliver(batch)
+        assert list(done.rejected) == ([0] if bad_entries else [])
+        assert server.accepted == [number for number in range(10) if number not in bad_entries]
+        assert max(map(len, server.bodies)) <= 40
 
 
 def test_every_attempt_sends_the_same_bytes() -> None:
@@ -372,20 +385,70 @@ def test_a_firewall_that_closes_in_the_middle_rejects_no_row() -> None:
     assert server.accepted == []
 
 
-def test_each_part_of_a_batch_goes_to_its_endpoint() -> None:
-    """Only the request without rows goes to the endpoint of batches, which takes it."""
-    endpoint = Endpoint("/other?id_type=email", b'{"ids":[', b"]}")
+def batch_of_segment(rows: int) -> Batch:
+    """A batch for an endpoint whose path has a value of the rows in it, and whose probe is number -1."""
+    probe = Probe("/segments/9/remove", lambda: b'{"ids":[{"n":-1}]}')
+    endpoint = Endpoint("/segments/9/add", b'{"ids":[', b"]}", probe, column="segment_id")
     batch = Batch(lane=0, opened_at=0.0, endpoint=endpoint)
-    for number in range(4):
+    for number in range(rows):
         batch.add(b'{"n":%d}' % number, b"", EPOCH)
+    return batch
+
+
+def test_each_part_of_a_batch_goes_to_its_endpoint() -> None:
+    """So does the request without rows, as a firewall may close one endpoint and let others through."""
+    batch = batch_of_segment(4)
     server = FakeServer(blocking([2]))
     done = server.delivery().deliver(batch)
-    assert (list(done.rejected), server.accepted) == ([2], [0, 1, 3])
+    assert list(done.rejected) == [2]
+    assert [number for number in server.accepted if number >= 0] == [0, 1, 3]
     for path, body in zip(server.paths, server.bodies, strict=True):
-        assert (path, body) == (BATCH.path, b'{"batch":[]}') or (
-            path == endpoint.path and body.startswith(endpoint.opening + b'{"n":')
+        assert (path, body) == (batch.endpoint.probe.path, batch.endpoint.probe.body()) or (
+            path == batch.endpoint.path and body.startswith(batch.endpoint.opening + b'{"n":')
         )
-    assert BATCH.path in server.paths
+    assert batch.endpoint.probe.path in server.paths
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1_000])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        REFUSED,
+        Answer(404, b""),
+        Answer(404, b"404 page not found"),
+        Answer(404, b'{"meta":{"errors":["no such segment"]}}'),
+        Answer(410, b""),
+        Answer(422, b"{}"),
+        Answer(200, b'{"errors":[{"message":"no such segment"}]}'),
+    ],
+)
+def test_a_segment_that_takes_nobody_rejects_its_rows_at_once(rows: int, answer: Answer) -> None:
+    """Two requests, however many rows there are; the column is named, and the account is not suspected."""
+    server = FakeServer(lambda _: answer)
+    delivery = server.delivery()
+    for _ in range(8):
+        done = delivery.deliver(batch_of_segment(rows))
+        assert (sorted(done.rejected), done.requests) == (list(range(rows)), 2)
+        assert {rejection.field for rejection in done.rejected.values()} == {"segment_id"}
+        assert "whatever the person" in done.rejected[0].message
+    assert server.breaker.refused_batches == 0
+
+
+def test_rows_that_spoil_a_request_to_a_segment_are_isolated() -> None:
+    """As the segment takes others, only they are rejected."""
+    server = FakeServer(refusing([5, 6]))
+    done = server.delivery().deliver(batch_of_segment(64))
+    assert sorted(done.rejected) == [5, 6]
+    assert {rejection.message for rejection in done.rejected.values()} == {"bad row"}
+    assert [number for number in server.accepted if number >= 0] == [n for n in range(64) if n not in (5, 6)]
+
+
+@pytest.mark.parametrize("body", [b"<html>Not Found", b"\n<!DOCTYPE html>"])
+def test_the_page_of_a_stranger_is_no_verdict_on_a_segment(body: bytes) -> None:
+    """A proxy that does not know the path answers so; no row is rejected for it."""
+    server = FakeServer(lambda _: Answer(404, body))
+    with pytest.raises(ConfigError, match="no Track API at this address"):
+        server.delivery().deliver(batch_of_segment(3))
 
 
 def test_a_firewall_that_blocks_for_a_moment_costs_no_row() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.exact_json.codec import encode
 from destination_customerio.ledger import Epoch, Ledger, StreamQueue
+from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.limits import MAX_BODY_BYTES, MAX_ENTRY_BYTES
 
 EPOCH = Epoch(StreamQueue("rows"))
@@ -132,14 +133,41 @@ def test_a_body_has_at_most_500000_bytes() -> None:
 
 
 def test_a_row_of_several_entries_is_one_row() -> None:
-    """Its entries stay together, and each index of a request leads back to its row."""
+    """Its entries stay together, and each entry leads back to its row."""
     batch = Batch(0, 0.0)
-    for entry, count in ((b"1", 1), (b"2,3,4", 3), (b"5", 1)):
-        batch.add(entry, b"", EPOCH, count)
+    for entry in (b"1", Several((b"2", b"3", b"4")), b"5"):
+        assert batch.add(entry, b"", EPOCH)
     assert len(batch) == 3
-    assert batch.body_of(range(1, 3)) == b'{"batch":[2,3,4,5]}'
-    assert list(batch.rows_of(range(3))) == [0, 1, 1, 1, 2]
-    assert list(batch.rows_of([1])) == [1, 1, 1]
+    assert batch.requests() == [range(5)]
+    assert batch.body_of(range(5)) == b'{"batch":[1,2,3,4,5]}'
+    assert batch.body_of([0, 2, 4]) == b'{"batch":[1,3,5]}'
+    assert [batch.row_of(entry) for entry in range(5)] == [0, 1, 1, 1, 2]
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=40), st.integers(30, 60))
+def test_a_row_larger_than_a_request_takes_several(sizes: list[int], room: int) -> None:
+    """It has its batch for itself, each request is as full as it can be, and no entry is lost or reordered."""
+    entries = tuple(str(number % 10).encode() * size for number, size in enumerate(sizes))
+    batcher = Batcher(lanes=1, max_body_bytes=FRAME + room)
+    batches = [
+        *batcher.add(0, b"0", b"", EPOCH, 0.0),
+        *batcher.add(0, Several(entries), b"", EPOCH, 0.0),
+        *batcher.add(0, b"0", b"", EPOCH, 0.0),
+        *batcher.seal(),
+    ]
+    assert sum(map(len, batches)) == 3
+    bodies = [batch.body_of(part) for batch in batches for part in batch.requests()]
+    assert all(len(body) <= FRAME + room for body in bodies)
+    assert b",".join(body[len(b'{"batch":[') : -len(b"]}")] for body in bodies) == b",".join(
+        (b"0", *entries, b"0")
+    )
+    for batch in batches:
+        parts = batch.requests()
+        assert [entry for part in parts for entry in part] == list(range(parts[-1].stop))
+        assert len(parts) == 1 or len(batch) == 1
+        assert batch.body_bytes == sum(len(batch.body_of(part)) for part in parts)
+        for part, following in pairwise(parts):
+            assert len(batch.body_of(range(part.start, following.start + 1))) > FRAME + room
 
 
 def test_batches_are_sealed_by_the_age_of_their_first_row() -> None:

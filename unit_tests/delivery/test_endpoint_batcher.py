@@ -83,20 +83,47 @@ def test_a_request_to_a_segment_has_at_most_a_thousand_ids() -> None:
 
 def test_few_batches_are_open_however_many_segments_there_are() -> None:
     """The oldest leave first."""
-    batcher = EndpointBatcher(1)
+    batcher = EndpointBatcher(1, max_open=16)
     batches = [batch for number in range(40) for batch in add(batcher, number, Row("a", number + 1))]
     assert [int(batch.lines[0]) for batch in batches] == list(range(24))
     assert batcher.seal(opened_before=-math.inf) == []
     assert len(batcher.seal(opened_before=30.0)) == 6
 
 
-def test_rows_settle_in_their_order_once_rows_join_keys() -> None:
-    """Pins rely on it."""
+def test_members_of_hundreds_of_segments_fill_requests() -> None:
+    """However they come interleaved, also with people."""
     batcher = EndpointBatcher(1)
-    rows = [Row("a", 0), Row("b", 1), Row("c", 0)]
-    batches = [batch for number, row in enumerate(rows) for batch in add(batcher, number, row, ("a", "b"))]
+    batches = []
+    for number in range(9_000):
+        batches += add(batcher, number, Row(f"p{number}", 0))
+        batches += add(batcher, number, Row(f"p{number}", number * 7 % 300 + 1))
     batches += batcher.seal()
-    assert [batch.lines for batch in batches] == [[b"0"], [b"1"], [b"2"]]
+    assert len(batches) == 301
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd"), st.integers(0, 3))),
+    data=st.data(),
+)
+def test_rows_settle_in_the_order_in_which_they_were_read(
+    rows: list[tuple[str, str, int]], data: st.DataObject
+) -> None:
+    """A batch settles no row that is in a later one, and all batches settle all rows; pins rely on it."""
+    batcher = EndpointBatcher(1, max_rows=4, max_open=3)
+    batches = []
+    for number, (one, other, segment) in enumerate(rows):
+        batches += add(batcher, number, Row(one, segment), (one, other))
+        if data.draw(st.integers(0, 9)) == 0:
+            batches += batcher.seal()
+    batches += batcher.seal()
+    settled = 0
+    delivered: set[int] = set()
+    for batch in batches:
+        assert batch.settled_rows is not None
+        delivered |= {int(line) for line in batch.lines}
+        settled += batch.settled_rows
+        assert delivered >= set(range(settled))
+    assert settled == len(rows)
 
 
 def test_an_ordinary_batcher_refuses_members() -> None:

@@ -16,7 +16,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS, object_order_key
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
 from tools.local_track_api.contract import check_entry
 from unit_tests.exact_json.raw_rows import raw_row
 from unit_tests.mapping.sending import Sending
@@ -137,7 +137,7 @@ def test_a_related_person_has_exactly_one_valid_identifier(identifiers: Row) -> 
     assert (found.reason, found.field) == ("invalid", "cio_relationships")
 
 
-def several(name: str, row: Row) -> list[Row]:
+def several(name: str, row: Row, targets: dict[str, DestinationObject] = DESTINATION_OBJECTS) -> list[Row]:
     """The entries of a row that is too large for one, which Customer.io would accept."""
     settings = AssemblySettings(
         identifier_kind=IDENTIFICATIONS["email"],
@@ -145,11 +145,10 @@ def several(name: str, row: Row) -> list[Row]:
         convert_timestamps=False,
         fresh_id=FreshIds(),
     )
-    outcome = Assembler(Stream("rows"), DESTINATION_OBJECTS[name], settings).assemble(raw_row(row), b"line")
+    outcome = Assembler(Stream("rows"), targets[name], settings).assemble(raw_row(row), b"line")
     assert isinstance(outcome, tuple)
     assert isinstance(outcome[1], Several)
-    entries: list[Row] = json.loads(b"[%b]" % outcome[1].joined)
-    assert len(entries) == outcome[1].parts
+    entries: list[Row] = [json.loads(entry) for entry in outcome[1].entries]
     for entry in entries:
         assert check_entry(entry, len(orjson.dumps(entry))) is None
     return entries
@@ -187,13 +186,27 @@ def test_attributes_that_fill_an_entry_leave_the_relationships_to_the_next() -> 
     assert (second["action"], len(second["cio_relationships"])) == ("add_relationships", 3)
 
 
-def test_what_no_number_of_entries_can_hold_rejects_the_row() -> None:
-    """Attributes larger than an entry, or more relationships than a request."""
-    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(10_000)]
-    assert rejection("person_identify", {**ADA, "cio_relationships": related}).reason == "too_large"
+def test_attributes_that_no_entry_can_hold_reject_the_row() -> None:
+    """Only relationships can be divided."""
     attributes = {f"a{number}": "x" * 900 for number in range(40)}
     row = {**ADA, **attributes, "cio_relationships": [TO_ACME]}
     assert rejection("person_identify", row).reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("targets", "more"),
+    [(UPDATES, {}), (DESTINATION_OBJECTS, {"_update": True}), (DESTINATION_OBJECTS, {"_update": " TRUE"})],
+)
+def test_further_entries_of_an_update_create_nobody(targets: dict[str, DestinationObject], more: Row) -> None:
+    """To add relationships would create the person, so they are updates too; attributes are sent once."""
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(2_000)]
+    row = {**ADA, "person_updated_at": 1_700_000_000, "plan": "pro", "cio_relationships": related, **more}
+    first, *others = several("person_identify", row, targets)
+    assert (first["attributes"], first["timestamp"]) == ({"plan": "pro", "_update": True}, 1_700_000_000)
+    for entry in others:
+        assert entry["action"] == "identify"
+        assert entry["attributes"] == {"_update": True}
+    assert [item for entry in (first, *others) for item in entry["cio_relationships"]] == related
 
 
 def test_events_keep_a_column_of_this_name_as_an_attribute() -> None:
@@ -248,8 +261,10 @@ def test_an_array_with_something_that_is_no_id_rejects_the_row(items: list[Any],
     """None of its relationships is sent."""
     found = rejection("person_relationship", {**ADA, "object_type_id": 1, "object_id": items})
     assert (found.reason, found.field) == (reason, "object_id")
+    assert ("object_id, item 2: " in found.message) == (len(items) == 2)
     found = rejection("object_relationship", {**ACME, "person_email": items})
     assert (found.reason, found.field) == (reason, "person_email")
+    assert ("person_email, item 2: " in found.message) == (len(items) == 2)
 
 
 @pytest.mark.parametrize(
