@@ -5,25 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from integration_tests.command_line import run_command
 from integration_tests.connector import (
     Connector,
-    catalog_of,
     config_for,
     cursors,
     record,
     run_connector,
-    stream,
     stream_state,
     wait_until,
 )
 from integration_tests.rejected_rows import CATALOG as REJECTED_CATALOG
 from integration_tests.rejected_rows import config as config_with_bucket
 from integration_tests.rejected_rows import fill
+from integration_tests.ways import WAYS, Target, configured, write
 
 if TYPE_CHECKING:
     from integration_tests.buckets import Bucket
@@ -35,37 +34,23 @@ ROWS = 300
 LEAST_SECONDS = (ROWS - 2 * RATE / 4) / RATE
 
 
-def lines(name: str = "users", column: str = "person_email") -> list[bytes]:
+USERS = Target("users", "person_identify", {"person_email": "mail"})
+CATALOG = configured("data activation", [USERS])[1]
+
+
+def lines(way: str = "data activation") -> list[bytes]:
     """A stream of people, and its state."""
-    rows = [record(name, {column: f"u{number}@example.com", "_seq": number}) for number in range(ROWS)]
-    return [*rows, stream_state(name, 1)]
+    column = USERS.column(way, "person_email")
+    rows = [record("users", {column: f"u{number}@example.com", "_seq": number}) for number in range(ROWS)]
+    return [*rows, stream_state("users", 1)]
 
 
-CATALOGS: dict[str, tuple[dict[str, Any], dict[str, Any], list[bytes]]] = {
-    "data activation": ({}, catalog_of(stream("users", "person_identify")), lines()),
-    "stream_mappings": (
-        {
-            "stream_mappings": [
-                {
-                    "stream_name": "users",
-                    "destination_object_name": "person_identify",
-                    "field_mappings": [{"source": "mail", "destination": "person_email"}],
-                }
-            ]
-        },
-        catalog_of(stream("users")),
-        lines(column="mail"),
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", CATALOGS)
-def test_a_sync_keeps_the_pace_through_lost_and_refused_requests(api: LocalTrackApi, kind: str) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_sync_keeps_the_pace_through_lost_and_refused_requests(api: LocalTrackApi, way: str) -> None:
     """Retries and halves of a refused request cost no time of their own, and each row arrives."""
     api.inject({"request": 2, "reset_after_apply": True}, {"request": 4, "status": 400})
-    config, catalog, rows = CATALOGS[kind]
     began_at = time.monotonic()
-    done = run_connector("write", config_for(api.url, max_rows_per_second=RATE, **config), catalog, rows)
+    done = write(way, api.url, [USERS], lines(way), max_rows_per_second=RATE)
     assert time.monotonic() - began_at > LEAST_SECONDS
     assert (done.exit_code, done.errors, cursors(done.states)) == (0, [], [1])
     assert len(api.world.profiles()) == ROWS
@@ -79,7 +64,6 @@ def test_the_source_waits_instead_of_rows_in_memory(api: LocalTrackApi) -> None:
         record("users", {"person_email": f"u{number}@example.com", "bio": "x" * 900})
         for number in range(20_000)
     ]
-    catalog = catalog_of(stream("users", "person_identify"))
     content = memoryview(b"\n".join(rows))
     written = 0
 
@@ -89,7 +73,7 @@ def test_the_source_waits_instead_of_rows_in_memory(api: LocalTrackApi) -> None:
             written += os.write(stdin.fileno(), content[written : written + 65_536])
         return bool(api.report()["accepted"] > 20)
 
-    with Connector("write", config_for(api.url, max_rows_per_second=20), catalog) as connector:
+    with Connector("write", config_for(api.url, max_rows_per_second=20), CATALOG) as connector:
         assert connector.process.stdin is not None
         stdin = connector.process.stdin
         os.set_blocking(stdin.fileno(), False)
@@ -102,10 +86,9 @@ def test_the_source_waits_instead_of_rows_in_memory(api: LocalTrackApi) -> None:
 
 def test_a_dry_run_keeps_no_pace_and_counts_the_requests_of_the_real_sync(api: LocalTrackApi) -> None:
     """Batches are small, so there are many."""
-    catalog = catalog_of(stream("users", "person_identify"))
     config = config_for(api.url, max_rows_per_second=4)
     began_at = time.monotonic()
-    done = run_connector("write", config, catalog, lines(), arguments=["--dry-run"])
+    done = run_connector("write", config, CATALOG, lines(), arguments=["--dry-run"])
     assert time.monotonic() - began_at < ROWS / 4
     assert any(f"the sync would make {ROWS} requests" in line for line in done.logs)
 
@@ -126,11 +109,6 @@ def test_a_replay_keeps_the_pace(api: LocalTrackApi, bucket: Bucket) -> None:
 @pytest.mark.parametrize("value", [-1, 0.5, "fast"])
 def test_a_limit_that_is_no_number_of_rows_is_refused(api: LocalTrackApi, value: object) -> None:
     """Before the first row, with the key named."""
-    done = run_connector(
-        "write",
-        config_for(api.url, max_rows_per_second=value),
-        catalog_of(stream("users", "person_identify")),
-        lines(),
-    )
+    done = run_connector("write", config_for(api.url, max_rows_per_second=value), CATALOG, lines())
     assert "max_rows_per_second" in done.failure("config_error")
     assert api.report()["requests"] == {}

@@ -21,6 +21,7 @@ from integration_tests.connector import (
     stream_state,
     wait_until,
 )
+from integration_tests.ways import WAYS, Target, configured, write
 
 if TYPE_CHECKING:
     from integration_tests.buckets import Bucket
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
 PEOPLE = 300
 PADDING = {f"padding_{number}": "x" * 900 for number in range(5)}
-CATALOG = catalog_of(
-    stream("people", "person_identify", sync_id=3), stream("companies", "object_identify", sync_id=3)
-)
+TARGETS = [
+    Target("people", "person_identify", {"person_email": "mail"}, {"sync_id": 3}),
+    Target("companies", "object_identify", more={"sync_id": 3}),
+]
+CATALOG = configured("data activation", TARGETS)[1]
 
 
 def to_object(number: int) -> dict[str, Any]:
@@ -57,30 +60,13 @@ def lines(column: str = "person_email") -> list[bytes]:
     return [*rows, stream_state("people", 1)]
 
 
-MAPPED = {
-    "stream_mappings": [
-        {
-            "stream_name": "people",
-            "destination_object_name": "person_identify",
-            "field_mappings": [{"source": "mail", "destination": "person_email"}],
-        }
-    ]
-}
-
-
-@pytest.mark.parametrize("kind", ["data activation", "stream_mappings"])
+@pytest.mark.parametrize("way", WAYS)
 def test_each_person_has_their_relationships_despite_lost_and_refused_requests(
-    api: LocalTrackApi, kind: str
+    api: LocalTrackApi, way: str
 ) -> None:
     """A lost answer, a request refused as a whole, and a state that is acknowledged at the end."""
     api.inject({"request": 1, "reset_after_apply": True}, {"request": 3, "status": 400})
-    if kind == "stream_mappings":
-        done = run_connector(
-            "write", config_for(api.url, **MAPPED), catalog_of(stream("people")), lines("mail")
-        )
-    else:
-        done = run_connector("write", config_for(api.url), CATALOG, lines())
-    check_world(api, done)
+    check_world(api, write(way, api.url, TARGETS, lines(TARGETS[0].column(way, "person_email"))))
 
 
 def check_world(api: LocalTrackApi, done: Finished) -> None:
@@ -150,14 +136,31 @@ def test_rejected_rows_are_stored_and_replayed(api: LocalTrackApi, bucket: Bucke
 def test_a_row_with_thousands_of_relationships_is_one_row(api: LocalTrackApi) -> None:
     """It takes several entries; a lost answer, a refused request and a state treat it as any other row."""
     api.inject({"request": 1, "reset_after_apply": True}, {"request": 2, "status": 400})
-    related = [to_object(number) for number in range(3_000)]
+    related = [to_object(number) for number in range(20_000)]
     rows = [record("people", {"person_email": f"u{number}@example.com"}) for number in range(3)]
     rows.insert(1, record("people", {"person_email": "big@example.com", "cio_relationships": related}))
     rows.append(stream_state("people", 1))
     done = run_connector("write", config_for(api.url, max_concurrent_requests=1), CATALOG, rows)
     assert (done.exit_code, done.errors) == (0, [])
     assert done.states[0]["destinationStats"] == {"recordCount": 4.0, "rejectedRecordCount": 0.0}
+    assert len(api.world.relationships) == 20_000
+    # Far more than a request holds.
+    assert api.report()["requests"]["batch"] > 4
+
+
+def test_an_update_with_thousands_of_relationships_creates_nobody(api: LocalTrackApi) -> None:
+    """Further entries are updates as the first one is; people who exist get all of them."""
+    run_connector("write", config_for(api.url), CATALOG, [record("people", {"person_email": "a@b.c"})])
+    related = [to_object(number) for number in range(3_000)]
+    rows = [
+        record("people", {"person_email": who, "cio_relationships": related}) for who in ("a@b.c", "x@b.c")
+    ]
+    catalog = catalog_of(stream("people", "person_identify", destination_sync_mode="update"))
+    done = run_connector("write", config_for(api.url), catalog, rows)
+    assert (done.exit_code, done.errors) == (0, [])
+    assert {person for person, _ in api.world.relationships} == {"email:a@b.c"}
     assert len(api.world.relationships) == 3_000
+    assert [person.attributes for person in api.world.profiles()] == [{}]
 
 
 def test_a_row_of_several_entries_is_rejected_once(api: LocalTrackApi) -> None:
