@@ -1,6 +1,6 @@
 """The limits that this machine sets to the process: memory, threads and descriptors, and what their end looks like.
 
-Imports nothing of the package, as every error of last resort asks here first whether it is no bug at all.
+Imports next to nothing of the package, as every error of last resort asks here first whether it is no bug at all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import resource
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from destination_customerio.causes import chain_of
 
 _MIB = 1 << 20
 # Version 1 of cgroups has no word for "unlimited", but a number near 2**63.
@@ -29,6 +31,11 @@ class Exceeded(NamedTuple):
 
     cause: str
     remedy: str
+
+    @property
+    def clause(self) -> str:
+        """The cause as half a sentence."""
+        return self.cause[0].lower() + self.cause[1:].removesuffix(".")
 
     def sentences(self, meaning: str) -> str:
         """A message; `meaning` says what this means for the rows."""
@@ -86,9 +93,13 @@ def _lines(path: Path) -> list[str]:
 
 
 def exceeded_limit(error: BaseException, cgroup: Cgroup | None = None) -> Exceeded | None:
-    """The limit that an exception stems from; None if it stems from none."""
+    """The limit that an exception, or one that it was made from, stems from; None if it stems from none."""
     group = cgroup or Cgroup()
-    number = getattr(error, "errno", None)
+    return next(filter(None, (_limit_behind(link, group) for link in chain_of(error))), None)
+
+
+def _limit_behind(error: BaseException, group: Cgroup) -> Exceeded | None:
+    number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, MemoryError) or number == errno.ENOMEM or _is_unmapped(error):
         return out_of_memory(group)
     if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):

@@ -26,24 +26,31 @@ from integration_tests.connector import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 CATALOG = catalog_of(stream("users", "person_identify"))
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def write(folder: Path, config: dict[str, Any], lines: list[bytes], limit: str) -> Finished:
-    """Run `write` in a shell that sets a limit first."""
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "catalog.json").write_text(json.dumps(CATALOG))
-    done = subprocess.run(
-        ["sh", "-c", f"{limit} && exec {SCRIPT} write --config config.json --catalog catalog.json"],  # noqa: S607
+def run(folder: Path, command: str, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a command in a shell."""
+    return subprocess.run(
+        ["sh", "-c", command],  # noqa: S607
         cwd=folder,
-        input=b"\n".join([*lines, b""]),
+        input=text,
         capture_output=True,
         timeout=PATIENCE_SECONDS,
         check=False,
     )
+
+
+def write(folder: Path, config: dict[str, Any], lines: list[bytes], limit: str) -> Finished:
+    """Run `write` in a shell that sets a limit first."""
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "catalog.json").write_text(json.dumps(CATALOG))
+    command = f"{limit} && exec {SCRIPT} write --config config.json --catalog catalog.json"
+    done = run(folder, command, b"\n".join([*lines, b""]))
     messages = [json.loads(line) for line in done.stdout.splitlines()]
     return Finished(messages, done.returncode, done.stderr.decode())
 
@@ -60,6 +67,9 @@ def test_a_limit_that_leaves_no_room_ends_the_sync_before_its_first_row(
     message = write(tmp_path, config_for(api.url), lines, limit).failure("config_error")
     assert words in message
     assert api.world.profiles() == []
+    checked = run(tmp_path, f"{limit} && exec {SCRIPT} check --config config.json")
+    status = json.loads(checked.stdout)["connectionStatus"]
+    assert (status["status"], words in status["message"]) == ("FAILED", True)
 
 
 def test_few_descriptors_are_enough(api: LocalTrackApi, tmp_path: Path) -> None:
@@ -69,16 +79,32 @@ def test_few_descriptors_are_enough(api: LocalTrackApi, tmp_path: Path) -> None:
     assert (done.exit_code, done.errors, cursors(done.states)) == (0, [], [1])
 
 
+def test_too_few_threads_for_a_bucket_are_no_bug(api: LocalTrackApi, bucket: Bucket, tmp_path: Path) -> None:
+    """Whatever of `rejected` needs the next thread, the message names the limit."""
+    for number in range(20):
+        key = f"customerio/rejected/42/users/2026_11_24_{number}_0.jsonl"
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b'{"_airbyte_data":{}}\n')
+    config = config_for(api.url, object_storage_config=bucket.config())
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for threads in (2, 3, 4):
+        with cgroup("pids", "pids.max", "pids.max", threads) as folder:
+            command = f"echo $$ > {folder}/cgroup.procs && exec {SCRIPT} rejected --config config.json"
+            done = run(tmp_path, command)
+        assert done.returncode == 1
+        assert b"could not start another thread; its limit is" in done.stderr
+        assert f"{threads} in its container or cgroup (pids.max)".encode() in done.stderr
+
+
 @contextlib.contextmanager
-def memory_cgroup(limit_bytes: int) -> Iterator[Path]:
-    """A control group with a memory limit; skips where none can be made."""
-    is_version_1 = (CGROUPS / "memory").is_dir()
-    folder = CGROUPS / ("memory" if is_version_1 else "") / f"connector-{uuid4().hex}"
+def cgroup(controller: str, version_1: str, version_2: str, limit: int) -> Iterator[Path]:
+    """A control group with a limit; skips where none can be made."""
+    is_version_1 = (CGROUPS / controller).is_dir()
+    folder = CGROUPS / (controller if is_version_1 else "") / f"connector-{uuid4().hex}"
     try:
         folder.mkdir()
-        (folder / ("memory.limit_in_bytes" if is_version_1 else "memory.max")).write_text(str(limit_bytes))
+        (folder / (version_1 if is_version_1 else version_2)).write_text(str(limit))
     except OSError as error:
-        pytest.skip(f"This user can't make a control group with a memory limit ({error.strerror}).")
+        pytest.skip(f"This user can't make a control group with a limit ({error.strerror}).")
     try:
         yield folder
     finally:
@@ -88,7 +114,7 @@ def memory_cgroup(limit_bytes: int) -> Iterator[Path]:
 def test_a_sync_that_is_killed_for_its_memory_says_so(api: LocalTrackApi, tmp_path: Path) -> None:
     """The kernel kills the child, and the parent names the limit."""
     line = record("users", {"person_email": "a@b.c", "x": "x" * 60_000_000})
-    with memory_cgroup(80 << 20) as folder:
+    with cgroup("memory", "memory.limit_in_bytes", "memory.max", 80 << 20) as folder:
         done = write(tmp_path, config_for(api.url), [line], f"echo $$ > {folder}/cgroup.procs")
     message = done.failure("system_error")
     assert "ran out of memory; its limit is 80 MiB" in message

@@ -7,6 +7,11 @@ import resource
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
+from botocore.exceptions import EndpointConnectionError
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from destination_customerio.errors import unexpected
 from destination_customerio.machine_limits import (
@@ -117,6 +122,24 @@ def test_threads_and_processes_name_their_limit(limited: Cgroup) -> None:
     assert thread is not None
     for cause in (thread.cause, unstartable(limited).cause):
         assert "40 in its container or cgroup (pids.max)" in cause
+
+
+def test_a_limit_is_recognized_in_the_errors_that_libraries_make_of_it(limited: Cgroup) -> None:
+    """They would be taken for a network that is down, or for a bug."""
+    files = OSError(errno.EMFILE, "Too many open files")
+    urllib3_error = NewConnectionError(HTTPConnection("store.example"), "failed")
+    urllib3_error.__cause__ = files
+    wrapped = {
+        "requests": requests.ConnectionError(
+            MaxRetryError(HTTPConnectionPool("store.example"), "/", urllib3_error)
+        ),
+        "boto3": EndpointConnectionError(endpoint_url="https://store.example", error=urllib3_error),
+    }
+    for library, error in wrapped.items():
+        found = exceeded_limit(error, limited)
+        assert found, library
+        assert "too many files open" in found.cause
+    assert exceeded_limit(requests.ConnectionError("no"), limited) is None
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def read_catalog(path: Path) -> list[Stream]:
         text = path.read_bytes()
     except OSError as error:
         raise ProtocolError(
-            f"The catalog file could not be read ({type(error).__name__}). Nothing was written. "
+            f"The catalog file could not be read ({error.strerror}). Nothing was written. "
             "Check the path given with --catalog, and that the container can read it."
         ) from None
     return parse_catalog(text)

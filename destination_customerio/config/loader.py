@@ -61,7 +61,7 @@ def read_raw_config(path: Path) -> JsonObject:
         text = path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"The configuration file could not be read ({type(error).__name__}). {_NOTHING_WRITTEN} "
+            f"The configuration file could not be read ({error.strerror}). {_NOTHING_WRITTEN} "
             "Check the path passed to --config, and that the container can read the file."
         ) from None
     raw = parse_object(text.removeprefix(BOM_UTF8))

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from destination_customerio.causes import chain_of
 from destination_customerio.dead_letters.aws_environment import (
     CA_BUNDLES,
     ENDPOINTS,
@@ -39,11 +40,11 @@ from destination_customerio.dead_letters.s3_faults import (
     Step,
     StepFailedError,
     cause_of,
-    chain_of,
     fault_of,
 )
 from destination_customerio.dead_letters.s3_route import bucket_route
-from destination_customerio.errors import ConfigError, SyncError, unexpected
+from destination_customerio.errors import ConfigError, SyncError, TransientError, unexpected
+from destination_customerio.machine_limits import exceeded_limit
 from destination_customerio.network.failures import explain_failure
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def explain(
     cause = cause_of(error)
     if isinstance(cause, SyncError):
         return cause
+    if limit := exceeded_limit(error):
+        return TransientError(_sentences(failed, limit.clause, meaning, limit.remedy))
     if isinstance(cause, ClientError):
         explanation = (
             _explanation_for_credentials(cause)

@@ -12,6 +12,8 @@ import ssl
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from destination_customerio.causes import chain_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -253,22 +255,3 @@ def _is_raised_by_tls(error: BaseException) -> bool:
             return True
         place = place.tb_next
     return False
-
-
-def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it was made of: botocore and urllib3 keep the original in different places."""
-    seen: set[int] = set()
-    pending: list[object] = [error]
-    while pending:
-        part = pending.pop(0)
-        if not isinstance(part, BaseException) or id(part) in seen:
-            continue
-        seen.add(id(part))
-        yield part
-        pending += [
-            part.__cause__,
-            part.__context__,
-            getattr(part, "reason", None),
-            getattr(part, "kwargs", {}).get("error"),
-            *part.args,
-        ]

@@ -16,10 +16,12 @@ import ssl
 import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
+from destination_customerio.causes import chain_of
 from destination_customerio.errors import ConfigError, SyncError, TransientError
+from destination_customerio.machine_limits import exceeded_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from destination_customerio.network.route import Route
 
@@ -59,7 +61,9 @@ def explain_failure(error: BaseException, route: Route, peer: str) -> Failure | 
         route: the route of the request
         peer: what the connection was for, such as `the Track API`
     """
-    links = list(_chain(error))
+    if limit := exceeded_limit(error):
+        return Failure(TransientError, limit.clause, limit.remedy)
+    links = list(chain_of(error))
     if route.proxy is not None and _failed_at_the_proxy(links):
         return _of_proxy(links, f"the proxy in {route.proxy.variable}", route.proxy.variable, peer)
     through = f", through the proxy in {route.proxy.variable}" if route.proxy else ""
@@ -221,24 +225,3 @@ def _is_timeout(link: BaseException) -> bool:
 def _is_from(link: BaseException, *functions: str) -> bool:
     """Whether an exception was raised in a function of this name, or below it."""
     return any(frame.f_code.co_name in functions for frame, _ in traceback.walk_tb(link.__traceback__))
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that it was made from, each once."""
-    pending: list[BaseException] = [error]
-    seen: set[int] = set()
-    while pending:
-        link = pending.pop(0)
-        if id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        boto = getattr(link, "kwargs", None)
-        parts = (
-            getattr(link, "reason", None),
-            boto.get("error") if isinstance(boto, dict) else None,
-            *link.args,
-            link.__cause__,
-            link.__context__,
-        )
-        pending += [part for part in parts if isinstance(part, BaseException)]
