@@ -41,6 +41,7 @@ def _report(kind: type[BaseException], error: BaseException | None, trace: Trace
     if issubclass(kind, SystemExit):  # how a thread ends itself
         return
     report = unexpected((error or kind()).with_traceback(trace))
-    # Stderr may be closed too.
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    if sys.stderr is None:  # it was closed before the start; print() would take stdout instead
+        return
+    with contextlib.suppress(OSError, ValueError):
         print(f"{report} ({report.internal_message})", file=sys.stderr, flush=True)

@@ -79,10 +79,10 @@ class Rejection(Exception):  # noqa: N818 - the protocol's own term: rejectedRec
         return Rejection(self.reason, source, message)
 
 
-_SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later rows will be sent again."
+SYNC_RESUMES = "Rows before the last acknowledged state are delivered; later rows will be sent again."
 
 
-def unexpected(error: BaseException, meaning: str = _SYNC_RESUMES) -> SyncError:
+def unexpected(error: BaseException, meaning: str = SYNC_RESUMES) -> SyncError:
     """The error for an unexpected exception: the machine's limit behind it, or its type and where it was raised.
 
     Never its text.

@@ -23,15 +23,17 @@ Broken()""",
 }
 
 
+_START = (
+    "import logging, threading, warnings\n"
+    "from destination_customerio.crash_reports import without_foreign_text\n"
+    "SECRET = 'c4' + 'nary'\n"
+    "without_foreign_text()\n"
+)
+
+
 def stderr_of(program: str) -> str:
     """What a program writes to stderr."""
-    start = (
-        "import logging, threading, warnings\n"
-        "from destination_customerio.crash_reports import without_foreign_text\n"
-        "SECRET = 'c4' + 'nary'\n"
-        "without_foreign_text()\n"
-    )
-    command = [sys.executable, "-W", "always", "-c", start + program]
+    command = [sys.executable, "-W", "always", "-c", _START + program]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr  # noqa: S603
 
 
@@ -61,3 +63,10 @@ def test_loggers_of_libraries_and_warnings_print_nothing(program: str) -> None:
 def test_a_thread_that_exits_is_no_error() -> None:
     """Nothing is reported."""
     assert stderr_of("threading.Thread(target=lambda: exit(3)).start()") == ""
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS.keys())
+def test_without_a_stderr_nothing_gets_to_stdout(program: str) -> None:
+    """Stdout is for documents and messages."""
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", _START + program]
+    assert subprocess.run(command, capture_output=True, check=False).stdout == b""  # noqa: S603

@@ -7,16 +7,15 @@ pipe then fills, and the source waits.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
-import os
+import select
 import sys
 import threading
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from destination_customerio.errors import ProtocolError, SyncError, unexpected
+from destination_customerio.errors import SYNC_RESUMES, ProtocolError, SyncError, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,13 +133,15 @@ def _chunks(descriptor: int) -> Iterator[bytes]:
     buffer = memoryview(bytearray(CHUNK_BYTES))
     file = io.FileIO(descriptor, closefd=False)
     while (size := file.readinto(buffer)) != 0:
-        if size is None:  # non-blocking and currently empty, which is not the end of the input
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        yield bytes(buffer[:size])
+        if size is None:
+            # The flag is not ours to clear: whoever set it shares the descriptor.
+            select.select((descriptor,), (), ())
+        else:
+            yield bytes(buffer[:size])
 
 
 def _unreadable(error: OSError) -> ProtocolError:
     return ProtocolError(
-        f"The input could not be read to the end ({error.strerror}). Rows before the last acknowledged state are "
-        "delivered; later rows will be sent again. Check what is connected to the connector's standard input."
+        f"The input could not be read to the end ({error.strerror}). {SYNC_RESUMES} Check what is connected to the "
+        "connector's standard input."
     )
