@@ -33,8 +33,7 @@ def run() -> NoReturn:
     """The entry point of the console script `destination-customerio`."""
     without_foreign_text()
     arguments = sys.argv[1:]
-    is_text = any(argument in _TEXT_COMMANDS for argument in arguments[:1])
-    supervise(lambda: main(arguments), _say if is_text else _trace)
+    supervise(lambda: main(arguments), _say if _prints_text(arguments) else _trace)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,7 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     parsed = _parse_or_show(arguments)
     if parsed is None:
         return 0
-    _on_signal(_exit)
+    # Signals keep their default until a command handles them, as there is nothing to finish before: the process ends at
+    # once, whatever it is doing. An exception that a handler raised could get lost in a library, or be taken for its error.
     if parsed.command in _TEXT_COMMANDS:
         from destination_customerio.replay.commands import run_rejected_command
 
@@ -56,6 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     from destination_customerio.commands import run_airbyte_command
 
     return run_airbyte_command(parsed, _on_signal)
+
+
+def _prints_text(arguments: Sequence[str]) -> bool:
+    """Whether a command prints no protocol messages, as far as that can be known without parsing its arguments."""
+    is_dry_run = "--dry-run" in arguments and ("--json" in arguments or os.isatty(STDOUT))
+    return is_dry_run or any(argument in _TEXT_COMMANDS for argument in arguments[:1])
 
 
 def _write_by_descriptor() -> None:
@@ -183,7 +189,3 @@ def _on_signal(act: Callable[[int], object]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
-
-
-def _exit(signal_number: int) -> NoReturn:
-    raise SystemExit(128 + signal_number)

@@ -79,6 +79,13 @@ class DescriptorWriter(io.RawIOBase):
         return os.isatty(self._descriptor)
 
 
+def restore_terminal(patience_seconds: float = 1.0) -> None:
+    """Clear the line and show the cursor, if stdout is a terminal: a bar that was cut off leaves it hidden."""
+    with contextlib.suppress(OSError, ValueError):
+        if os.isatty(STDOUT) and select.select((), (STDOUT,), (), patience_seconds)[1]:
+            os.write(STDOUT, b"\r\x1b[2K\x1b[?25h")
+
+
 def say_on_stderr(text: str, patience_seconds: float = 1.0) -> None:
     """Write a line to stderr; if it is closed, full or stuck for so long, there is nobody left to say that to."""
     with contextlib.suppress(OSError, ValueError):

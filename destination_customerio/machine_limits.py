@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import resource
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ _OWN_DESCRIPTORS = 32
 _OWN_ADDRESS_SPACE = 192 * _MIB
 _ADDRESS_SPACE_OF_THREAD = 72 * _MIB
 _MORE_MEMORY = "Provide more memory."
+_WHO_ENDED_IT = "Check who or what ended it."
 _FEWER_LANES = "Raise the limit, or lower max_concurrent_requests."
 
 
@@ -122,14 +124,18 @@ def unstartable(cgroup: Cgroup | None = None) -> Exceeded:
     return Exceeded(f"The connector could not start its process{limits}.", "Raise the limit.")
 
 
-def killed(cgroup: Cgroup | None = None) -> Exceeded:
-    """A process was killed by SIGKILL."""
+def killed(number: int, cgroup: Cgroup | None = None) -> Exceeded:
+    """A process was killed by a signal that it did not cause itself."""
     group = cgroup or Cgroup()
+    if number != signal.SIGKILL:
+        return Exceeded(
+            f"The connector was killed by another process ({_signal_name(number)}).", _WHO_ENDED_IT
+        )
     if group.killed_for_memory():
         return out_of_memory(group)
     return Exceeded(
         "The connector was killed (SIGKILL) by another process, or because the machine ran out of memory.",
-        "Check who or what ended it.",
+        _WHO_ENDED_IT,
     )
 
 
@@ -182,6 +188,11 @@ def too_small(lanes: int) -> Exceeded | None:
 def spare_descriptors() -> int:
     """How many temporary files may be open at once besides everything else."""
     return max(1, descriptor_limit() // 2 - _OWN_DESCRIPTORS // 2)
+
+
+def _signal_name(number: int) -> str:
+    # Most real-time signals have a number only.
+    return signal.Signals(number).name if number in tuple(signal.Signals) else f"signal {number}"
 
 
 def _is_unmapped(error: BaseException) -> bool:

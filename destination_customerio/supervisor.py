@@ -6,7 +6,7 @@ enormous line, which holds up every other thread too. The parent does nothing bu
 signals on, and kills the child if that has not ended by itself when time is up.
 
 The child also dies with its parent, as a sync that was killed must send nothing more; and where Linux kills the child for
-its memory, the parent is left to say so.
+its memory, the parent is left to say so. If the child was showing a bar, the parent gives the terminal its cursor back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from destination_customerio.descriptors import NOTHING_IS_LOST, fill_missing, say_on_stderr
+from destination_customerio.descriptors import NOTHING_IS_LOST, fill_missing, restore_terminal, say_on_stderr
 from destination_customerio.errors import SyncError, unexpected
 from destination_customerio.machine_limits import crashed, killed, out_of_memory, unstartable
 
@@ -29,9 +29,21 @@ if TYPE_CHECKING:
 # Platforms kill after ten seconds; commands end by themselves after at most 9.5.
 GRACE_SECONDS = 9.75
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Raised by the process itself, as a rule; all others are sent by another.
+_FAULTS = (
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGABRT,
+    signal.SIGILL,
+    signal.SIGFPE,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+)
 _PR_SET_PDEATHSIG = 1
 # With which a child that can't say so itself leaves that to its parent; no command's own exit code.
 _OUT_OF_MEMORY = 71
+# Exit codes from here on name the signal that ended the command, as shells have it.
+_SIGNAL_BASE = 128
 
 # Of the process that was started, which is the one that people know; set in the child.
 _supervisor_id: int | None = None
@@ -85,10 +97,12 @@ class _Parent:
         """Wait for the child's end; returns the exit code."""
         _, status = os.waitpid(self._child, 0)
         exit_code = os.waitstatus_to_exitcode(status)
+        if self._signal or not 0 <= exit_code < _SIGNAL_BASE:
+            restore_terminal()
         if exit_code >= 0 and exit_code != _OUT_OF_MEMORY:
             return exit_code
         if self._signal or -exit_code in _SIGNALS:
-            return 128 + (self._signal or -exit_code)
+            return _SIGNAL_BASE + (self._signal or -exit_code)
         report(_death(exit_code))
         return 1
 
@@ -102,11 +116,12 @@ class _Parent:
     def _end(self, *_: object) -> NoReturn:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGKILL)
+        restore_terminal()
         say_on_stderr(
             f"The command has not ended in time after a signal, so it was killed. {NOTHING_IS_LOST}"
         )
         # Its memory may take longer to free than there is time; it does nothing any more.
-        os._exit(128 + (self._signal or 0))
+        os._exit(_SIGNAL_BASE + (self._signal or 0))
 
 
 def _run_child(work: Callable[[], int], parent: int) -> NoReturn:
@@ -156,8 +171,8 @@ def _death(exit_code: int) -> SyncError:
     number = -exit_code
     if exit_code == _OUT_OF_MEMORY:
         exceeded = out_of_memory()
-    elif number == signal.SIGKILL:
-        exceeded = killed()
-    else:
+    elif number in _FAULTS:
         exceeded = crashed(signal.Signals(number).name)
+    else:
+        exceeded = killed(number)
     return SyncError(exceeded.sentences(NOTHING_IS_LOST), f"child ended with {exit_code}")

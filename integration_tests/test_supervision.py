@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -120,14 +121,79 @@ def test_a_child_dies_with_its_parent() -> None:
         wait_until(lambda: not is_running(child))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_child_that_was_killed_is_reported(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "was killed (SIGKILL) by another process"),
+        (signal.SIGHUP, "was killed by another process (SIGHUP)"),
+        (signal.SIGRTMIN + 3, f"was killed by another process (signal {signal.SIGRTMIN + 3})"),
+        (signal.SIGSEGV, "crashed (SIGSEGV)"),
+    ],
+)
+def test_a_child_that_was_killed_is_reported(number: int, words: str) -> None:
     """By its parent, as it can't say so itself."""
     with stuck() as process:
         os.kill(child_of(process), number)
         assert process.wait(PATIENCE_SECONDS) == 1
         assert process.stderr is not None
-        assert number.name.encode() in process.stderr.read()
+        assert words in process.stderr.read().decode()
+
+
+@pytest.mark.parametrize("victim", ["parent", "child"])
+def test_a_terminal_gets_its_cursor_back_from_the_parent(victim: str) -> None:
+    """A child that is killed while it shows a bar can't show the cursor again."""
+    outer, inner = pty.openpty()
+    hide = _STUCK.replace("def work():", 'def work():\n    os.write(1, b"\\x1b[?25l")')
+    with subprocess.Popen([sys.executable, "-c", hide], cwd=ROOT, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        sent = b""
+        while b"\n" not in sent:
+            sent += os.read(outer, 1_000)
+        child = int(sent.removeprefix(b"\x1b[?25l"))
+        os.kill(*((process.pid, signal.SIGTERM) if victim == "parent" else (child, signal.SIGKILL)))
+        process.wait(PATIENCE_SECONDS)
+        shown = os.read(outer, 10_000)
+    os.close(outer)
+    assert shown.startswith(b"\r\x1b[2K\x1b[?25h")
+
+
+# Imports that swallow every exception while they wait, as finalizers and callbacks of libraries do.
+_SWALLOWING_IMPORTS = """
+import sys, time
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("destination_customerio.") and name.endswith(".commands"):
+            open(__file__ + ".waiting", "w").close()
+            try:
+                time.sleep(600)
+            except BaseException:
+                pass
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("command", ["spec", "check", "discover", "write", "rejected", "replay"])
+def test_a_signal_at_the_start_ends_a_command_at_once(
+    command: str,
+    number: signal.Signals,
+    exit_code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    api: LocalTrackApi,
+) -> None:
+    """No library can swallow it, or make an error of its own of it, as there is nothing to finish yet."""
+    (tmp_path / "sitecustomize.py").write_text(_SWALLOWING_IMPORTS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    config = None if command == "spec" else config_for(api.url)
+    catalog = CATALOG if command in ("write", "replay") else None
+    with Connector(command, config, catalog) as connector:
+        wait_until((tmp_path / "sitecustomize.py.waiting").exists)
+        connector.signal(number)
+        done = connector.wait()
+    assert (done.exit_code, done.lines, done.stderr) == (exit_code, [], "")
 
 
 def test_a_killed_sync_ends_with_a_trace(api: LocalTrackApi) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import resource
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,9 +105,10 @@ def test_a_killed_process_is_only_blamed_on_memory_if_the_kernel_says_so(
     limited: Cgroup, tmp_path: Path
 ) -> None:
     """Somebody else may have killed it."""
-    assert "256 MiB" in killed(limited).cause
+    assert "256 MiB" in killed(signal.SIGKILL, limited).cause
+    assert "(SIGHUP)" in killed(signal.SIGHUP, limited).cause
     (tmp_path / "mount/pod/sync/memory.events").write_text("oom_kill 0\n")
-    assert "(SIGKILL)" in killed(limited).cause
+    assert "(SIGKILL)" in killed(signal.SIGKILL, limited).cause
 
 
 def test_a_crash_names_the_memory_limit_if_there_is_one(limited: Cgroup, tmp_path: Path) -> None:

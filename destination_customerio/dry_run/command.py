@@ -16,9 +16,9 @@ from destination_customerio.dry_run.console import JsonView, TerminalView, View
 from destination_customerio.dry_run.input_limit import RowLimit
 from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDeadLetters, StreamSamples
 from destination_customerio.dry_run.summary import DryRunSummary
-from destination_customerio.errors import ProtocolError
+from destination_customerio.errors import SYNC_RESUMES, ProtocolError
 from destination_customerio.ledger import Ledger
-from destination_customerio.reports.file import opened_report
+from destination_customerio.reports.file import report_file
 from destination_customerio.reports.page import dry_run_page
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
@@ -75,16 +75,16 @@ def dry_run(parsed: argparse.Namespace, view: View, on_signal: OnSignal) -> int:
     """
     config, streams = read_config(parsed.config, os.environ), read_catalog(parsed.catalog)
     options = DryRunOptions(parsed.sample or view.default_sample, parsed.show_values, parsed.limit_rows)
-    with opened_report(parsed.report) as report:
-        try:
-            summary, signal_number = observe(config, streams, options, view, on_signal)
-        except ProtocolError as error:
-            raise _nothing_delivered(error) from None
-        document = summary.to_json()
-        view.show(document)
-        if report:
-            report.write(dry_run_page(document))
-            view.info(f"Report: {parsed.report}")
+    report = report_file(parsed.report)
+    try:
+        summary, signal_number = observe(config, streams, options, view, on_signal)
+    except ProtocolError as error:
+        raise _nothing_delivered(error) from None
+    document = summary.to_json()
+    view.show(document)
+    if report:
+        report.write(dry_run_page(document))
+        view.info(f"Report: {parsed.report}")
     return 128 + signal_number if signal_number else 0
 
 
@@ -143,6 +143,7 @@ def observe(
 
 
 def _nothing_delivered(error: ProtocolError) -> ProtocolError:
-    """The error of a broken line as it is true of a dry run."""
+    """The error of a broken line or input as it is true of a dry run."""
     text = str(error).replace(CONSEQUENCE, f"{_NOTHING_WAS_SENT} A sync would fail at this line.")
+    text = text.replace(SYNC_RESUMES, f"{_NOTHING_WAS_SENT} A sync would fail in the same way.")
     return ProtocolError(text, error.internal_message)

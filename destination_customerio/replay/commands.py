@@ -20,8 +20,9 @@ from destination_customerio.config.storage import S3Storage
 from destination_customerio.config.stream_mappings import mapped_columns
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.delivery.breaker import BreakerLimits
+from destination_customerio.descriptors import say_on_stderr
 from destination_customerio.errors import ConfigError
-from destination_customerio.replay.console import open_view, say_aside, say_last, show_summary
+from destination_customerio.replay.console import open_view, say_aside, show_summary
 from destination_customerio.replay.deadline import Deadline
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.filters import Filters
@@ -30,7 +31,7 @@ from destination_customerio.replay.record_message import replay_event_id
 from destination_customerio.replay.replay import Replay
 from destination_customerio.replay.report import closing_lines
 from destination_customerio.replay.summary import summarize
-from destination_customerio.reports.file import opened_report
+from destination_customerio.reports.file import report_file
 from destination_customerio.reports.page import rejected_page, replay_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
 # After a signal: eight for the rows in flight (`sync/pipeline.py`), and less than ten, after which platforms kill.
 _STOP_SECONDS = 9.0
-_LEAVE_SECONDS = 1.0
 # A block may be as large as the largest row, and reading is no slower than sending.
 _BLOCKS_WAITING = 2
 _STOPPING = "Stopping: the requests in flight are finished, which takes nine seconds at most."
@@ -75,32 +75,30 @@ def run_rejected_command(
         parsed: the arguments
         on_signal: sets the handler of SIGTERM and SIGINT
     """
-    # Until rows are in flight there is nothing to finish, and the caller's handler ends the process.
-    deadline = Deadline(_LEAVE_SECONDS, partial(say_aside, "Stopping."), partial(say_last, ""))
     filters = Filters(parsed.sync_id, parsed.stream, parsed.since)
 
     def work() -> int:
         config = read_config(parsed.config, os.environ)
         if parsed.command == "rejected":
             return _rejected(config, filters, parsed)
-        return _replay(config, parsed, filters, deadline, on_signal)
+        return _replay(config, parsed, filters, on_signal)
 
     return run_text_command(work, _NOTHING_IS_LOST)
 
 
 def _rejected(config: Config, filters: Filters, parsed: argparse.Namespace) -> int:
     storage = _storage(config)
-    with opened_report(parsed.report) as report:
-        with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
-            summary = summarize(bucket, storage, filters, view, mapped_columns(config.stream_mappings))
-        document = summary.to_json()
-        if parsed.json:
-            print(json.dumps(document, indent=2))
-        else:
-            show_summary(summary)
-        if report:
-            report.write(rejected_page(document))
-            print(f"Report: {parsed.report}", file=sys.stderr if parsed.json else sys.stdout)
+    report = report_file(parsed.report)
+    with RejectedFiles(storage) as bucket, open_view(with_lines=False) as view:
+        summary = summarize(bucket, storage, filters, view, mapped_columns(config.stream_mappings))
+    document = summary.to_json()
+    if parsed.json:
+        print(json.dumps(document, indent=2))
+    else:
+        show_summary(summary)
+    if report:
+        report.write(rejected_page(document))
+        (say_on_stderr if parsed.json else print)(f"Report: {parsed.report}")
     sys.stdout.flush()
     return 0
 
@@ -109,14 +107,13 @@ def _replay(
     config: Config,
     parsed: argparse.Namespace,
     filters: Filters,
-    deadline: Deadline,
     on_signal: Callable[[Callable[[int], object]], None],
 ) -> int:
     storage = _storage(config)
     streams = read_catalog(parsed.catalog)
     inbox = Inbox(_BLOCKS_WAITING)
+    report = report_file(parsed.report)
     with (
-        opened_report(parsed.report) as report,
         RejectedFiles(storage) as bucket,
         open_view() as view,
         contextlib.ExitStack() as stack,
@@ -129,9 +126,7 @@ def _replay(
         settings = PipelineSettings(max_weight_bytes=max_weight_bytes(config.max_concurrent_requests))
         file_replay = FileReplay(lanes, inbox, view, paced_settings(config, settings))
         # From here on rows may be in flight, so a signal starts a graceful shutdown.
-        deadline.change(
-            _STOP_SECONDS, partial(say_aside, _STOPPING, on_stdout=True), partial(say_last, _CUT_SHORT)
-        )
+        Deadline(_STOP_SECONDS, partial(say_aside, _STOPPING, on_stdout=True), partial(say_aside, _CUT_SHORT))
         on_signal(file_replay.stop)
         replay = Replay(bucket, storage, syncs, file_replay, view, dry_run=parsed.dry_run)
         if not parsed.dry_run:  # a dry run changes nothing, so it needs no lease

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from destination_customerio.dead_letters.kinds import written_time
-from destination_customerio.descriptors import STDOUT, say_on_stderr
+from destination_customerio.descriptors import STDOUT, DescriptorWriter, StdoutError, say_on_stderr
 from destination_customerio.masking import printable
 from destination_customerio.wording import counted
 
@@ -157,19 +157,14 @@ def open_view(*, with_lines: bool = True) -> Iterator[View]:
 def say_aside(text: str, *, on_stdout: bool = False) -> None:
     """Say a sentence in any thread, on a line of its own even where a bar is shown; on stderr unless `on_stdout`."""
     # Not sys.stdout: while there is a bar, it is rich's own, which the main thread may hold.
-    if os.isatty(STDOUT):
-        os.write(STDOUT, b"\r\x1b[2K")
-    if text and on_stdout:
-        os.write(STDOUT, f"{printable(text)}\n".encode(errors="replace"))
-    elif text:
+    stdout = DescriptorWriter(STDOUT)
+    with contextlib.suppress(BrokenPipeError, StdoutError):
+        if os.isatty(STDOUT):
+            stdout.write(b"\r\x1b[2K")
+        if on_stdout:
+            stdout.write(f"{printable(text)}\n".encode(errors="replace"))
+    if not on_stdout:
         say_on_stderr(printable(text))
-
-
-def say_last(text: str) -> None:
-    """Clear what a bar left on the terminal, and say a last sentence on stderr, in a process that closes no view."""
-    say_aside(text)
-    if os.isatty(STDOUT):
-        os.write(STDOUT, b"\x1b[?25h")
 
 
 def show_summary(summary: Summary) -> None:

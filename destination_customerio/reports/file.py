@@ -2,56 +2,53 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from destination_customerio.errors import ConfigError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 class ReportFile:
-    """A report that is being made: written beside its place, and moved there when it is whole.
+    """The place of a report that is being made.
 
     path   as the command line says it
     place  the same without links
     """
 
-    def __init__(self, path: Path, place: Path, descriptor: int, temporary: Path) -> None:
+    def __init__(self, path: Path, place: Path) -> None:
         self._path = path
         self._place = place
-        self._descriptor = descriptor
-        self._temporary = temporary
 
     def write(self, page: str) -> None:
-        """Put a page in the report's place.
+        """Put a page in the report's place: written beside it, and moved there once it is whole.
 
         Raises:
             ConfigError: there is no room for it.
         """
         try:
-            with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8") as file:
-                file.write(page)
-            self._temporary.replace(self._place)
+            descriptor, temporary = _made_beside(self._place)
+            try:
+                # Readable like any other file that the person makes; mkstemp() keeps it to its owner.
+                os.fchmod(descriptor, 0o666 & ~_umask())
+                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                    file.write(page)
+                temporary.replace(self._place)
+            finally:
+                temporary.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(self._path, error, "Everything else was done.") from None
 
 
-@contextlib.contextmanager
-def opened_report(path: Path | None) -> Iterator[ReportFile | None]:
-    """The file for a report; None if none is asked for. What was not written whole leaves nothing behind.
+def report_file(path: Path | None) -> ReportFile | None:
+    """The file for a report; None if none is asked for.
 
     Raises:
         ConfigError: the folder does not exist, or no file can be made in it.
     """
     if path is None:
-        yield None
-        return
+        return None
     # A link stays, and its target is written. Not Path.resolve(), which raises errors of its own for loops.
     place = Path(os.path.realpath(path))
     try:
@@ -62,17 +59,18 @@ def opened_report(path: Path | None) -> Iterator[ReportFile | None]:
             )
         if place.exists() and not os.access(place, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        descriptor, name = tempfile.mkstemp(prefix=".report.", suffix=".html", dir=place.parent)
+        # Only to see that one can be made. A signal may end the command before the report, and nothing should be left then.
+        descriptor, temporary = _made_beside(place)
+        os.close(descriptor)
+        temporary.unlink()
     except OSError as error:
         raise _unwritable(path, error, "Nothing was done.") from None
-    temporary = Path(name)
-    try:
-        # Readable like any other file that the person makes; mkstemp() keeps it to its owner.
-        os.fchmod(descriptor, 0o666 & ~_umask())
-        yield ReportFile(path, place, descriptor, temporary)
-    finally:
-        os.close(descriptor)
-        temporary.unlink(missing_ok=True)
+    return ReportFile(path, place)
+
+
+def _made_beside(place: Path) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=".report.", suffix=".html", dir=place.parent)
+    return descriptor, Path(name)
 
 
 def _umask() -> int:

@@ -19,13 +19,12 @@ _BLOCKED = {
 _SCRIPT = """
 import contextlib, hashlib, os, signal, sys, threading
 from functools import partial
-from destination_customerio.replay.console import say_aside, say_last
+from destination_customerio.replay.console import say_aside
 from destination_customerio.replay.deadline import Deadline
 
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: None)
-deadline = Deadline(60, partial(say_aside, "early"), partial(say_last, "never"))
-deadline.change(0.2, partial(say_aside, "Stopping.", on_stdout=True), partial(say_last, "Time is up."))
+Deadline(0.2, partial(say_aside, "Stopping.", on_stdout=True), partial(say_aside, "Time is up."))
 print("ready", flush=True)
 {blocked}
 """
