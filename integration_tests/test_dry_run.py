@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +21,9 @@ from integration_tests.connector import (
     run_connector,
     stream,
     stream_state,
+    wait_until,
 )
 from tools.local_track_api import LocalTrackApi
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Nothing answers there, and nothing has to.
 OFFLINE = config_for("http://127.0.0.1:1")
@@ -187,6 +188,29 @@ def test_a_broken_line_ends_a_dry_run_of_which_nothing_was_delivered() -> None:
     assert error.startswith("Line 3 of the input is not a message of the Airbyte protocol")
     assert "Nothing was sent. A sync would fail at this line." in error
     assert "delivered" not in error
+
+
+def test_an_input_that_can_not_be_read_ends_a_dry_run_of_which_nothing_was_delivered(tmp_path: Path) -> None:
+    """The error does not speak of rows that were."""
+    for name, content in (("config", OFFLINE), ("catalog", CATALOG)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    line = f"{SCRIPT} write --dry-run --json --config config.json --catalog catalog.json <&-"
+    done = subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("The input could not be read to the end (Bad file descriptor). Nothing was sent.")
+    assert "delivered" not in error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux lists the children of a process.")
+def test_a_killed_dry_run_prints_nothing_that_is_no_json() -> None:
+    """Its parent reports that on stderr."""
+    with Connector("write", OFFLINE, CATALOG, arguments=["--dry-run", "--json"]) as connector:
+        children = Path(f"/proc/{connector.process.pid}/task/{connector.process.pid}/children")
+        wait_until(lambda: bool(children.read_text().split()))
+        os.kill(int(children.read_text()), signal.SIGKILL)
+        done = connector.wait()
+    assert (done.exit_code, done.lines) == (1, [])
+    assert "The connector was killed (SIGKILL)" in done.stderr
 
 
 def test_a_json_document_is_utf_8_in_any_locale(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ COMMANDS = [
     "write",
     "write --dry-run",
     "rejected",
+    "rejected --json",
     "replay",
 ]
 # More than a pipe takes, unless somebody reads.
@@ -112,6 +113,15 @@ def test_a_closed_or_full_stderr_changes_nothing(folder: Path, command: str) -> 
     assert all(done.stdout for done in said)
 
 
+@pytest.mark.parametrize("redirection", ["", "2>&-", "2>/dev/full"])
+def test_a_json_document_is_one_whatever_stderr_is(folder: Path, redirection: str) -> None:
+    """The log lines of a dry run go to stderr, and nowhere else."""
+    report = folder / "report.html"
+    for command in (f"write --dry-run --json --report {report}", f"rejected --json --report {report}"):
+        done = run_with(folder, command, redirection)
+        assert (command, done.returncode, type(json.loads(done.stdout))) == (command, 0, dict)
+
+
 @pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
 def test_an_error_without_a_stderr_still_has_its_exit_code(folder: Path, redirection: str) -> None:
     """`rejected` and `replay` report errors there, and argparse does."""
@@ -174,14 +184,20 @@ def states_in(file: IO[bytes]) -> list[Message]:
     return [message["state"] for message in messages if message["type"] == "STATE"]
 
 
-@pytest.mark.parametrize("kind", ["pipe", "socket"])
-def test_a_non_blocking_stdout_loses_no_state(folder: Path, kind: str) -> None:
-    """A reader that begins late finds every state, in order and whole."""
+def nonblocking(kind: str) -> tuple[int, int]:
+    """The reading end, and a writing end that never blocks."""
     if kind == "pipe":
         reading, writing = os.pipe()
     else:
         reading, writing = (end.detach() for end in socket.socketpair())
     os.set_blocking(writing, False)
+    return reading, writing
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_non_blocking_stdout_loses_no_state(folder: Path, kind: str) -> None:
+    """A reader that begins late finds every state, in order and whole."""
+    reading, writing = nonblocking(kind)
     with running_write(folder, writing) as process:
         send(process, LINES)
         assert process.stdin is not None
@@ -192,6 +208,49 @@ def test_a_non_blocking_stdout_loses_no_state(folder: Path, kind: str) -> None:
             states = states_in(file)
         assert (process.wait(PATIENCE_SECONDS), error_output(process)) == (0, "")
     assert [cursor[0] for cursor in cursors(states)] == list(range(200))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_non_blocking_stdout_gets_a_whole_json_document(folder: Path, kind: str) -> None:
+    """A dry run waits for a reader that begins late."""
+    reading, writing = nonblocking(kind)
+    rows = b"".join(record("users", {"person_email": f"u{n}@b.c", "x": "x"}) + b"\n" for n in range(2_000))
+    process = subprocess.Popen(
+        command_line("write --dry-run --json --sample 2000"),
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        send(process, rows)
+        assert process.stdin is not None
+        process.stdin.close()
+        wait_until(lambda: is_full(writing))
+        os.close(writing)
+        with os.fdopen(reading, "rb") as file:
+            document = json.load(file)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    assert len(document["streams"][0]["samples"]) == 2_000
+
+
+def test_a_non_blocking_stdin_is_read_to_its_end(folder: Path) -> None:
+    """A pipe that is empty for a moment has not ended."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with subprocess.Popen(
+        command_line("write"), cwd=folder, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        os.close(reading)
+        assert process.stdout is not None
+        # By its state, which is written only once it has been read.
+        for number in range(3):
+            os.write(writing, STATES[number] + b"\n")
+            while b'"STATE"' not in (line := process.stdout.readline()):
+                assert line
+            assert json.loads(line)["state"]["stream"]["stream_state"]["cursor"][0] == number
+        os.close(writing)
+        assert (process.wait(PATIENCE_SECONDS), error_output(process)) == (0, "")
 
 
 def is_full(descriptor: int) -> bool:

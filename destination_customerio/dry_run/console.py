@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from destination_customerio.errors import ConfigError
+from destination_customerio.descriptors import STDOUT, DescriptorWriter, say_on_stderr
 from destination_customerio.exact_json.codec import encode
 from destination_customerio.masking import printable
 from destination_customerio.wording import reason_with_column
@@ -66,7 +65,7 @@ class JsonView:
 
     def info(self, text: str) -> None:
         """See `View`."""
-        print(printable(text), file=sys.stderr, flush=True)
+        say_on_stderr(printable(text))
 
     def warn(self, text: str) -> None:
         """See `View`."""
@@ -74,7 +73,8 @@ class JsonView:
 
     def show(self, document: JsonObject) -> None:
         """See `View`."""
-        _write_to_stdout(encode(document) + b"\n")
+        # UTF-8 whatever the locale.
+        DescriptorWriter(STDOUT).write(encode(document) + b"\n")
 
 
 class ProtocolView:
@@ -154,28 +154,6 @@ def _show_sample(console: Console, stream: dict[str, Any], number: int, sample: 
     console.print(Text(printable(_json(sample["entry"])), style="dim"))
     if sample["note"]:
         console.print(Text(sample["note"]))
-
-
-def _write_to_stdout(text: bytes) -> None:
-    """Write UTF-8 whatever the locale, without a buffer that would fail once more at exit.
-
-    Raises:
-        ConfigError: stdout is closed, or has no room.
-        BrokenPipeError: it has no reader any more.
-    """
-    if sys.stdout is None:  # it was closed before the start
-        raise ConfigError("The JSON document can't be written, as stdout is closed. Nothing was sent.")
-    rest = memoryview(text)
-    try:
-        while rest:
-            rest = rest[os.write(sys.stdout.fileno(), rest) :]
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ConfigError(
-            f"The JSON document can't be written to stdout ({error.strerror}). Nothing was sent. Make room, or write it "
-            "elsewhere."
-        ) from None
 
 
 def _outcome(sample: dict[str, Any]) -> str:
