@@ -79,7 +79,7 @@ class DescriptorWriter(io.RawIOBase):
         return os.isatty(self._descriptor)
 
 
-def restore_terminal(patience_seconds: float = 1.0) -> None:
+def restore_terminal(patience_seconds: float) -> None:
     """Clear the line and show the cursor, if stdout is a terminal: a bar that was cut off leaves it hidden."""
     with contextlib.suppress(OSError, ValueError):
         if os.isatty(STDOUT) and select.select((), (STDOUT,), (), patience_seconds)[1]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Platforms kill after ten seconds; commands end by themselves after at most 9.5.
 GRACE_SECONDS = 9.75
+# For a terminal or a pipe that nobody reads, twice at most: what is left of the ten seconds.
+_LAST_PATIENCE_SECONDS = 0.1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Raised by the process itself, as a rule; all others are sent by another.
 _FAULTS = (
@@ -98,7 +100,7 @@ class _Parent:
         _, status = os.waitpid(self._child, 0)
         exit_code = os.waitstatus_to_exitcode(status)
         if self._signal or not 0 <= exit_code < _SIGNAL_BASE:
-            restore_terminal()
+            restore_terminal(_LAST_PATIENCE_SECONDS)
         if exit_code >= 0 and exit_code != _OUT_OF_MEMORY:
             return exit_code
         if self._signal or -exit_code in _SIGNALS:
@@ -116,9 +118,10 @@ class _Parent:
     def _end(self, *_: object) -> NoReturn:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, signal.SIGKILL)
-        restore_terminal()
+        restore_terminal(_LAST_PATIENCE_SECONDS)
         say_on_stderr(
-            f"The command has not ended in time after a signal, so it was killed. {NOTHING_IS_LOST}"
+            f"The command has not ended in time after a signal, so it was killed. {NOTHING_IS_LOST}",
+            _LAST_PATIENCE_SECONDS,
         )
         # Its memory may take longer to free than there is time; it does nothing any more.
         os._exit(_SIGNAL_BASE + (self._signal or 0))
