@@ -102,7 +102,7 @@ def exceeded_limit(error: BaseException, cgroup: Cgroup | None = None) -> Exceed
 
 def _limit_behind(error: BaseException, group: Cgroup) -> Exceeded | None:
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or _is_unmapped(error):
+    if is_out_of_memory(error):
         return out_of_memory(group)
     if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
         limits = _of(_thread_limits(group) + _address_space())
@@ -116,6 +116,18 @@ def _limit_behind(error: BaseException, group: Cgroup) -> Exceeded | None:
                 "Raise its limit (fs.file-max), or end other programs.",
             )
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that there was no more memory, also where a library could not be loaded for want of it."""
+    is_unmapped = isinstance(error, ImportError) and (
+        "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    )
+    return (
+        isinstance(error, MemoryError)
+        or is_unmapped
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    )
 
 
 def unstartable(cgroup: Cgroup | None = None) -> Exceeded:
@@ -193,13 +205,6 @@ def spare_descriptors() -> int:
 def _signal_name(number: int) -> str:
     # Most real-time signals have a number only.
     return signal.Signals(number).name if number in tuple(signal.Signals) else f"signal {number}"
-
-
-def _is_unmapped(error: BaseException) -> bool:
-    """Whether a library could not be loaded for want of memory."""
-    return isinstance(error, ImportError) and (
-        "failed to map segment" in str(error) or "annot allocate memory" in str(error)
-    )
 
 
 def _memory_limits(cgroup: Cgroup) -> list[str]:

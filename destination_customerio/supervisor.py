@@ -21,7 +21,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from destination_customerio.descriptors import NOTHING_IS_LOST, fill_missing, restore_terminal, say_on_stderr
 from destination_customerio.errors import SyncError, unexpected
-from destination_customerio.machine_limits import crashed, killed, out_of_memory, unstartable
+from destination_customerio.machine_limits import (
+    crashed,
+    is_out_of_memory,
+    killed,
+    out_of_memory,
+    unstartable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +69,7 @@ def supervise(
 
     Args:
         work: the command; returns its exit code
-        report: reports that the child could not be started, or died
+        report: reports that the child could not be started, could not load the command, or died
         grace_seconds: how long after the first SIGTERM or SIGINT the child is killed
     """
     # Process 1 of a container ignores a signal that it has no handler for. The image starts it with these signals blocked,
@@ -80,7 +86,7 @@ def supervise(
         os._exit(1)
     if child:
         os._exit(_Parent(child, grace_seconds).wait(report))
-    _run_child(work, parent)
+    _run_child(work, report, parent)
 
 
 class _Parent:
@@ -127,7 +133,7 @@ class _Parent:
         os._exit(_SIGNAL_BASE + (self._signal or 0))
 
 
-def _run_child(work: Callable[[], int], parent: int) -> NoReturn:
+def _run_child(work: Callable[[], int], report: Callable[[SyncError], None], parent: int) -> NoReturn:
     global _supervisor_id  # noqa: PLW0603 - a fact about this process, set once before anything runs
     _supervisor_id = parent
     exit_code = 1
@@ -144,10 +150,13 @@ def _run_child(work: Callable[[], int], parent: int) -> NoReturn:
         pass  # stdout has no reader, so nobody waits for a sentence
     except SystemExit as error:
         exit_code = error.code if isinstance(error.code, int) else 1
-    except MemoryError:
-        exit_code = _OUT_OF_MEMORY
+    except SyncError as error:
+        say_on_stderr(str(error))
     except Exception as error:  # noqa: BLE001 - the last place that can say so
-        say_on_stderr(str(error if isinstance(error, SyncError) else unexpected(error)))
+        if is_out_of_memory(error):
+            exit_code = _OUT_OF_MEMORY
+        else:
+            report(unexpected(error, NOTHING_IS_LOST))
     finally:
         # Not sys.exit, which joins threads that may wait for a network, and flushes streams that may be full.
         os._exit(exit_code)

@@ -23,6 +23,7 @@ from integration_tests.connector import (
     catalog_of,
     config_for,
     record,
+    run_connector,
     stream,
     stream_state,
     wait_until,
@@ -137,6 +138,38 @@ def test_a_child_that_was_killed_is_reported(number: int, words: str) -> None:
         assert process.wait(PATIENCE_SECONDS) == 1
         assert process.stderr is not None
         assert words in process.stderr.read().decode()
+
+
+_FAILING_IMPORT = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "destination_customerio.commands":
+            raise {error}
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("ImportError('x.so: failed to map segment from shared object')", "The connector ran out of memory"),
+        ("OSError(24, 'Too many open files')", "The connector has too many files open"),
+        ("RuntimeError('c4nary')", "Unexpected error (RuntimeError)"),
+    ],
+)
+def test_a_command_that_can_not_be_loaded_ends_with_a_trace(
+    error: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any other that fails."""
+    (tmp_path / "sitecustomize.py").write_text(_FAILING_IMPORT.replace("{error}", error))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    message = run_connector("spec").failure("system_error")
+    assert message.startswith(words)
+    assert "a sync resumes from the last state that was written" in message
+    assert "c4nary" not in message
 
 
 @pytest.mark.parametrize("victim", ["parent", "child"])
