@@ -139,16 +139,21 @@ def unstartable(cgroup: Cgroup | None = None) -> Exceeded:
 def killed(number: int, cgroup: Cgroup | None = None) -> Exceeded:
     """A process was killed by a signal that it did not cause itself."""
     group = cgroup or Cgroup()
+    if number == signal.SIGXCPU:
+        return Exceeded(
+            f"The connector has used up its processor time{_of(_cpu_limits())}.", "Raise the limit."
+        )
     if number != signal.SIGKILL:
         return Exceeded(
             f"The connector was killed by another process ({_signal_name(number)}).", _WHO_ENDED_IT
         )
     if group.killed_for_memory():
         return out_of_memory(group)
-    return Exceeded(
-        "The connector was killed (SIGKILL) by another process, or because the machine ran out of memory.",
-        _WHO_ENDED_IT,
-    )
+    # The hard limit of processor time kills in the same way.
+    causes = ["by another process", "because the machine ran out of memory"] + [
+        f"at the end of its processor time of {limit}" for limit in _cpu_limits()
+    ]
+    return Exceeded(f"The connector was killed (SIGKILL) {', or '.join(causes)}.", _WHO_ENDED_IT)
 
 
 def crashed(signal_name: str, cgroup: Cgroup | None = None) -> Exceeded:
@@ -227,6 +232,11 @@ def _thread_limits(cgroup: Cgroup) -> list[str]:
     )
     of_group = cgroup.smallest("pids", "pids.max", "pids.max")
     return of_user + ([] if of_group is None else [f"{of_group} in its container or cgroup (pids.max)"])
+
+
+def _cpu_limits() -> list[str]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    return [] if soft == resource.RLIM_INFINITY else [f"{soft} s (ulimit -t)"]
 
 
 def _file_limits() -> list[str]:

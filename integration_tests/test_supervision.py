@@ -172,6 +172,21 @@ def test_a_command_that_can_not_be_loaded_ends_with_a_trace(
     assert "c4nary" not in message
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("ulimit -St 1", "has used up its processor time; its limit is 1 s (ulimit -t)"),
+        ("ulimit -t 1", "or at the end of its processor time of 1 s (ulimit -t)"),
+    ],
+)
+def test_a_limit_of_processor_time_is_named(limit: str, words: str) -> None:
+    """The kernel ends the child by a signal of its own, or by SIGKILL."""
+    command = ["bash", "-c", f'{limit}; exec "$@"', "bash", sys.executable, "-c", _STUCK]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr.decode()
+
+
 @pytest.mark.parametrize("victim", ["parent", "child"])
 def test_a_terminal_gets_its_cursor_back_from_the_parent(victim: str) -> None:
     """A child that is killed while it shows a bar can't show the cursor again."""
