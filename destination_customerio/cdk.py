@@ -152,4 +152,4 @@ class _SyncInThreads:
                 self.failures.append(unexpected(error))
             finally:
                 self._ended.set()
-                self._inbox.free_slot()
+                self._inbox.open()

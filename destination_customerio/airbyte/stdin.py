@@ -106,8 +106,9 @@ def _widen_pipe(descriptor: int) -> None:
 
 def _read_all(descriptor: int, receiver: Receiver) -> None:
     try:
-        for block in _blocks(descriptor, receiver):
-            receiver.post(Lines(block))
+        for lines in map(Lines, _blocks(descriptor, receiver)):
+            receiver.post(lines)
+            del lines  # as in `_blocks`
     except OSError as error:
         receiver.post(InputFailed(_unreadable(error)))
     except Exception as error:  # noqa: BLE001 - a reader that died silently would hang the sync
@@ -122,6 +123,8 @@ def _blocks(descriptor: int, receiver: Receiver) -> Iterator[bytes]:
     for chunk in _chunks(descriptor):
         if (block := lines.feed(chunk)) is not None:
             yield block
+            # A long one would otherwise be kept until the next one is complete.
+            del block
             receiver.wait_for_slot()
     if (rest := lines.finish()) is not None:
         yield rest

@@ -191,10 +191,10 @@ class _Feed:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread. If the pipeline ended early, it may be waiting for a slot that only this call frees."""
+        """End the thread. If the pipeline ended early, it may be waiting for a slot, which only this call ends."""
         self._stopping.set()
         if not self._ended.is_set():
-            self._inbox.free_slot()
+            self._inbox.open()
         self._thread.join(_FEED_END_SECONDS)
 
     def _run(self) -> None:

@@ -243,3 +243,34 @@ def test_an_unexpected_error_of_the_reader_is_posted(pipe: tuple[int, int]) -> N
     assert "LookupError" in str(failed.error)
     assert "c4nary" not in str(failed.error) + failed.error.internal_message
     os.close(pipe[1])
+
+
+def test_a_long_block_has_the_inbox_to_itself() -> None:
+    """A few long lines would otherwise take many times the memory of eight usual blocks."""
+    inbox = Inbox(max_waiting_bytes=100)
+    waited: list[int] = []
+
+    def read() -> None:
+        for size in (10, 200, 10):
+            inbox.wait_for_slot()
+            waited.append(size)
+            inbox.post(Lines(b"x" * size))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(0.2)
+    assert waited == [10, 200]
+    inbox.free_slot()
+    reader.join(0.2)
+    assert waited == [10, 200]
+    inbox.free_slot()
+    reader.join(PATIENCE_SECONDS)
+    assert waited == [10, 200, 10]
+
+
+def test_an_open_inbox_lets_nobody_wait() -> None:
+    """A reader ends although its blocks are not processed any more."""
+    inbox = Inbox(slots=1)
+    inbox.post(Lines(b"x"))
+    inbox.open()
+    inbox.wait_for_slot()
