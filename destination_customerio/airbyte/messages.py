@@ -7,12 +7,19 @@ again, which could change a float, drop an unknown key, or round a big integer.
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from destination_customerio.exact_json.codec import JsonObject, Raw, is_valid_text, parse
-from destination_customerio.exact_json.repair import repaired
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    Raw,
+    is_raw_text,
+    is_valid_text,
+    parse,
+)
+from destination_customerio.exact_json.repair import repaired, unused_replacement
 from destination_customerio.exact_json.spans import Member, is_object, members
 
 # A stream's namespace ("" if it has none) and name.
@@ -27,24 +34,43 @@ _STATE_TYPES = frozenset({"STREAM", "GLOBAL", "LEGACY"})
 _NULL = Raw(b"null")
 # Anything may be in a state; no source has more rows between two states.
 _MAX_SOURCE_ROWS = 10**15
+# Far more columns than any object accepts. Each takes an object of its own, so more could take many times their memory.
+MAX_MEMBERS = 50_000
+# Types and names are short. A longer value is none, and is not parsed.
+_MAX_NAME_BYTES = 1 << 16
+
+
+class TooManyMembers(ValueError):  # noqa: N818 - it describes the text
+    """An object has more members than `MAX_MEMBERS`."""
 
 
 class Record(msgspec.Struct, gc=False):
     """The content of a RECORD; `data` is the row, whose columns are kept as the bytes they came in."""
 
-    stream: Any
+    stream: str
     data: dict[str, Raw]
-    namespace: Any = None
+    namespace: str | None = None
 
 
 class Message(msgspec.Struct, gc=False):
     """One message of the protocol, as far as a destination reads it."""
 
-    type: Any = None
+    type: str | None = None
     record: Record | None = None
     state: Raw = _NULL
 
 
+class _RecordOutline(msgspec.Struct):
+    data: Raw
+
+
+class _Outline(msgspec.Struct):
+    """A message of which only the place of the row is read."""
+
+    record: _RecordOutline
+
+
+_read_outline = msgspec.json.Decoder(_Outline).decode
 read_message = msgspec.json.Decoder(Message).decode
 # What it raises for a line that is not such a message, or not JSON, or nested too deeply.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -55,16 +81,94 @@ def outer_members(text: bytes, start: int = 0) -> dict[str, Member]:
 
     Raises:
         ValueError: the object is incomplete.
+        TooManyMembers: it has too many of them.
     """
-    return {member.name: member for member in members(text, start)} if is_object(text, start) else {}
+    if not is_object(text, start):
+        return {}
+    found: dict[str, Member] = {}
+    for number, member in enumerate(members(text, start)):
+        if number == MAX_MEMBERS:
+            raise TooManyMembers("too many members")
+        found[member.name] = member
+    return found
+
+
+def is_too_wide(line: bytes) -> bool:
+    """Whether a line holds a row with more than `MAX_MEMBERS` columns; the line need not be JSON.
+
+    Raises:
+        TooManyMembers: the message has too many members elsewhere.
+    """
+    # Each member has a colon, so most lines need no closer look.
+    if line.count(b":") <= MAX_MEMBERS:
+        return False
+    try:
+        data = _data_of(line)
+        return bool(data and is_object(data)) and any(islice(members(data), MAX_MEMBERS, None))
+    except TooManyMembers:
+        raise
+    except ValueError:  # not JSON, as the parser will find
+        return False
+
+
+def _data_of(line: bytes) -> bytes | None:
+    """The row that a line holds, as it is or repaired, if it holds one."""
+    for read in (bytes, repaired):
+        try:
+            return bytes(_read_outline(read(line)).record.data)
+        except (RecursionError, msgspec.ValidationError):  # too deep for the parser, or no row
+            break
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    record = outer_members(line).get("record")
+    data = outer_members(line, record.start).get("data") if record else None
+    return line[data.start : data.end] if data else None
 
 
 def value_of(text: bytes, member: Member | None) -> Any:
-    """The value of a member; None for one that is missing or nested too deeply."""
+    """The value of a member; None for one that is missing or nested too deeply, and its bytes for one too long for a name."""
+    if member is None:
+        return None
+    if member.end - member.start > _MAX_NAME_BYTES:
+        return Raw(text[member.start : member.end])
     try:
-        return None if member is None else parse(text[member.start : member.end])
+        return parse(text[member.start : member.end])
     except ValueError:
         return None
+
+
+def repaired_record(line: bytes) -> Record | None:
+    """The RECORD that a line holds after repair; None if it holds none, or if a column's name has a lone surrogate.
+
+    As in `unusual_row`, a column with a lone surrogate is text.
+    """
+    replacement = unused_replacement(line)
+    fixed = repaired(line, replacement)
+    if fixed == line:
+        return None
+    try:
+        message = read_message(fixed)
+    except UNREADABLE:
+        return None
+    record = message.record
+    if message.type != "RECORD" or record is None:
+        return None
+    if replacement in fixed:
+        if any("\ufffd" in name for name in record.data):
+            return None
+        record.data = {name: _with_surrogates(value, replacement) for name, value in record.data.items()}
+    return record
+
+
+def _with_surrogates(value: Raw, replacement: bytes) -> Any:
+    # A longer one is no identifier, so nothing looks for one in it.
+    if (
+        not is_raw_text(value)
+        or len(memoryview(value)) > _MAX_NAME_BYTES
+        or replacement not in (text := bytes(value))
+    ):
+        return value
+    return json.loads(text.replace(replacement, rb"\ud800"))
 
 
 def unusual_row(text: bytes, start: int) -> JsonObject:

@@ -23,6 +23,7 @@ CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arra
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import orjson
@@ -90,18 +91,19 @@ class JsonLines:
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = RecordParts.of(line)
-        data = _members_text(record.data, flattened=self._flattened)
-        data += (b"," if data else b"") + rejected_members(rejection)
-        return (
-            b'{"_airbyte_raw_id":"%b","_airbyte_extracted_at":%b,"_airbyte_meta":%b,"_airbyte_generation_id":%d,%b}\n'
+        head = (
+            b'{"_airbyte_raw_id":"%b","_airbyte_extracted_at":%b,"_airbyte_meta":%b,"_airbyte_generation_id":%d,'
             % (
                 raw_id.encode(),
                 record.emitted_at,
                 _meta(self._stream, record),
                 self._stream.generation_id,
-                data if self._flattened else b'"_airbyte_data":{%b}' % data,
             )
         )
+        opening, closing = (b"", b"}\n") if self._flattened else (b'"_airbyte_data":{', b"}}\n")
+        data = _members_text(record.data, flattened=self._flattened)
+        del record  # a row may be long, so it is kept no more often than necessary
+        return b"".join((head, opening, data, b"," if data else b"", rejected_members(rejection), closing))
 
 
 class Csv:
@@ -114,9 +116,12 @@ class Csv:
     def encode(self, line: bytes, rejection: Rejection, raw_id: str) -> bytes:
         """See `RowEncoder`."""
         record = RecordParts.of(line)
+        cells = _our_cells(self._stream, record, raw_id)
         data = _members_text(record.data, flattened=False)
-        data += (b"," if data else b"") + rejected_members(rejection)
-        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), quoted(b"{%b}" % data))
+        del record  # as above
+        data = _escaped(data)
+        reasons = _escaped(rejected_members(rejection))
+        return b"".join((cells, b',"{', data, b"," if data else b"", reasons, b'}"\r\n'))
 
 
 class FlatCsv:
@@ -132,20 +137,22 @@ class FlatCsv:
         """See `RowEncoder`."""
         record = RecordParts.of(line)
         columns = self._columns
+        our_cells = _our_cells(self._stream, record, raw_id)
         cells = [b""] * len(columns)
         outside_schema: dict[str, bytes] = {}
         for member in members(record.data):
             name = member.name
             if name.startswith(_RESERVED_PREFIXES):
                 name = name_in_file(name, flattened=True)
-            value = record.data[member.start : member.end]
             if name in columns:
-                cells[columns[name]] = _cell(value)
+                cells[columns[name]] = _cell(record.data[member.start : member.end])
             else:
-                outside_schema[name] = value
+                outside_schema[name] = record.data[member.start : member.end]
+        del record  # as above
         cells.append(_object_cell(outside_schema))
+        outside_schema.clear()
         cells += [quoted(utf8(text)) for text in (rejection.reason, rejection.field, rejection.message)]
-        return b"%b,%b\r\n" % (_our_cells(self._stream, record, raw_id), b",".join(cells))
+        return b",".join((our_cells, *cells[:-1], cells[-1] + b"\r\n"))
 
 
 class RecordParts(NamedTuple):
@@ -160,15 +167,14 @@ class RecordParts(NamedTuple):
         """Find them in the line of a RECORD message, which a parser has accepted or found too deeply nested."""
         data, emitted_at, changes = b"{}", b"null", b"[]"
         # Of several members with the same name the last counts, as for the parser that routed the row.
-        record = next(member.start for member in reversed(list(members(line))) if member.name == "record")
+        record = deque((member.start for member in members(line) if member.name == "record"), maxlen=1)[0]
         for member in members(line, record):
-            value = line[member.start : member.end]
             if member.name == "data":
-                data = value
+                data = line[member.start : member.end]
             elif member.name == "emitted_at":
-                emitted_at = json_in_milliseconds(value)
+                emitted_at = json_in_milliseconds(line[member.start : member.end])
             elif member.name == "meta":
-                changes = _changes(value)
+                changes = _changes(line[member.start : member.end])
         if b"\r" in data:  # can only be whitespace between values; some readers would end the line here
             data = data.replace(b"\r", b" ")
         return cls(data, emitted_at, changes)
@@ -244,12 +250,17 @@ def _object_cell(values: dict[str, bytes]) -> bytes:
     """JSON values by name as one JSON object; empty when there are none."""
     if not values:
         return b""
-    return quoted(b"{%b}" % b",".join(json_string(name) + b":" + value for name, value in values.items()))
+    members_text = b",".join(json_string(name) + b":" + value for name, value in values.items())
+    return b"".join((b'"{', _escaped(members_text), b'}"'))
 
 
 def quoted(text: bytes) -> bytes:
     """A text as a CSV cell."""
-    return b'"%b"' % text.replace(b'"', b'""')
+    return b'"%b"' % _escaped(text)
+
+
+def _escaped(text: bytes) -> bytes:
+    return text.replace(b'"', b'""')
 
 
 def utf8(text: str) -> bytes:

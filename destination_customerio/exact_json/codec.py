@@ -35,6 +35,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _PIECE_BYTES = 1 << 16
 
 
+class Oversized:
+    """A value that is longer than anything that can be sent: copied as its bytes, and never parsed.
+
+    Parsed, it could take many times its memory.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+
+
 class NestedTooDeeply(ValueError):  # noqa: N818 - it describes the text
     """Objects or arrays are nested deeper than the parser supports; the text may be valid JSON."""
 
@@ -70,17 +82,17 @@ def plain(value: Any) -> Any:
 
 def is_raw_text(value: Any) -> bool:
     """Whether a value is text, kept as bytes."""
-    return type(value) is Raw and bytes(value)[:1] == b'"'
+    return type(value) is Raw and bytes(memoryview(value)[:1]) == b'"'
 
 
 def is_raw_object(value: Any) -> bool:
     """Whether a value is an object, kept as bytes."""
-    return type(value) is Raw and bytes(value)[:1] == b"{"
+    return type(value) is Raw and bytes(memoryview(value)[:1]) == b"{"
 
 
 def is_raw_array(value: Any) -> bool:
     """Whether a value is an array, kept as bytes."""
-    return type(value) is Raw and bytes(value)[:1] == b"["
+    return type(value) is Raw and bytes(memoryview(value)[:1]) == b"["
 
 
 def parse_object(text: bytes | Raw) -> JsonObject | None:
@@ -135,13 +147,26 @@ def raw_items(text: bytes | Raw) -> list[Raw] | None:
     return _members_or_items(_ITEMS, text)
 
 
-def as_raw(text: bytes) -> Raw:
+def as_raw(text: bytes | Raw) -> Raw:
     """A JSON text as a value that is copied, without the space between its values.
 
     Raises:
         ValueError: as for `parse`.
     """
     return Raw(compacted(text))
+
+
+def without_oversized(row: dict[str, Any], max_bytes: int) -> JsonObject:
+    """The columns of a row; those that are longer than this, even without the space between their values, as `Oversized`."""
+    return {name: _limited(value, max_bytes) for name, value in row.items()}
+
+
+def _limited(value: Any, max_bytes: int) -> Any:
+    if type(value) is not Raw or len(memoryview(value)) <= max_bytes:
+        return value
+    if not is_raw_text(value):
+        value = as_raw(value)
+    return value if len(memoryview(value)) <= max_bytes else Oversized(value)
 
 
 def compacted(text: bytes | Raw) -> bytes:
@@ -176,6 +201,8 @@ def own_bytes(value: Any) -> int:
     """The size of a text without its quotes and escapes, and of any other value without the space between its values."""
     if type(value) is str:
         return len(value.encode("utf-8", "surrogatepass"))
+    if type(value) is Oversized:
+        return len(memoryview(value.raw))
     text = value if type(value) is Raw else encode(value)
     if bytes(memoryview(text)[:1]) == b'"':
         return len(plain(text).encode()) if b"\\" in bytes(text) else len(memoryview(text)) - len('""')
@@ -221,6 +248,12 @@ def as_object(value: Any) -> JsonObject | None:
     return cast("JsonObject", value) if type(value) is dict else None
 
 
+def _bytes_of(value: Any) -> Raw:
+    if type(value) is not Oversized:
+        raise TypeError(f"{type(value).__name__} has no JSON form")  # a bug of the caller
+    return value.raw
+
+
 def _number(text: str) -> float | Decimal:
     number = float(text)
     if len(text) <= _EXACT_CHARACTERS or not math.isfinite(number):
@@ -242,7 +275,7 @@ _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 _RAW = msgspec.json.Decoder(Raw)
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _decode_exactly = _EXACT_PARSER.decode
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=_bytes_of)
 _encode = _ENCODER.encode
 
 

@@ -31,9 +31,13 @@ _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _OPENING_BRACKETS, _CLOSING_BRACKETS = b"[{", b"]}"
 _STEPS = {**dict.fromkeys(_OPENING_BRACKETS, 1), **dict.fromkeys(_CLOSING_BRACKETS, -1)}
 _NO_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
+# In valid JSON, brackets need not be told apart by their kind.
+_PARENTHESES = bytes.maketrans(_OPENING_BRACKETS + _CLOSING_BRACKETS, b"(())")
+_PAIRS = [b"(" * depth + b")" * depth for depth in (512, 64, 8, 1)]
+_OPEN = ord("(")
 _PIECE_BYTES = 1 << 16
-# How often pairs of brackets are removed from a piece: most of what rows hold is nested less.
-_REMOVALS = 6
+# How often pairs are removed from a piece: enough for brackets nested as deep as the parsers follow them.
+_REMOVALS = 40
 
 
 class Member(NamedTuple):
@@ -87,16 +91,24 @@ def _container_end(text: bytes, start: int) -> int:
         stop = _piece_end(text, start)
         # Without escaped quotes, strings and what is between them alternate.
         parts = text[start:stop].replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
-        brackets = b"".join(parts[in_string::2]).translate(None, _NO_BRACKETS)
-        if depth <= _count(brackets, _CLOSING_BRACKETS):
-            for _ in range(_REMOVALS):
-                brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-            if 0 in accumulate(map(_STEPS.__getitem__, brackets), initial=depth):
+        brackets = b"".join(parts[in_string::2]).translate(_PARENTHESES, _NO_BRACKETS)
+        if depth <= brackets.count(b")"):
+            brackets = _without_pairs(brackets)
+            if 0 in accumulate((1 if bracket == _OPEN else -1 for bracket in brackets), initial=depth):
                 return _end_in_piece(text, start, depth, in_string=in_string)
-        depth += _count(brackets, _OPENING_BRACKETS) - _count(brackets, _CLOSING_BRACKETS)
+        depth += brackets.count(b"(") - brackets.count(b")")
         in_string ^= len(parts) % 2 == 0
         start = stop
     raise ValueError("not a JSON object, or an incomplete one")
+
+
+def _without_pairs(brackets: bytes) -> bytes:
+    removals = 0
+    for pair in _PAIRS:
+        while removals < _REMOVALS and pair in brackets:
+            brackets = brackets.replace(pair, b"")
+            removals += 1
+    return brackets
 
 
 def _piece_end(text: bytes, start: int) -> int:
@@ -105,10 +117,6 @@ def _piece_end(text: bytes, start: int) -> int:
     while text[stop - 1 : stop] == b"\\":
         stop += 1
     return stop
-
-
-def _count(text: bytes, brackets: bytes) -> int:
-    return sum(map(text.count, brackets))
 
 
 def _end_in_piece(text: bytes, start: int, depth: int, *, in_string: bool) -> int:

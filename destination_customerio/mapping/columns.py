@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_raw_array, is_valid_text, plain, raw_items
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    Oversized,
+    is_raw_array,
+    is_valid_text,
+    plain,
+    raw_items,
+)
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
@@ -26,7 +33,7 @@ from destination_customerio.mapping.identifiers import (
     segment_id,
 )
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
-from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES
+from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES, oversized
 from destination_customerio.mapping.people import person_reader, removed_columns
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
@@ -168,6 +175,8 @@ class Columns:
         return name
 
     def _checked_event_name(self, value: Any, column: str) -> str:
+        if type(value) is Oversized:
+            raise oversized(column)
         name = trimmed(value) if type(value) is str else ""
         if not name:
             if is_blank(value):
@@ -184,6 +193,8 @@ class Columns:
         value = plain(data.pop("event_id", None))
         if value is None:
             return None
+        if type(value) is Oversized:
+            raise oversized("event_id")
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:

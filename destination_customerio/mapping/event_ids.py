@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from destination_customerio.exact_json.codec import JsonObject, encode, encode_canonically, parse
 from destination_customerio.mapping.airbyte_columns import is_airbytes
 from destination_customerio.mapping.identifiers import MAX_DIGITS, is_nobody
+from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
@@ -122,8 +123,11 @@ def _without_airbytes(data: JsonObject) -> JsonObject:
 
 
 def _of_content(stream: Stream, data: JsonObject) -> str:
-    content = encode_canonically(parse(encode(data)))
-    return _hashed(stream.namespace or "", stream.name, content.decode())
+    content = encode(data)
+    # A longer row is only sent if columns are left out; parsed, it could take many times its memory.
+    if len(content) <= MAX_BODY_BYTES:
+        content = encode_canonically(parse(content))
+    return _hashed(stream.namespace or "", stream.name, content)
 
 
 def _digits_or_json(value: Any) -> str:
@@ -135,11 +139,11 @@ def _digits_or_json(value: Any) -> str:
     return str(value) if type(value) is Decimal else encode_canonically(value).decode()
 
 
-def _hashed(*parts: str) -> str:
+def _hashed(*parts: str | bytes) -> str:
     # Each part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
     digest = hashlib.sha256()
     for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
+        encoded = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
         digest.update(len(encoded).to_bytes(8, "big"))
         digest.update(encoded)
     return encode_ulid(int.from_bytes(digest.digest()[:16], "big"))

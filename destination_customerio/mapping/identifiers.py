@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_valid_text
-from destination_customerio.mapping.limits import MAX_ID_BYTES
+from destination_customerio.exact_json.codec import JsonObject, Oversized, is_valid_text
+from destination_customerio.mapping.limits import MAX_ID_BYTES, oversized
 from destination_customerio.mapping.visible_text import trimmed
 
 # Rows with equal keys are about one person or object, and must stay in order.
@@ -177,6 +177,8 @@ def _digits(value: Any, column: str) -> str:
     match value:
         case bool() | dict() | list():
             raise Rejection("invalid", column, f"{column} must be text or a number.")
+        case Oversized():
+            raise oversized(column)
         case int():
             return str(value)
         case Decimal() if value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS:

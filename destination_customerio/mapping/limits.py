@@ -26,6 +26,20 @@ MAX_NAME_BYTES = 150
 MAX_VALUE_BYTES = 1_000
 
 
+def oversized(column: str) -> Rejection:
+    """The rejection of a row with a column that is longer than anything that can be sent."""
+    return Rejection("too_large", column, f"{column} is longer than {MAX_BODY_BYTES:,} bytes.")
+
+
+def too_many_columns(columns: int) -> Rejection:
+    """The rejection of a row with more columns than this, which no object has room for."""
+    return Rejection(
+        "too_large",
+        "",
+        f"The row has more than {columns:,} columns, far more than Customer.io accepts in a row.",
+    )
+
+
 def nested_too_deeply() -> Rejection:
     """The rejection of a row that no parser or encoder can follow to its end."""
     return Rejection("invalid", "", "The row's objects are nested too deeply to be sent.")

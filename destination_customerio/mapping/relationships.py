@@ -14,6 +14,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
     NestedTooDeeply,
+    Oversized,
     Raw,
     as_raw,
     compacted,
@@ -39,6 +40,7 @@ from destination_customerio.mapping.limits import (
     check_entry_size,
     check_names,
     check_values,
+    oversized,
 )
 
 if TYPE_CHECKING:
@@ -147,6 +149,8 @@ def related_person(identifiers: Mapping[str, Any]) -> Identified:
 
 def _items(value: Any) -> list[Raw]:
     """The array in a column; null and blank mean none."""
+    if type(value) is Oversized:
+        raise oversized(RELATIONSHIPS)
     if not is_raw_array(value):
         text = plain(value)
         if text is None or (type(text) is str and not text.strip()):

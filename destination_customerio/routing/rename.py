@@ -19,6 +19,7 @@ from destination_customerio.config.stream_mappings import ColumnMapping, Constan
 from destination_customerio.errors import ConfigError
 from destination_customerio.exact_json.codec import (
     JsonObject,
+    Oversized,
     Raw,
     as_object,
     as_raw,
@@ -183,6 +184,8 @@ def _reach(row: JsonObject, path: list[str]) -> Any:
 
 def _inner(value: Any, name: str) -> Any:
     """What an object or array, or the JSON text of one, has under a name or position."""
+    if type(value) is Oversized:
+        value = value.raw
     try:
         # Many warehouses store objects and arrays as JSON text.
         content = as_raw(plain(value).encode()) if is_raw_text(value) else value

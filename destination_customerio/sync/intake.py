@@ -6,14 +6,19 @@ follow, and rows that can't be sent. States go to the ledger, and so do rows tha
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from destination_customerio.airbyte.line_errors import not_a_message, unknown_stream, without_data
 from destination_customerio.airbyte.messages import (
     IGNORED_TYPES,
+    MAX_MEMBERS,
     UNREADABLE,
+    TooManyMembers,
+    is_too_wide,
     outer_members,
     read_message,
+    repaired_record,
     source_rows,
     stream_of_state,
     unusual_row,
@@ -22,11 +27,17 @@ from destination_customerio.airbyte.messages import (
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.partitioner import Barrier
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, NestedTooDeeply, check, is_utf8
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    NestedTooDeeply,
+    check,
+    is_utf8,
+    without_oversized,
+)
 from destination_customerio.exact_json.spans import Member, is_object
 from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
-from destination_customerio.mapping.limits import nested_too_deeply
+from destination_customerio.mapping.limits import MAX_BODY_BYTES, nested_too_deeply, too_many_columns
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
@@ -68,6 +79,8 @@ Made: TypeAlias = Batch | Barrier | RejectedRow | SkippedType | SourceCount
 
 # Newer versions of the protocol have a few new types; anything beyond that is not worth a log line.
 _MAX_REPORTED_TYPES = 20
+# Lines that are longer are read with care: what they hold could take many times their memory.
+_LONG_BYTES = 1 << 20
 
 
 class Intake:
@@ -97,12 +110,18 @@ class Intake:
             ProtocolError: a line is not a message of a configured stream; the lines before it have been read.
         """
         is_valid = is_utf8(block)
-        for line in block.split(b"\n"):
-            self.lines_read += 1
-            if not (is_valid or is_utf8(line)):
-                raise self._not_json()
-            if made := self._read_line(line, now):
-                yield from made
+        read_line = self._read_line if len(block) <= _LONG_BYTES else self._read_long_line
+        lines = block.split(b"\n")
+        del block  # a long line is then kept once
+        try:
+            for line in lines:
+                self.lines_read += 1
+                if not (is_valid or is_utf8(line)):
+                    raise self._not_json()
+                if made := read_line(line, now):
+                    yield from made
+        except TooManyMembers:
+            raise not_a_message(self.lines_read, "one of its objects has too many members") from None
 
     def _read_line(self, line: bytes, now: float) -> Sequence[Made]:
         try:
@@ -120,9 +139,17 @@ class Intake:
             return self._add_state(bytes(message.state), 0, line)
         return self._read_unusual(line, now) if kind == "RECORD" else self._skip(kind)
 
+    def _read_long_line(self, line: bytes, now: float) -> Sequence[Made]:
+        """Read a line that may be long; a row with too many columns is rejected before they become objects."""
+        if len(line) > _LONG_BYTES and is_too_wide(line):
+            return self._read_unusual(line, now, too_many_columns(MAX_MEMBERS))
+        return self._read_line(line, now)
+
     def _add_row(self, sync: StreamSync, data: JsonObject, line: bytes, now: float) -> Sequence[Made]:
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
+        if len(line) > _LONG_BYTES:
+            data = without_oversized(data, MAX_BODY_BYTES)
         try:
             outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:
@@ -149,9 +176,11 @@ class Intake:
     def _add_state(self, text: bytes, start: int, line: bytes) -> Sequence[Made]:
         try:
             key = stream_of_state(text, start)
+            rows = source_rows(text, start)
+        except TooManyMembers:
+            raise
         except ValueError:
             raise not_a_message(self.lines_read, "it is a STATE of unknown form") from None
-        rows = source_rows(text, start)
         made = () if rows is None else (SourceCount(rows),)
         if key is None:
             self._ledger.add_global_state(line)
@@ -178,10 +207,17 @@ class Intake:
         self._skipped_types.add(name)
         return (SkippedType(name),)
 
-    def _read_unusual(self, line: bytes, now: float) -> Sequence[Made]:
-        """Read a line that is blank, nested beyond the parser, in need of repair, or wrong."""
+    def _read_unusual(self, line: bytes, now: float, fault: Rejection | None = None) -> Sequence[Made]:
+        """Read a line that is blank, nested beyond the parser, in need of repair, or wrong.
+
+        fault  what is known to be wrong with the row in it, if it holds one
+        """
         if not line.strip():
             return ()
+        if fault is None and (record := repaired_record(line)):
+            with contextlib.suppress(KeyError):
+                sync = self._streams[record.namespace or "", record.stream]
+                return self._add_row(sync, record.data, line, now)
         is_deep = False
         try:
             check(line)
@@ -191,11 +227,13 @@ class Intake:
             raise self._not_json() from None
         try:
             message = outer_members(line)
+        except TooManyMembers:
+            raise
         except ValueError:  # brackets that are never closed, too many for the parser
             raise self._not_json() from None
         match value_of(line, message.get("type")):
             case "RECORD":
-                return self._read_unusual_record(message.get("record"), line, now, is_deep=is_deep)
+                return self._read_unusual_record(message.get("record"), line, now, fault, is_deep=is_deep)
             case "STATE":
                 state = message.get("state")
                 return self._add_state(line, state.start if state else len(line), line)
@@ -203,7 +241,7 @@ class Intake:
                 return self._skip(kind)
 
     def _read_unusual_record(
-        self, place: Member | None, line: bytes, now: float, *, is_deep: bool
+        self, place: Member | None, line: bytes, now: float, fault: Rejection | None, *, is_deep: bool
     ) -> Sequence[Made]:
         record = outer_members(line, place.start) if place else {}
         name, namespace = value_of(line, record.get("stream")), value_of(line, record.get("namespace")) or ""
@@ -218,10 +256,12 @@ class Intake:
         if data is None or not is_object(line, data.start):
             is_null = data is not None and line[data.start : data.end] == b"null"
             raise without_data(self.lines_read, sync.stream, is_null=is_null)
-        if is_deep and _is_deep(line[data.start : data.end]):
+        if fault is None and is_deep and _is_deep(line[data.start : data.end]):
+            fault = nested_too_deeply()
+        if fault:
             sync.counts.read += 1
             epoch = self._ledger.add_record(sync.queue)
-            return (RejectedRow(sync, epoch, line, nested_too_deeply()),)
+            return (RejectedRow(sync, epoch, line, fault),)
         return self._add_row(sync, unusual_row(line, data.start), line, now)
 
     def _not_json(self) -> ProtocolError:

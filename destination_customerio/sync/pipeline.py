@@ -157,7 +157,7 @@ class Pipeline:
         if event is not None:
             self._handle(event)
         elif has_work:
-            self._process_block(self._blocks.popleft())
+            self._process_block()
         self._do_what_is_due()
         self._emit_states()
 
@@ -223,10 +223,11 @@ class Pipeline:
 
     # Rows
 
-    def _process_block(self, block: bytes) -> None:
+    def _process_block(self) -> None:
         lines_before = self._intake.lines_read
         try:
-            self._pass_on(self._intake.read_block(block, self._now))
+            # The intake's alone, so that it can drop a long one.
+            self._pass_on(self._intake.read_block(self._blocks.popleft(), self._now))
             # Rows may have been rejected before the stream had enough rows to judge it by.
             for sync in self._by_queue.values():
                 if sync.counts.rejected:

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.exact_json.repair import repaired
+from destination_customerio.exact_json.repair import (
+    REPLACEMENT,
+    _repaired_pieces,
+    repaired,
+    unused_replacement,
+)
 from unit_tests.exact_json import json_values
 
 odd_text = st.lists(
@@ -104,3 +109,34 @@ def test_wrong_text_stays_wrong(text: bytes) -> None:
 def test_examples(text: bytes, sent: bytes) -> None:
     """Pairs of surrogates, and backslashes before them."""
     assert repaired(text) == sent
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        r"\ud800",
+        r"\udc00",
+        r"\ud83d\ude00",
+        r"\ud83d\ude00\ud800 ",
+        r"\"",
+        r"\\",
+        "deadbeef01",
+        "1234567890",
+        "寿司",
+        "NaN ",
+    ],
+)
+def test_long_strings_of_one_thing_are_repaired_in_pieces(piece: str) -> None:
+    """No cut is made within an escape or a pair."""
+    value = json.loads(f'"{piece * 50_000}"')
+    text = json.dumps([math.nan, value, math.inf]).encode()
+    assert strictly(repaired(text)) == [None, expected(value), None]
+    assert len(list(_repaired_pieces(text, REPLACEMENT, has_nan=True))) > 1
+
+
+def test_lone_surrogates_show_by_an_unused_spelling() -> None:
+    """No other escape has it."""
+    text = rb'["\ufffd", "\ud800", "\ufffD"]'
+    replacement = unused_replacement(text)
+    assert repaired(text, replacement) == rb'["\ufffd", "%b", "\ufffD"]' % replacement
+    assert json.loads(repaired(text, replacement)) == ["\ufffd"] * 3

@@ -557,3 +557,91 @@ def test_a_skipped_row_is_settled_at_once() -> None:
     counts = harness.streams[0].counts
     assert (counts.read, counts.delivered, counts.skipped, counts.waiting) == (2, 0, {DELETED: 2}, 0)
     assert [acknowledged[1:] for acknowledged in harness.ledger.take_ready()] == [(2, 0)]
+
+
+LONG = 1_100_000
+
+
+def wide(columns: int, value: str = "0") -> bytes:
+    """A long row of so many columns."""
+    pad = "x" * (LONG // columns)
+    further = "".join(f',"{pad}{number}":{value}' for number in range(columns - 1))
+    return long_row(further)
+
+
+def long_row(further: str) -> bytes:
+    """A row with further columns."""
+    return b'{"type":"RECORD","record":{"stream":"users","data":{"person_id":"7"%b}}}' % further.encode()
+
+
+@pytest.mark.parametrize("value", ["0", "NaN", r'"\ud800"'])
+def test_a_row_of_too_many_columns_is_rejected(value: str) -> None:
+    """Each column takes an object of its own, so they are counted first; a row of other streams is an error as ever."""
+    harness = IntakeHarness()
+    assert harness.read(
+        wide(60_000, value), b'{"type":"RECORD","record":{"stream":"users","data":{"person_id":8}}}'
+    ) == [{"type": "person", "action": "identify", "identifiers": {"id": "8"}, "attributes": {}}]
+    ((_, line, rejection),) = harness.rejected
+    assert line == wide(60_000, value)
+    assert (rejection.reason, rejection.field) == ("too_large", "")
+    assert "more than 50,000 columns" in rejection.message
+    assert rejection.__traceback__ is None
+    with pytest.raises(ProtocolError, match=r"Line 1 .* row of stream other"):
+        IntakeHarness().read(wide(60_000, value).replace(b'"users"', b'"other"'))
+    with pytest.raises(ProtocolError, match="not valid JSON"):
+        IntakeHarness().read(wide(60_000, value)[:-1])
+    with pytest.raises(ProtocolError, match="not valid JSON"):
+        IntakeHarness().read(wide(60_000, "zero"))
+
+
+@pytest.mark.parametrize("value", ["[1,{}]", '"x"', "12", "1.5"])
+@pytest.mark.parametrize("column", ["person_id", "created_at", "unsubscribed", "cio_relationships", "note"])
+def test_an_oversized_column_is_never_parsed(column: str, value: str) -> None:
+    """The row is rejected as too large, or the column as what it is not; the other rows are sent."""
+    enormous = {"[1,{}]": "[1" + ",{}" * LONG + "]", '"x"': '"' + "x" * LONG + '"'}.get(
+        value, value + "1" * LONG
+    )
+    harness = IntakeHarness()
+    assert harness.read(long_row(f',"{column}":{enormous}')) == []
+    ((_, _, rejection),) = harness.rejected
+    assert rejection.reason == "too_large"
+    assert rejection.field in (column, "")
+
+
+def test_space_between_values_does_not_make_a_column_oversized() -> None:
+    """It isn't sent, where a row would be too long with it."""
+    row = b'{"type":"RECORD","record":{"stream":"users","data":{"person_id":"7","n":[1,%b2]}}}' % (
+        b" " * LONG
+    )
+    (entry,) = IntakeHarness().read(row)
+    assert entry["attributes"] == {"n": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"STATE","state":{"type":"LEGACY"%b}}',
+        b'{"type":"STATE","state":{"type":"LEGACY"}%b}',
+        b'{"type":"STATE","state":{"sourceStats":{"recordCount":1%b},"data":{}}}',
+    ],
+)
+def test_a_message_of_too_many_members_is_an_error(line: bytes) -> None:
+    """No message of the protocol has them."""
+    many = b"".join(b',"%bc%d":0' % (b"x" * 20, number) for number in range(60_000))
+    with pytest.raises(ProtocolError, match="too many members"):
+        IntakeHarness().read(line % many)
+
+
+def test_a_name_that_is_too_long_is_none() -> None:
+    """Neither a type nor a stream, and not a missing one either."""
+    long = b"x" * 100_000
+    for line, why in (
+        (b'{"type":"STATE","state":{"type":"%b"}}' % long, "unknown form"),
+        (b'{"type":"RECORD","record":{"stream":"%b","data":{}}}' % long, "names no stream"),
+        (
+            b'{"type":"RECORD","record":{"stream":"users","namespace":"%b","data":{}}}' % long,
+            "names no stream",
+        ),
+    ):
+        with pytest.raises(ProtocolError, match=why):
+            IntakeHarness().read(line)
