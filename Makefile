@@ -75,9 +75,10 @@ chaos: $(STAMP) ## Run the fault suite at length and write its figures into docs
 		$(BIN)/python -m pytest --hypothesis-seed=$(SEED) integration_tests/faults integration_tests/test_replay_interrupted.py integration_tests/test_replay_foreign_files.py $(PROPERTY_SUITES)
 	$(BIN)/python -m integration_tests.faults.figures $(VENV)/fault-figures.jsonl
 
-# At most twenty minutes. An idle machine gives narrower ranges; the ratios hold on any.
+# About twenty minutes. An idle machine gives narrower ranges; the ratios hold on any. `BENCH_OPTIONS="--write NAME"` measures
+# one again; `BENCH_OPTIONS=--documents` writes the documents from benchmarks/results.json.
 bench: $(BENCH) ## Run the benchmarks and write results into benchmarks/ and docs/performance.md
-	$(BIN)/python -m benchmarks --compared-python $(VENV)/bench/bin/python
+	$(BIN)/python -m benchmarks --compared-python $(VENV)/bench/bin/python $(BENCH_OPTIONS)
 
 profile: $(BENCH) ## Profile a write: print where the time per row goes
 	@$(BIN)/python -m benchmarks.where_time_goes $(VENV)/bench/bin/py-spy

@@ -1,4 +1,4 @@
-"""9. Alternatives: the same rows through hand-written clients."""
+"""11. Alternatives: the same rows through hand-written clients."""
 
 from __future__ import annotations
 

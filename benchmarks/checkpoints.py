@@ -1,4 +1,4 @@
-"""7. Checkpoints: the cost of states, and the delay between the last of its rows and a state."""
+"""9. Checkpoints: the cost of states, and the delay between the last of its rows and a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""10. Reject path: one row in ten is rejected, and stored in a bucket."""
+"""12. Reject path: one row in ten is rejected, and stored in a bucket."""
 
 from __future__ import annotations
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _LIBRARIES = ("airbyte-cdk", "msgspec", "orjson", "requests", "pydantic", "boto3")
 _BYTES_PER_GIB = 1 << 30
@@ -92,11 +93,39 @@ def goals_table(sections: Sequence[Section]) -> str:
     return _table(rows, numbers_from=len(rows[0]))
 
 
-def page(sections: Sequence[Section], compared: Sequence[str], minutes: float) -> str:
-    """The whole page.
+@dataclass(slots=True)
+class Results:
+    """What a run has measured.
 
-    compared  names and versions of the libraries compared with
+    machine   what it ran on, in lines
+    minutes   how long it took
+    sections  by the name of the measurement
     """
+
+    machine: list[str] = field(default_factory=list)
+    minutes: float = 0.0
+    sections: dict[str, Section] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As JSON that `from_json` reads."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """The reverse of `to_json`."""
+        content = json.loads(text)
+        sections = {name: _section(each) for name, each in content["sections"].items()}
+        return cls(content["machine"], content["minutes"], sections)
+
+
+def _section(content: dict[str, Any]) -> Section:
+    goals = [Goal(**goal) for goal in content.pop("goals")]
+    plots = [Plot(**plot) for plot in content.pop("plots")]
+    return Section(**content, goals=goals, plots=plots)
+
+
+def page(results: Results) -> str:
+    """The whole page."""
     intro = (
         "# Results of the benchmarks\n\n"
         "Written by `make bench`; [docs/performance.md](../docs/performance.md) says what is measured and how. The ratios "
@@ -104,11 +133,11 @@ def page(sections: Sequence[Section], compared: Sequence[str], minutes: float) -
         "bytes hold for the machine below only. A figure is the median of several rounds, with minimum and maximum in "
         "parentheses."
     )
-    machine = "\n".join(
-        f"- {line}" for line in [*_machine(), *compared, f"The whole run took {minutes:.0f} minutes."]
-    )
+    sections = list(results.sections.values())
+    took = f"The whole run took {results.minutes:.0f} minutes."
+    machine_lines = "\n".join(f"- {line}" for line in [*results.machine, took])
     bodies = [markdown(section) for section in sections]
-    return "\n\n".join([intro, machine, "## Goals", goals_table(sections), *bodies]) + "\n"
+    return "\n\n".join([intro, machine_lines, "## Goals", goals_table(sections), *bodies]) + "\n"
 
 
 def with_goals(document: str, sections: Sequence[Section]) -> str:
@@ -117,11 +146,23 @@ def with_goals(document: str, sections: Sequence[Section]) -> str:
     Raises:
         LookupError: it has no such markers.
     """
-    place = re.compile(r"(<!-- goals -->\n).*?(<!-- end: goals -->)", re.DOTALL)
+    return _between_markers(document, "goals", goals_table(sections))
+
+
+def with_tables(document: str, sections: Mapping[str, Section]) -> str:
+    """A document with the tables of measurements, by name, between the markers that it has for some of them."""
+    for name, section in sections.items():
+        if f"<!-- {name} -->" in document:
+            document = _between_markers(document, name, _table(section.table))
+    return document
+
+
+def _between_markers(document: str, name: str, content: str) -> str:
+    place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end: {name} -->)", re.DOTALL)
     found = place.search(document)
     if found is None:
-        raise LookupError("the document has no markers for the goals")
-    return f"{document[: found.end(1)]}{goals_table(sections)}\n{document[found.start(2) :]}"
+        raise LookupError(f"the document has no markers for {name}")
+    return f"{document[: found.end(1)]}{content}\n{document[found.start(2) :]}"
 
 
 def _sentence(goal: Goal) -> str:
@@ -135,7 +176,8 @@ def _table(rows: Sequence[Sequence[str]], numbers_from: int = 1) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *rest))
 
 
-def _machine() -> list[str]:
+def machine() -> list[str]:
+    """What this run runs on, in lines."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / _BYTES_PER_GIB
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     return [

@@ -1,7 +1,7 @@
 """Servers for the benchmarks: `python -m benchmarks.serve KIND`, until SIGTERM or SIGINT.
 
 yes     responds 200 to every request, after a configurable delay
-bucket  as much of S3 as a client needs to upload files; discards them
+bucket  as much of S3 as a client needs to upload files; discards them; responds to each after the delay
 moto    moto's S3
 """
 
@@ -99,6 +99,7 @@ class _BucketHandler(_Handler):
     def do_PUT(self) -> None:
         """A file, or a part of one."""
         self.server.stored_bytes[urlsplit(self.path).path] += len(self.read())
+        time.sleep(self.server.latency_seconds)
         self.answer(b"", {"ETag": '"0"'})
 
     def do_HEAD(self) -> None:

@@ -80,9 +80,9 @@ def local_s3() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def discarding_bucket() -> Iterator[str]:
+def discarding_bucket(latency_seconds: float = 0.0) -> Iterator[str]:
     """An S3 that discards all files, so that a sync can be of any length; yields its URL."""
-    with _process("benchmarks.serve", "bucket") as url:
+    with _process("benchmarks.serve", "bucket", "--latency-seconds", str(latency_seconds)) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""4. Skew: the cost of ordering when half of all rows belong to one person."""
+"""6. Skew: the cost of ordering when half of all rows belong to one person."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LATENCY_SECONDS = 0.12
 _ROWS = 80_000
-_ROUNDS = 3
+_ROUNDS = 2
 _EVEN = "events of 50,000 people"
 _SKEWED = "half of them of one person"
 _ONE_LANE = "the same in one lane"

@@ -1,4 +1,4 @@
-"""8. Startup: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
+"""10. Startup: `spec` from start to exit, against a bare import of the CDK's `Destination`."""
 
 from __future__ import annotations
 

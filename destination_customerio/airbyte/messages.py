@@ -104,7 +104,7 @@ def is_too_wide(line: bytes) -> bool:
         return False
     try:
         data = _data_of(line)
-        return bool(data and is_object(data)) and any(islice(members(data), MAX_MEMBERS, None))
+        return data is not None and is_object(data) and any(islice(members(data), MAX_MEMBERS, None))
     except TooManyMembers:
         raise
     except ValueError:  # not JSON, as the parser will find

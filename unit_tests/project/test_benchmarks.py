@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import partial
@@ -14,9 +15,10 @@ import pytest
 from benchmarks.__main__ import NAMES
 from benchmarks.checkpoints import state_delays
 from benchmarks.inputs import Rows, command, lines
+from benchmarks.long_lines import CONTENTS, write_line
 from benchmarks.measure import BenchmarkError, Run, Spread, interleaved, ratios, run, run_behind
 from benchmarks.real_rows import least_writer
-from benchmarks.report import Goal, Section, goals_table, with_goals
+from benchmarks.report import Goal, Plot, Results, Section, goals_table, page, with_goals, with_tables
 from benchmarks.servers import track_api
 from benchmarks.syncs import Bench
 
@@ -203,6 +205,47 @@ def test_the_goals_are_written_between_their_markers(old: str) -> None:
 def test_the_performance_page_has_markers_for_the_goals() -> None:
     """A complete run needs them."""
     assert "| measurement | goal | measured | verdict |" in with_goals(DOCUMENT.read_text(), [])
+
+
+def test_tables_are_written_between_the_markers_of_their_measurements() -> None:
+    """Measurements without markers stay out of the document."""
+    section = Section("Start", "", [["process", "wall, s"], ["spec", "0.2"]])
+    before = "a\n<!-- startup -->\nold\n<!-- end: startup -->\nb\n"
+    written = with_tables(before, {"startup": section, "skew": section})
+    assert written == before.replace("old", "| process | wall, s |\n| --- | ---: |\n| spec | 0.2 |")
+
+
+def test_the_markers_of_the_performance_page_are_those_of_measurements() -> None:
+    """Each has an end, and none is misspelled."""
+    text = DOCUMENT.read_text()
+    names = re.findall(r"<!-- (\w+) -->", text)
+    assert set(names) <= {*NAMES, "goals"}
+    assert names == re.findall(r"<!-- end: (\w+) -->", text)
+    section = Section("", "", [["found"]])
+    assert with_tables(text, dict.fromkeys(NAMES, section)).count("| found |") == len(names) - 1
+
+
+def test_results_are_read_as_they_were_written() -> None:
+    """The documents can be made again without a run."""
+    goal = Goal.at_most("at most 2 s", 2.0, 3.0, "3 s")
+    plot = Plot("a.svg", "t", "x", "y", {"measured": [(1.0, 2.0)]}, {})
+    section = Section("Start", "text", [["a"], ["b"]], [goal], ["note"], [plot])
+    results = Results(["2 cores"], 17.4, {"startup": section})
+    again = Results.from_json(results.to_json())
+    assert page(again) == page(results)
+    assert again.sections["startup"].goals[0].verdict == "**missed, 50% over**"
+    assert "The whole run took 17 minutes." in page(again)
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_long_lines_are_rows(tmp_path: Path, content: str) -> None:
+    """About as long as they should be, and of any content that a parser accepts."""
+    path = tmp_path / "line.jsonl"
+    write_line(path, content, 1_200)
+    row, state, rest = path.read_bytes().split(b"\n")
+    assert abs(len(row) - 1_200) < 1_000
+    assert json.loads(row)["record"]["data"].keys() >= {"person_email", "long"}
+    assert (json.loads(state)["type"], rest) == ("STATE", b"")
 
 
 def test_a_sync_that_loses_rows_yields_no_figure(tmp_path: Path) -> None:
