@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def lines(way: str = "data activation") -> list[bytes]:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_sync_keeps_the_pace_through_lost_and_refused_requests(api: LocalTrackApi, way: str) -> None:
-    """Retries and halves of a refused request cost no time of their own, and each row arrives."""
+    """Retries and halves of a refused request count as well, and each row arrives."""
     api.inject({"request": 2, "reset_after_apply": True}, {"request": 4, "status": 400})
     began_at = time.monotonic()
     done = write(way, api.url, [USERS], lines(way), max_rows_per_second=RATE)
@@ -56,6 +57,36 @@ def test_a_sync_keeps_the_pace_through_lost_and_refused_requests(api: LocalTrack
     assert len(api.world.profiles()) == ROWS
     assert api.order_violations == []
     assert any(f"Throttled on purpose: at most {RATE} rows per second are sent" in line for line in done.logs)
+
+
+def test_lanes_that_were_held_up_together_resume_at_the_pace(api: LocalTrackApi) -> None:
+    """A 429 stops all lanes, each with a batch; afterwards they do not send these all at once."""
+    seconds_held = 4
+    api.inject({"request": 1, "status": 429, "retry_after": seconds_held})
+    config = config_for(api.url, max_rows_per_second=RATE, max_concurrent_requests=64)
+    began_at = time.monotonic()
+    done = run_connector("write", config, CATALOG, lines())
+    assert time.monotonic() - began_at > seconds_held + LEAST_SECONDS
+    assert (done.exit_code, done.errors, cursors(done.states)) == (0, [], [1])
+    assert len(api.world.profiles()) == ROWS
+
+
+def test_states_leave_while_the_sync_is_throttled_and_a_signal_ends_it(api: LocalTrackApi) -> None:
+    """Each state as soon as its rows are delivered, although later rows wait; then nothing more is acknowledged."""
+    rows = lines()[:-1]
+    input_lines = [line for number, row in enumerate(rows) for line in (row, stream_state("users", number))]
+    with Connector("write", config_for(api.url, max_rows_per_second=4), CATALOG) as connector:
+        connector.send(input_lines)
+        for _ in range(3):
+            connector.next_message("STATE")
+        connector.signal(signal.SIGTERM)
+        signalled_at = time.monotonic()
+        done = connector.wait()
+    assert time.monotonic() - signalled_at < 10
+    assert done.exit_code == 128 + signal.SIGTERM
+    acknowledged = cursors(done.states)
+    assert acknowledged == [*range(len(acknowledged))]
+    assert len(acknowledged) <= len(api.world.profiles()) < ROWS
 
 
 def test_the_source_waits_instead_of_rows_in_memory(api: LocalTrackApi) -> None:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from destination_customerio.delivery.batch import Batch
     from destination_customerio.delivery.breaker import CircuitBreaker
     from destination_customerio.delivery.concurrency import ConcurrencyLimit
+    from destination_customerio.delivery.pacer import Pacer
     from destination_customerio.delivery.throttle import Throttle
     from destination_customerio.errors import Rejection
     from destination_customerio.mapping.endpoints import Endpoint
@@ -98,6 +99,7 @@ class DeliveryContext:
     """
 
     throttle: Throttle
+    pacer: Pacer
     breaker: CircuitBreaker
     concurrency: ConcurrencyLimit
     retry_timeout_seconds: float
@@ -109,17 +111,18 @@ class DeliveryContext:
 
 
 class _Request(NamedTuple):
-    """A body, where it is sent, how many entries it has, and the column that the path has a value of, if it does."""
+    """A body, where it is sent, how many rows and entries it has, and the column that the path has a value of, if it does."""
 
     path: str
     body: bytes
+    rows: int
     entries: int
     column: str
 
     @classmethod
     def probe(cls, endpoint: Endpoint) -> _Request:
         """A request without rows."""
-        return cls(endpoint.probe.path, endpoint.probe.body(), 0, endpoint.column)
+        return cls(endpoint.probe.path, endpoint.probe.body(), 0, 0, endpoint.column)
 
 
 @dataclass(slots=True, eq=False)
@@ -195,7 +198,8 @@ class Delivery:
     def _send_part(self, batch: Batch, part: Sequence[int], *, is_whole: bool) -> Accepted | Refused:
         """Send some entries until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
         endpoint = batch.endpoint
-        request = _Request(endpoint.path, batch.body_of(part), len(part), endpoint.column)
+        rows = batch.count_rows(part)
+        request = _Request(endpoint.path, batch.body_of(part), rows, len(part), endpoint.column)
         verdict = self._send(request)
         if isinstance(verdict, Blocked) and (is_whole or len(part) == 1):
             was_closed = self._wait_for_way(endpoint)
@@ -235,7 +239,7 @@ class Delivery:
         while True:
             deadline += self._wait_for_turn()
             try:
-                self._wait_for_throttle()
+                deadline += self._wait_to_start(request.rows)
                 attempt += 1
                 self.unreported_requests += 1
                 verdict = self._attempt(request)
@@ -284,6 +288,25 @@ class Delivery:
                 context.concurrency.end(self)
                 raise Aborted
         return context.clock() - began_at if context.concurrency.successes > successes else 0.0
+
+    def _wait_to_start(self, rows: int) -> float:
+        """Wait until no throttle holds and the pace allows the rows; returns the seconds spent on the pace.
+
+        The pace comes last, just before the rows leave: lanes that were held up at the same time, by an outage for example,
+        would otherwise send at the same time what each had reserved before.
+        """
+        context = self.context
+        seconds_paced = 0.0
+        while True:
+            self._wait_for_throttle()
+            seconds = context.pacer.reserve(rows)
+            if not seconds:
+                return seconds_paced
+            if context.wait(seconds):
+                raise Aborted
+            seconds_paced += seconds
+            if not context.throttle.seconds_to_wait():
+                return seconds_paced
 
     def _wait_for_throttle(self) -> None:
         context = self.context

@@ -126,6 +126,10 @@ class Batch:
         """The row that an entry belongs to."""
         return self._rows[entry] if self._rows else entry
 
+    def count_rows(self, entries: Sequence[int]) -> int:
+        """How many rows these entries belong to."""
+        return len({self._rows[entry] for entry in entries}) if self._rows else len(entries)
+
     def _add_several(self, entries: Sequence[bytes], line: bytes, epoch: Epoch) -> bool:
         """Append a row of several entries; a batch without rows takes it even if it exceeds a request."""
         entry_bytes = self._entry_bytes + sum(map(len, entries)) + len(b",") * len(entries)

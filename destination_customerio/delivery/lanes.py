@@ -98,11 +98,11 @@ class ThreadedLanes:
     ) -> None:
         self.lanes = lanes
         self._post = post
-        self._pacer = Pacer(max_rows_per_second, time.monotonic)
         self._aborted = threading.Event()
         self._queues: list[queue.SimpleQueue[_Task]] = [queue.SimpleQueue() for _ in range(lanes)]
         context = DeliveryContext(
             throttle=Throttle(time.monotonic),
+            pacer=Pacer(max_rows_per_second, time.monotonic),
             breaker=CircuitBreaker(breaker_limits),
             concurrency=ConcurrencyLimit(lanes),
             retry_timeout_seconds=retry_timeout_seconds,
@@ -158,8 +158,6 @@ class ThreadedLanes:
                 case _Wait(passed):
                     self._wait_for(passed)
                 case Batch():
-                    if self._aborted.wait(self._pacer.reserve(len(task))):
-                        return
                     self._post(delivery.deliver(task))
                 case _:
                     assert_never(task)

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Pacer:
-    """Spaces batches so that their rows stay within a rate. Thread-safe.
+    """Spaces requests so that their rows stay within a rate. Thread-safe.
 
-    A batch reserves its time once, before its first attempt, so its retries and parts don't count again. In no period do
-    more rows start than the rate allows, apart from one batch. Unused time is not saved up.
+    Every attempt reserves its time, retries and parts of a refused request included. In no period do more rows start than
+    the rate allows, apart from one request. Unused time is not saved up.
     """
 
     def __init__(self, max_rows_per_second: float, clock: Callable[[], float]) -> None:
@@ -23,7 +23,9 @@ class Pacer:
         self._free_at = float("-inf")
 
     def reserve(self, rows: int) -> float:
-        """Reserve the next free time for a batch; returns the seconds until the batch may start."""
+        """Reserve the next free time for a request; returns the seconds until it may start. One without rows is free."""
+        if not rows:
+            return 0.0
         with self._lock:
             now = self._clock()
             starts_at = max(now, self._free_at)

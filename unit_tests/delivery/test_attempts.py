@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from math import ceil, log2
+from math import ceil, inf, log2
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,6 +17,7 @@ from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
+from destination_customerio.delivery.pacer import Pacer
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
@@ -52,9 +53,12 @@ class FakeServer:
     reports: list[Retrying] = field(default_factory=list)
     now: float = 1_000.0
     aborted_after_waits: int = 10**9
+    max_rows_per_second: float = inf
+    on_wait: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.throttle = Throttle(lambda: self.now)
+        self.pacer = Pacer(self.max_rows_per_second, lambda: self.now)
         self.breaker = CircuitBreaker(BreakerLimits(batches=2, rows=1_000))
         self.concurrency = ConcurrencyLimit(2)
 
@@ -76,6 +80,7 @@ class FakeServer:
         """Advance the clock, and record how long all lanes are held."""
         self.held.append(self.throttle.seconds_to_wait())
         self.waits.append(seconds)
+        self.on_wait()
         self.now += seconds
         return len(self.waits) > self.aborted_after_waits
 
@@ -83,6 +88,7 @@ class FakeServer:
         """A delivery to this server."""
         context = DeliveryContext(
             throttle=self.throttle,
+            pacer=self.pacer,
             breaker=self.breaker,
             concurrency=self.concurrency,
             retry_timeout_seconds=retry_timeout_seconds,
@@ -192,6 +198,56 @@ def test_backoff_has_full_jitter_below_an_exponential_ceiling(seed: int) -> None
     assert len(server.waits) == 8
     for attempt, waited in enumerate(server.waits):
         assert 0 <= waited <= min(30.0, 0.5 * 2**attempt)
+
+
+RATE = 100
+
+
+@given(rows=st.integers(1, 100), data=st.data())
+def test_retries_and_parts_of_a_refused_request_keep_the_pace(rows: int, data: st.DataObject) -> None:
+    """Whatever the answers, no ten seconds hold more rows than the limit allows, apart from one request."""
+    bad_rows = data.draw(st.sets(st.integers(0, rows - 1), max_size=4))
+    failures = data.draw(st.lists(st.booleans(), max_size=10))
+    started: list[tuple[float, int]] = []
+
+    def respond(sent: list[int]) -> Answer:
+        started.append((server.now, len(sent)))
+        return Answer(503, b"") if failures and failures.pop() else refusing(sorted(bad_rows))(sent)
+
+    server = FakeServer(respond, max_rows_per_second=RATE)
+    assert set(server.deliver(rows).rejected) == bad_rows
+    for number, (at, _) in enumerate(started):
+        earlier = sum(sent for before, sent in started[:number] if before > at - 10 + 1e-6)
+        assert earlier <= 10 * RATE
+    # What comes next starts when the last attempt has had its time.
+    at, sent = started[-1]
+    assert server.pacer.reserve(1) == pytest.approx(max(0.0, at + sent / RATE - server.now))
+
+
+def test_lanes_that_a_throttle_held_resume_at_the_pace() -> None:
+    """The time that they had reserved before has passed; they don't send all at once."""
+    server = FakeServer(lambda _: OK, max_rows_per_second=RATE)
+    server.throttle.hold(20.0)
+    server.deliver(50)
+    assert server.pacer.reserve(1) == pytest.approx(0.5)
+
+
+def test_waiting_for_the_pace_uses_up_no_retry_budget() -> None:
+    """A row may wait for minutes on purpose, and is retried all the same."""
+    server = FakeServer(answers(Answer(503, b"")), max_rows_per_second=0.01)
+    done = server.deliver(1, retry_timeout_seconds=5)
+    assert (done.requests, done.rejected, server.accepted) == (2, {}, [0])
+    assert server.now >= 1_100
+
+
+def test_a_throttle_that_begins_while_a_lane_waits_for_the_pace_holds_it_too() -> None:
+    """The lane starts when the throttle has ended, and takes its time then."""
+    server = FakeServer(lambda _: OK, max_rows_per_second=1)
+    server.pacer.reserve(5)
+    server.on_wait = lambda: server.throttle.hold(20.0) if len(server.waits) == 1 else None
+    server.deliver(3)
+    assert server.now >= 1_020
+    assert server.pacer.reserve(1) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(("status", "held"), [(429, 20.0), (503, 0.0)])

@@ -24,6 +24,7 @@ from destination_customerio.delivery.attempts import Delivery, DeliveryContext
 from destination_customerio.delivery.breaker import CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
+from destination_customerio.delivery.pacer import Pacer
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.ledger import Epoch, Ledger
@@ -95,6 +96,7 @@ class SteppedLanes:
         self._clock = Clock()
         self._context = DeliveryContext(
             throttle=Throttle(self._clock),
+            pacer=Pacer(math.inf, self._clock),
             breaker=CircuitBreaker(),
             concurrency=ConcurrencyLimit(lanes),
             retry_timeout_seconds=math.inf,
