@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -18,6 +19,12 @@ def _trimmed(value: object) -> object:
 def _without_controls(value: object) -> object:
     if isinstance(value, str) and any(unicodedata.category(character) in _CONTROLS for character in value):
         raise ValueError("contains a line end or another control character; enter it again without")
+    return value
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):  # which pydantic would read as 1 or 0
+        raise PydanticCustomError("float_type", "not a number")
     return value
 
 
@@ -37,6 +44,9 @@ Text = Annotated[str, BeforeValidator(_without_controls), BeforeValidator(_trimm
 Secret = Annotated[
     SecretStr, BeforeValidator(_without_controls), BeforeValidator(_trimmed), AfterValidator(_encodable)
 ]
+
+WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]
 
 SECRET = {"airbyte_secret": True}
 HIDDEN = {"airbyte_hidden": True}

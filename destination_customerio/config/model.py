@@ -11,7 +11,16 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from destination_customerio.config.fields import HIDDEN, SECRET, Model, Secret, Text, checked_url
+from destination_customerio.config.fields import (
+    HIDDEN,
+    SECRET,
+    Model,
+    Number,
+    Secret,
+    Text,
+    WholeNumber,
+    checked_url,
+)
 from destination_customerio.config.storage import NoStorage, S3Storage
 from destination_customerio.config.stream_mappings import StreamMapping, each_stream_once
 
@@ -133,7 +142,7 @@ class Config(Model):
         ),
         json_schema_extra={"order": 8},
     )
-    max_rejected_percent: float = Field(
+    max_rejected_percent: Number = Field(
         default=100,
         ge=0,
         le=100,
@@ -153,13 +162,14 @@ class Config(Model):
         ),
         json_schema_extra={"order": 10, "examples": ["send"]},
     )
-    max_rows_per_second: int = Field(
+    max_rows_per_second: WholeNumber = Field(
         default=0,
         ge=0,
+        le=1_000_000,
         title="Maximum rows per second",
         description=(
-            "Sends no more than this many rows per second, all requests together, so that a large backfill does not delay "
-            "your campaigns. The source is read no faster. 0 means no limit."
+            "Sends no more than this many rows per second, all requests together and retries included, so that a large "
+            "backfill does not delay your campaigns. The source is read no faster. 0 means no limit."
         ),
         json_schema_extra={"order": 11, "examples": [500]},
     )
@@ -169,7 +179,7 @@ class Config(Model):
         description="Base URL to use in place of the Track API's, for testing against a local server.",
         json_schema_extra={**HIDDEN, "order": 12, "examples": ["http://localhost:8080"]},
     )
-    max_concurrent_requests: int = Field(
+    max_concurrent_requests: WholeNumber = Field(
         default=8,
         ge=1,
         le=64,
@@ -177,9 +187,10 @@ class Config(Model):
         description="Maximum number of requests in flight. Rows of one person are never in flight in two requests at once.",
         json_schema_extra={**HIDDEN, "order": 13, "examples": [8]},
     )
-    retry_timeout_seconds: int = Field(
+    retry_timeout_seconds: WholeNumber = Field(
         default=900,
         ge=1,
+        le=1_000_000,
         title="Retry timeout in seconds",
         description="How long to retry a request before failing the sync, which Airbyte then resumes.",
         json_schema_extra={**HIDDEN, "order": 14, "examples": [900]},
