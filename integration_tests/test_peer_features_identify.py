@@ -74,17 +74,18 @@ class Feature:
         return record("rows", {**self.row(number), **padding, **more})
 
 
+UPDATE_ONLY = Feature(
+    "update only",
+    row=lambda number: {"person_email": f"u{number}@b.c", "plan": "pro"},
+    person=lambda number: {"email": f"u{number}@b.c"},
+    expected=lambda number: {"known": True, "plan": "pro"} if number % 2 else None,
+    explained="Stream rows goes to person_identify, updating people who exist and creating nobody.",
+    before=lambda number: {"known": True} if number % 2 else None,
+    in_stream={"destination_sync_mode": "update"},
+    in_mapping={"destination_sync_mode": "update"},
+)
 FEATURES = [
-    Feature(
-        "update only",
-        row=lambda number: {"person_email": f"u{number}@b.c", "plan": "pro"},
-        person=lambda number: {"email": f"u{number}@b.c"},
-        expected=lambda number: {"known": True, "plan": "pro"} if number % 2 else None,
-        explained="Stream rows goes to person_identify, updating people who exist and creating nobody.",
-        before=lambda number: {"known": True} if number % 2 else None,
-        in_stream={"destination_sync_mode": "update"},
-        in_mapping={"destination_sync_mode": "update"},
-    ),
+    UPDATE_ONLY,
     Feature(
         "nulls are left out",
         row=lambda number: {
@@ -262,6 +263,32 @@ def test_a_stream_of_which_no_column_identifies_people_fails_before_the_first_ro
         message = done.failure("config_error")
         assert "No column of these streams identifies people: stream rows goes to person_event." in message
     assert "batch" not in api.report()["requests"]
+
+
+@each_way
+def test_a_row_of_thousands_of_relationships_that_only_updates_creates_nobody(
+    api: LocalTrackApi, way: str
+) -> None:
+    """It takes several entries: somebody who exists gets all of the relationships, nobody else is created by any of them."""
+    done = run_connector(
+        "write",
+        config_for(api.url),
+        catalog_of(stream("rows", "person_identify")),
+        [record("rows", {"person_email": "ada@b.c"})],
+    )
+    assert done.exit_code == 0
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(2_000)]
+    config, catalog = UPDATE_ONLY.configured(way)
+    lines = [
+        record("rows", {"person_email": email, "cio_relationships": related})
+        for email in ("ada@b.c", "new@b.c")
+    ]
+    api.inject({"every": 2, "reset_after_apply": True})
+    done = run_connector("write", config_for(api.url, **config), catalog, lines)
+    assert (done.exit_code, done.errors) == (0, [])
+    (person,) = api.world.profiles()
+    assert person.identifiers == {"email": "ada@b.c"}
+    assert len(api.world.relationships) == len(related)
 
 
 def test_update_only_is_refused_for_an_object_that_would_be_created(api: LocalTrackApi) -> None:

@@ -83,8 +83,7 @@ def take_relationships(
 def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
     """The encoded entry, or as many entries as its relationships take.
 
-    Attributes are in the first one. The others add or delete further relationships; of somebody who is updated only if they
-    exist, they are updates too, as adding a relationship would create the person.
+    Attributes are in the first one. The others add or delete further relationships.
 
     Raises:
         Rejection: what can't be divided is larger than an entry.
@@ -95,13 +94,6 @@ def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
         check_entry_size(len(encoded))
     items = [compacted(encode(item)) for item in entry[RELATIONSHIPS]]
     is_identify = entry["action"] == "identify"
-    further = {
-        "type": entry["type"],
-        "action": "add_relationships" if is_identify else entry["action"],
-        "identifiers": entry["identifiers"],
-    }
-    if is_identify and plain(entry["attributes"].get(_UPDATE)) is True:
-        further |= {"action": "identify", "attributes": {_UPDATE: True}}
     head = {name: value for name, value in entry.items() if name != RELATIONSHIPS}
     entries = []
     while items:
@@ -115,8 +107,22 @@ def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
             entries.append(frame + b"}")
         else:
             check_entry_size(len(frame) + len(_OPEN) + len(items[0]) + len(_CLOSE))
-        head = further
+        head = _head_of_further(entry)
     return Several(tuple(entries))
+
+
+def _head_of_further(entry: JsonObject) -> JsonObject:
+    """All but the relationships of the entries after the first one.
+
+    To add relationships creates the person; where nobody may be created, they come with another update of the same time.
+    """
+    further = {"type": entry["type"], "action": entry["action"], "identifiers": entry["identifiers"]}
+    if entry["action"] != "identify":
+        return further
+    if plain(entry["attributes"].get(_UPDATE)) is not True:
+        return {**further, "action": "add_relationships"}
+    time = {"timestamp": entry["timestamp"]} if "timestamp" in entry else {}
+    return {**further, **time, "attributes": {_UPDATE: True}}
 
 
 def _fitting_items(items: list[bytes], room: int) -> int:

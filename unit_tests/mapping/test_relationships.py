@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -20,6 +20,9 @@ from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES,
 from tools.local_track_api.contract import check_entry
 from unit_tests.exact_json.raw_rows import raw_row
 from unit_tests.mapping.sending import Sending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Row = dict[str, Any]
 
@@ -137,7 +140,7 @@ def test_a_related_person_has_exactly_one_valid_identifier(identifiers: Row) -> 
     assert (found.reason, found.field) == ("invalid", "cio_relationships")
 
 
-def several(name: str, row: Row, targets: dict[str, DestinationObject] = DESTINATION_OBJECTS) -> list[Row]:
+def several(name: str, row: Row, table: Mapping[str, DestinationObject] = DESTINATION_OBJECTS) -> list[Row]:
     """The entries of a row that is too large for one, which Customer.io would accept."""
     settings = AssemblySettings(
         identifier_kind=IDENTIFICATIONS["email"],
@@ -145,7 +148,7 @@ def several(name: str, row: Row, targets: dict[str, DestinationObject] = DESTINA
         convert_timestamps=False,
         fresh_id=FreshIds(),
     )
-    outcome = Assembler(Stream("rows"), targets[name], settings).assemble(raw_row(row), b"line")
+    outcome = Assembler(Stream("rows"), table[name], settings).assemble(raw_row(row), b"line")
     assert isinstance(outcome, tuple)
     assert isinstance(outcome[1], Several)
     entries: list[Row] = [json.loads(entry) for entry in outcome[1].entries]
@@ -163,6 +166,36 @@ def test_relationships_beyond_the_size_of_an_entry_take_several_entries() -> Non
     assert [item for entry in entries for item in entry["cio_relationships"]] == related
     # As few as possible.
     assert len(entries) == math.ceil(len(json.dumps(related, separators=(",", ":"))) / 32_600)
+
+
+@pytest.mark.parametrize(
+    ("table", "update"),
+    [
+        (UPDATES, {}),
+        (UPDATES, {"_update": False}),
+        *((DESTINATION_OBJECTS, {"_update": true}) for true in (True, "yes", " TRUE")),
+    ],
+)
+@pytest.mark.parametrize("time", [{}, {"timestamp": 1_714_557_600}])
+def test_no_entry_of_a_row_that_only_updates_creates_its_person(
+    table: Mapping[str, DestinationObject], update: Row, time: Row
+) -> None:
+    """Whether the sync mode or the row says so; all entries are updates of the same time."""
+    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(2_000)]
+    updated_at = {"person_updated_at": time["timestamp"]} if time else {}
+    row = {**ADA, **update, **updated_at, "plan": "pro", "cio_relationships": related}
+    first, *further = several("person_identify", row, table)
+    assert first["attributes"] == {"plan": "pro", "_update": True}
+    assert len(further) > 1
+    for entry in further:
+        assert [item["identifiers"] for item in entry.pop("cio_relationships")]
+        assert entry == {
+            "type": "person",
+            "action": "identify",
+            "identifiers": {"email": "Ada@example.com"},
+            **time,
+            "attributes": {"_update": True},
+        }
 
 
 @pytest.mark.parametrize("name", ["person_relationship", "person_relationship_delete"])
@@ -191,22 +224,6 @@ def test_attributes_that_no_entry_can_hold_reject_the_row() -> None:
     attributes = {f"a{number}": "x" * 900 for number in range(40)}
     row = {**ADA, **attributes, "cio_relationships": [TO_ACME]}
     assert rejection("person_identify", row).reason == "too_large"
-
-
-@pytest.mark.parametrize(
-    ("targets", "more"),
-    [(UPDATES, {}), (DESTINATION_OBJECTS, {"_update": True}), (DESTINATION_OBJECTS, {"_update": " TRUE"})],
-)
-def test_further_entries_of_an_update_create_nobody(targets: dict[str, DestinationObject], more: Row) -> None:
-    """To add relationships would create the person, so they are updates too; attributes are sent once."""
-    related = [{"identifiers": {"object_type_id": "1", "object_id": f"o{n}"}} for n in range(2_000)]
-    row = {**ADA, "person_updated_at": 1_700_000_000, "plan": "pro", "cio_relationships": related, **more}
-    first, *others = several("person_identify", row, targets)
-    assert (first["attributes"], first["timestamp"]) == ({"plan": "pro", "_update": True}, 1_700_000_000)
-    for entry in others:
-        assert entry["action"] == "identify"
-        assert entry["attributes"] == {"_update": True}
-    assert [item for entry in (first, *others) for item in entry["cio_relationships"]] == related
 
 
 def test_events_keep_a_column_of_this_name_as_an_attribute() -> None:
