@@ -291,11 +291,24 @@ def test_a_row_of_thousands_of_relationships_that_only_updates_creates_nobody(
     assert len(api.world.relationships) == len(related)
 
 
-def test_update_only_is_refused_for_an_object_that_would_be_created(api: LocalTrackApi) -> None:
-    """An event creates the person that it names."""
-    catalog = catalog_of(stream("rows", "person_event", destination_sync_mode="update"))
-    done = run_connector("write", config_for(api.url), catalog, [])
-    assert "stream rows goes to person_event. Nothing was written." in done.failure("config_error")
+@pytest.mark.parametrize(("name", "mode"), [("person_event", "update"), ("person_identify", "soft_delete")])
+@pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
+def test_a_sync_mode_that_an_object_does_not_have_is_refused_before_the_first_row(
+    api: LocalTrackApi, name: str, mode: str, arguments: list[str]
+) -> None:
+    """An event creates the person that it names, and so would a row that should delete them."""
+    catalog = catalog_of(stream("rows", name, destination_sync_mode=mode))
+    done = run_connector(
+        "write",
+        config_for(api.url),
+        catalog,
+        [record("rows", {"person_email": "a@b.c"})],
+        arguments=arguments,
+    )
+    message = done.failure("config_error")
+    assert f"stream rows goes to {name}, which has append" in message
+    assert f"not {mode}. Nothing was written" in message
+    assert "batch" not in api.report()["requests"]
 
 
 def test_discover_offers_any_identifier_as_alternative_keys(api: LocalTrackApi) -> None:

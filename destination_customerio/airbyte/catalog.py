@@ -21,7 +21,7 @@ class Stream:
 
     object_name     the catalog's `destination_object_name`; None before data activation
     destination_sync_mode
-                    as the catalog spells it; "" if absent
+                    in lower case; "" if absent
     primary_key     the paths of the columns of its key; none if the catalog has no usable one
     properties      the top-level properties of the stream's JSON schema, in schema order
     sync_id, generation_id
@@ -107,7 +107,7 @@ def _stream(entry: _ConfiguredStream) -> Stream:
         properties=properties if isinstance(properties, dict) else {},
         sync_id=entry.sync_id or 0,
         generation_id=entry.generation_id or 0,
-        destination_sync_mode=sync_mode if isinstance(sync_mode, str) else "",
+        destination_sync_mode=sync_mode.strip().lower() if isinstance(sync_mode, str) else "",
         primary_key=_paths(entry.primary_key),
     )
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from destination_customerio.errors import ConfigError
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
+from destination_customerio.mapping.objects import (
+    DESTINATION_OBJECTS,
+    UPDATES,
+    DestinationObject,
+    sync_modes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.stream_mappings import StreamMapping
+
+
+# Rows of a stream with one of these sync modes must not create anything. All others are inserts or upserts, as the object
+# has it: older platforms and PyAirbyte know only `append`.
+_EXACT_MODES = ("update", "soft_delete")
 
 
 class Route(NamedTuple):
@@ -36,7 +46,7 @@ def route(
         ConfigError: a stream has none, or one that the configuration does not allow; it names all such streams.
     """
     unrouted: list[Stream] = []
-    not_updatable: list[str] = []
+    misfits: list[str] = []
     routes: list[Route] = []
     for stream in streams:
         mapping = _mapping_for(stream, mappings)
@@ -45,10 +55,11 @@ def route(
         if target is None:
             unrouted.append(stream)
             continue
-        if _sync_mode(stream, mapping) == "update":
-            if name not in UPDATES:
-                not_updatable.append(f"stream {stream} goes to {name}")
-                continue
+        mode, modes = _sync_mode(stream, mapping), sync_modes_of(name)
+        if mode in _EXACT_MODES and mode not in modes:
+            misfits.append(f"stream {stream} goes to {name}, which has {' and '.join(modes)}, not {mode}")
+            continue
+        if mode == "update":
             target = UPDATES[name]
         applies = mapping is not None and mapping.destination_object_name == name
         routes.append(Route(stream, target, mapping if applies else None))
@@ -64,12 +75,11 @@ def route(
             f"{', '.join(DESTINATION_OBJECTS)} for each of these streams, in the connection's mapping or in the "
             "configuration (stream_mappings). Otherwise a stream goes to the object with the same name."
         )
-    if not_updatable:
+    if misfits:
         raise ConfigError(
-            "Some streams are set to update only (destination_sync_mode update), which their objects can't do: "
-            f"{'; '.join(not_updatable)}. Nothing was written. Only {', '.join(UPDATES)} can update without creating; "
-            "choose another sync mode or object for these streams, in the connection's mapping or in the configuration "
-            "(stream_mappings)."
+            f"Some streams have a sync mode (destination_sync_mode) that their object does not have: {'; '.join(misfits)}. "
+            "Nothing was written: rows that should only update or delete would create something. Choose another sync mode or "
+            "object for these streams, in the connection's mapping or in the configuration (stream_mappings)."
         )
     if not allow_destructive_operations:
         _refuse_destructive(routes)

@@ -46,9 +46,16 @@ def test_a_complete_stream_is_parsed() -> None:
     assert str(stream) == "shop.users"
 
 
+@pytest.mark.parametrize("mode", ["UPDATE", "Update", " update\n"])
+def test_a_sync_mode_may_be_in_any_case(mode: str) -> None:
+    """In a catalog written by hand; taken for another one, it would create people."""
+    (stream,) = parse({"stream": {"name": "users"}, "destination_sync_mode": mode})
+    assert stream.destination_sync_mode == "update"
+
+
 @pytest.mark.parametrize("mode", [None, 7, {}])
 def test_a_sync_mode_of_another_type_is_none(mode: Any) -> None:
-    """It only matters for a warning."""
+    """As if the catalog had none."""
     (stream,) = parse({"stream": {"name": "users"}, "destination_sync_mode": mode})
     assert stream.destination_sync_mode == ""
 

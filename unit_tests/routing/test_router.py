@@ -7,7 +7,7 @@ import pytest
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.errors import ConfigError
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, sync_modes_of
 from destination_customerio.routing.router import Route, route, unused_mapping_lines
 
 
@@ -156,7 +156,7 @@ def sync_mode(stream: Stream, mapped: str | None = None) -> str:
 
 def test_the_sync_mode_of_the_catalog_decides_whether_people_are_created() -> None:
     """Any other mode than `update` is an upsert, as it always was."""
-    for mode in ("append", "append_dedup", "overwrite", "", "UPDATE"):
+    for mode in ("append", "append_dedup", "overwrite", ""):
         assert (
             sync_mode(Stream("u", object_name="person_identify", destination_sync_mode=mode))
             == "append_dedup"
@@ -184,13 +184,29 @@ def test_a_sync_mode_of_a_mapping_that_the_connection_overrides_is_reported() ->
     assert "sets update, which is not used" in line
 
 
-@pytest.mark.parametrize("name", sorted(DESTINATION_OBJECTS.keys() - UPDATES.keys()))
-def test_an_object_that_cannot_be_updated_only_is_refused(name: str) -> None:
-    """Its rows would create what the user wants not to be created."""
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        (name, mode)
+        for name in sorted(DESTINATION_OBJECTS)
+        for mode in ("update", "soft_delete")
+        if mode not in sync_modes_of(name)
+    ],
+)
+def test_a_stream_that_should_only_update_or_delete_is_refused_where_it_would_create(
+    name: str, mode: str
+) -> None:
+    """Other streams are not named; other sync modes that an object does not have are no reason to fail."""
     streams = [
         Stream("u", object_name="person_identify", destination_sync_mode="update"),
-        Stream("s", object_name=name, destination_sync_mode="update"),
+        Stream("d", object_name="person_delete", destination_sync_mode="soft_delete"),
+        Stream("a", object_name="person_delete", destination_sync_mode="append"),
+        Stream("s", object_name=name, destination_sync_mode=mode),
     ]
     with pytest.raises(ConfigError) as caught:
         route(streams, allow_destructive_operations=True)
-    assert f"which their objects can't do: stream s goes to {name}. Nothing was written." in str(caught.value)
+    modes = " and ".join(sync_modes_of(name))
+    assert (
+        f"does not have: stream s goes to {name}, which has {modes}, not {mode}. Nothing was written:"
+        in str(caught.value)
+    )
