@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import signal
 import threading
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from integration_tests.connector import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
@@ -243,14 +246,48 @@ def test_it_resumes_after_a_kill(api: LocalTrackApi, feature: Feature) -> None:
 
 @each_way
 @each_feature
-def test_a_dry_run_explains_it(feature: Feature, way: str) -> None:
-    """Without a request, and with the same sentence as the sync."""
+def test_a_dry_run_explains_it(feature: Feature, way: str, tmp_path: Path) -> None:
+    """Without a request, with the same sentence as the sync, in the report too, and the truth about each column."""
     config, catalog = feature.configured(way)
     config = config_for("http://127.0.0.1:1", **config)
-    done = run_connector("write", config, catalog, [feature.line(1)], arguments=["--dry-run"])
-    assert (done.exit_code, done.errors) == (0, [])
-    assert feature.explained in done.logs
-    assert any("1 row read, 1 would be sent, 0 rejected." in line for line in done.logs)
+    report = tmp_path / "report.html"
+    arguments = "--dry-run", "--json", "--show-values", "--sample", "1", "--report", str(report)
+    done = run_command("write", config, catalog, *arguments, rows=[feature.line(1)])
+    assert done.exit_code == 0
+    assert feature.explained in done.stderr.splitlines()
+    assert "1 row read, 1 would be sent, 0 rejected." in done.stderr
+    document = json.loads(done.stdout)
+    (found,) = document["streams"]
+    how = feature.explained.removeprefix("Stream rows goes to person_identify").strip(",; .")
+    if feature.explained in document["settings"]:
+        assert html.escape(feature.explained) in report.read_text()
+    else:
+        assert found["how"] == how
+        assert f"{how[1:]}." in report.read_text() or not how
+    (sample,) = found["samples"]
+    entry = sample["entry"]
+    for use in sample["columns"]:
+        sent_as = use["becomes"].removeprefix("person_")
+        match use["use"]:
+            case "identifier":
+                assert sent_as in entry["identifiers"]
+            case "left out":
+                assert use["column"] not in entry["attributes"]
+                assert use["note"] not in ("", "not sent")
+            case "named":
+                assert entry["timestamp"]
+            case _:
+                assert sent_as in entry["attributes"]
+
+
+def test_a_dry_run_says_how_long_a_throttled_sync_takes() -> None:
+    """At least; and that it is throttled on purpose."""
+    rows = [record("rows", {"person_email": f"u{number}@b.c"}) for number in range(ROWS)]
+    config = config_for("http://127.0.0.1:1", max_rows_per_second=2)
+    catalog = catalog_of(stream("rows", "person_identify"))
+    done = run_connector("write", config, catalog, rows, arguments=["--dry-run"])
+    assert "At 2 rows per second, the sync would take at least 0:02:30 (h:mm:ss)." in done.logs
+    assert any(line.startswith("Throttled on purpose: at most 2 rows per second") for line in done.logs)
 
 
 def test_a_stream_of_which_no_column_identifies_people_fails_before_the_first_row(api: LocalTrackApi) -> None:

@@ -106,7 +106,7 @@ def observe(
     samples = {sync: StreamSamples(options.sample, sync, config.max_rejected_percent) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
-    for line in log_lines.stream_lines(config, syncs):
+    for line in log_lines.plan_lines(config, syncs):
         view.info(line)
     inbox = Inbox()
     ledger = Ledger()
@@ -118,7 +118,7 @@ def observe(
         "would be sent",
         closing_lines=lambda: [
             *log_lines.unkept_lines(config, syncs),
-            *map(log_lines.Line, request_lines(lanes)),
+            *map(log_lines.Line, request_lines(lanes, config.max_rows_per_second)),
         ],
     )
     dead_letters = SamplingDeadLetters({sync.stream: samples[sync] for sync in syncs}, ledger.settle_rejected)
@@ -138,7 +138,15 @@ def observe(
         warnings.append(warning)
         view.warn(warning)
     is_complete = signal_number is None and not (limit and limit.is_reached)
-    summary = DryRunSummary(syncs, samples, lanes, warnings, options.show_values, is_complete)
+    summary = DryRunSummary(
+        syncs,
+        samples,
+        lanes,
+        [*log_lines.settings_lines(config)],
+        warnings,
+        options.show_values,
+        is_complete,
+    )
     return summary, signal_number
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from destination_customerio.dry_run.masking import ShownNames, masked_entry, masked_row, shown_columns
 from destination_customerio.dry_run.samples import RejectedRow, SentRow, SkippedRow
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
-from destination_customerio.sync.log_lines import notice_line
+from destination_customerio.sync.log_lines import how_written, notice_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +29,7 @@ class DryRunSummary:
     syncs        its streams
     samples      what was kept of each stream
     lanes        the requests that the real sync would make
+    settings     what the configuration changes about the rows of all streams, in sentences
     warnings     what the log warned of before the first row
     show_values  whether values of rows are shown as they are; otherwise masked
     is_complete  whether all input was read, rather than up to a limit or a signal
@@ -37,6 +38,7 @@ class DryRunSummary:
     syncs: Sequence[StreamSync]
     samples: Mapping[StreamSync, StreamSamples]
     lanes: DryLanes
+    settings: Sequence[str]
     warnings: Sequence[str]
     show_values: bool
     is_complete: bool
@@ -58,6 +60,7 @@ class DryRunSummary:
                 "fullest_bytes": self.lanes.fullest_bytes,
                 "limit_bytes": MAX_BODY_BYTES,
             },
+            "settings": [*self.settings],
             "streams": [self._stream(sync, self.samples[sync]) for sync in self.syncs],
             "warnings": [
                 *self.warnings,
@@ -71,6 +74,7 @@ class DryRunSummary:
         return {
             "stream": str(sync.stream),
             "object": sync.target.name,
+            "how": how_written(sync),
             "rows": {
                 "read": counts.read,
                 "would_be_sent": counts.delivered,

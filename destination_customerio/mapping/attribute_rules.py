@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.objects import DestinationObject
 
 # Customer.io refuses a device that has one of these among its attributes.
-_REFUSED_OF_DEVICES = frozenset({"token", "platform"})
+REFUSED_OF_DEVICES = frozenset({"token", "platform"})
 # Rows made of maps may bring new column names without end; the memory for names must be bounded.
 _MAX_KNOWN_NAMES = 10_000
 
@@ -104,7 +104,7 @@ class AttributeRules:
             case "of_event":
                 self._mail_attributes.add([name for name in own if name in MAIL_ATTRIBUTES])
             case "of_device":
-                refused = [name for name in own if name in _REFUSED_OF_DEVICES]
+                refused = [name for name in own if name in REFUSED_OF_DEVICES]
                 self._refused.add(refused)
                 self._left_out.update(refused)
             case "ignored":

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from destination_customerio.exact_json.codec import JsonObject, as_object
 from destination_customerio.mapping.acting_attributes import acts
 from destination_customerio.mapping.airbyte_columns import is_airbytes
+from destination_customerio.mapping.attribute_rules import REFUSED_OF_DEVICES
 from destination_customerio.mapping.notices import MAIL_ATTRIBUTES
+from destination_customerio.mapping.people import read_kinds
+from destination_customerio.mapping.visible_text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -84,25 +87,23 @@ def column_uses(
         names: how the stream's columns are renamed
     """
     named = [column.name for column in target.named_columns(identification)]
-    people = {kind.column: kind.name for kind in identification.alternatives} if target.names_a_person else {}
+    people = {kind.column: kind.name for kind in read_kinds(identification)} if target.names_a_person else {}
     attributes = _attributes(entry)
     identifiers = _identifiers(entry)
     is_deletion = entry.get("action") in _DELETIONS
-    for column, name, value in names.destinations(row):
+    found = list(names.destinations(row))
+    own_names = {name for _, name, value in found if not is_blank(value)}
+    for column, name, value in found:
         if not name:
             yield ColumnUse(column, "", "left out", _why_unmapped(column, names))
         elif name in target.identity or people.get(name) in identifiers:
             yield ColumnUse(column, name, "identifier")
-        elif (
-            people.get(name) in attributes
-        ):  # another identifier of the person, by which Customer.io knows them too
-            yield ColumnUse(column, people[name], "attribute")
         elif name in people:
-            yield ColumnUse(column, "", "left out", "not the identifier of this row")
+            yield _other_identifier(column, people[name], value, attributes, own_names)
         elif name in named and not is_deletion:
             yield ColumnUse(column, name, "named")
         elif name not in attributes:
-            why = _why_left_out(name, target, names, is_deletion=is_deletion)
+            why = _why_left_out(name, value, target, names, is_deletion=is_deletion)
             yield ColumnUse(column, "" if column else name, "left out", why)
         elif (target.attributes_act and acts(name)) or (target.is_event and name in MAIL_ATTRIBUTES):
             yield ColumnUse(column, name, "reserved")
@@ -110,6 +111,19 @@ def column_uses(
             yield ColumnUse(column, name, "converted")
         else:
             yield ColumnUse(column, name, "attribute")
+
+
+def _other_identifier(
+    column: str, kind: str, value: Any, attributes: JsonObject, own_names: Collection[str]
+) -> ColumnUse:
+    """What became of a person's column that does not identify the person of this row."""
+    if is_blank(value):
+        return ColumnUse(column, "", "left out", "blank")
+    if kind in own_names:
+        return ColumnUse(column, "", "left out", f"the row has a column {kind} of its own")
+    if kind in attributes:  # Customer.io knows the person by it too
+        return ColumnUse(column, kind, "attribute")
+    return ColumnUse(column, "", "left out", "not the identifier of this row")
 
 
 def _identifiers(entry: JsonObject) -> set[str]:
@@ -139,13 +153,17 @@ def _why_unmapped(column: str, names: Destinations) -> str:
     return "replaced or dropped by the stream's mapping"
 
 
-def _why_left_out(name: str, target: DestinationObject, names: Destinations, *, is_deletion: bool) -> str:
+def _why_left_out(
+    name: str, value: Any, target: DestinationObject, names: Destinations, *, is_deletion: bool
+) -> str:
     if is_airbytes(name) and name not in names.mapped:
         return _AIRBYTES
     if target.attributes == "ignored":
         return f"{target.name} has no attributes"
     if is_deletion:
         return "deleted in the source; a deletion has only identifiers"
-    if target.attributes == "of_device":
+    if target.attributes == "of_device" and name in REFUSED_OF_DEVICES:
         return "Customer.io refuses devices with it"
+    if value is None:
+        return "null, which null_values leaves out"
     return "not sent"

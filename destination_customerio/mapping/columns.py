@@ -34,7 +34,7 @@ from destination_customerio.mapping.identifiers import (
 )
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES, oversized
-from destination_customerio.mapping.people import person_reader, removed_columns
+from destination_customerio.mapping.people import person_reader, read_kinds
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
     TEN_YEARS,
@@ -92,7 +92,7 @@ class Columns:
         self._event_names: dict[str, str] = {}
         self._json_columns = json_columns(stream.properties)
         self._people = {kind.column: kind.name for kind in settings.identifier_kind.alternatives}
-        self._removed_columns = removed_columns(settings.identifier_kind)
+        self._removed_columns = [kind.column for kind in read_kinds(settings.identifier_kind)]
         self._created_at_is_a_date = "created_at" in self.dates
         # A sync is short compared to ten years, so its start is "now".
         self._latest_event = int(settings.wall_clock()) + TEN_YEARS

@@ -49,10 +49,9 @@ def person_reader(
             assert_never(identification)
 
 
-def removed_columns(identification: Identification) -> list[str]:
-    """The columns that a reader removes from a row: where any identifier will do, also those that don't identify."""
-    kinds = ANY_IDENTIFIER if isinstance(identification, AnyIdentifier) else identification
-    return [kind.column for kind in kinds.alternatives]
+def read_kinds(identification: Identification) -> tuple[IdentifierKind, ...]:
+    """The kinds whose columns a reader removes from a row: where any identifier will do, also those that don't identify."""
+    return (ANY_IDENTIFIER if isinstance(identification, AnyIdentifier) else identification).alternatives
 
 
 class _OnePerson:

@@ -35,7 +35,7 @@ from destination_customerio.reports.file import report_file
 from destination_customerio.reports.page import rejected_page, replay_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
-from destination_customerio.sync.log_lines import pace_line
+from destination_customerio.sync.log_lines import settings_lines
 from destination_customerio.sync.pipeline import PipelineSettings
 from destination_customerio.sync.wiring import (
     check_limits,
@@ -119,8 +119,8 @@ def _replay(
         contextlib.ExitStack() as stack,
     ):
         syncs = stream_syncs(config, streams, view.say, replay_event_id)
-        if config.max_rows_per_second and not parsed.dry_run:
-            view.say(pace_line(config.max_rows_per_second))
+        for line in settings_lines(config):
+            view.say(line)
         lanes = _start_lanes(config, inbox, dry_run=parsed.dry_run)
         stack.callback(lanes.abort)
         settings = PipelineSettings(max_weight_bytes=max_weight_bytes(config.max_concurrent_requests))

@@ -86,6 +86,7 @@ class StreamPart:
     name: str
     object: str
     figures: tuple[Figure, ...]
+    how: str = ""
     requests: int | None = None
     columns: tuple[ColumnRow, ...] = ()
     rejected: tuple[RejectedKind, ...] = ()
@@ -111,6 +112,7 @@ class Page:
     streams: tuple[StreamPart, ...]
     requests: tuple[Figure, ...] = ()
     fullness_percent: int | None = None
+    settings: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     skipped_files: tuple[tuple[str, str], ...] = ()
     made_at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
@@ -140,6 +142,7 @@ def dry_run_page(document: JsonObject) -> str:
                 Figure("bytes at most", requests["limit_bytes"]),
             ),
             fullness_percent=round(100 * fullness) if requests["count"] else None,
+            settings=tuple(document["settings"]),
             warnings=tuple(document["warnings"]),
             streams=tuple(map(_dry_run_stream, document["streams"])),
         )
@@ -202,6 +205,7 @@ def _dry_run_stream(stream: JsonObject) -> StreamPart:
             Figure("rejected", rows["rejected"], "bad"),
             Figure("skipped", rows["skipped"]),
         ),
+        how=f"{stream['how'][:1].upper()}{stream['how'][1:]}." if stream["how"] else "",
         requests=stream["requests"],
         columns=tuple(
             ColumnRow(use["column"] or "(constant)", use["use"], use["becomes"], use["note"], use["rows"])

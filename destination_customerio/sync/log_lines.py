@@ -76,9 +76,7 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
         f"people by {_identifier(config)}. Rejected rows {rejected}."
     )
-    if config.max_rows_per_second:
-        yield pace_line(config.max_rows_per_second)
-    yield from stream_lines(config, streams)
+    yield from plan_lines(config, streams)
 
 
 def pace_line(max_rows_per_second: int) -> str:
@@ -93,27 +91,43 @@ def _identifier(config: Config) -> str:
     return "any identifier" if config.identifier_type == "any" else config.identifier_type
 
 
-def stream_lines(config: Config, streams: Sequence[StreamSync]) -> Iterator[str]:
-    """Which stream becomes which object, and what the configuration changes about their rows."""
+def plan_lines(config: Config, streams: Sequence[StreamSync]) -> Iterator[str]:
+    """Which stream becomes which object, and what the configuration changes about all rows."""
+    yield from settings_lines(config)
     for stream in streams[:_MAX_LISTED_STREAMS]:
-        yield f"Stream {stream.stream} goes to {stream.target.name}{_how(stream)}."
+        yield stream_line(stream)
     if len(streams) > _MAX_LISTED_STREAMS:
         yield f"{counted(len(streams) - _MAX_LISTED_STREAMS, 'more stream')} not listed."
+
+
+def settings_lines(config: Config) -> Iterator[str]:
+    """What the configuration changes about the rows of all streams."""
+    if config.max_rows_per_second:
+        yield pace_line(config.max_rows_per_second)
     if config.null_values == "omit":
         yield "Null attributes are left out (null_values: omit)."
 
 
-def _how(stream: StreamSync) -> str:
-    """What is unusual about how a stream's rows are written."""
-    how = ", updating people who exist and creating nobody" if stream.target.sync_mode == "update" else ""
+def stream_line(stream: StreamSync) -> str:
+    """Which object a stream becomes, and what is unusual about how its rows are written."""
+    how = how_written(stream)
+    separator = ", " if stream.target.sync_mode == "update" else "; "
+    return f"Stream {stream.stream} goes to {stream.target.name}{separator + how if how else ''}."
+
+
+def how_written(stream: StreamSync) -> str:
+    """What is unusual about how a stream's rows are written; "" if nothing is."""
+    how = []
+    if stream.target.sync_mode == "update":
+        how.append("updating people who exist and creating nobody")
     if stream.target.names_a_person and isinstance(stream.identification, AnyIdentifier):
         columns = [kind.column for kind in stream.identification.alternatives]
-        how += (
-            f"; its primary key identifies people by {columns[0]}"
+        how.append(
+            f"its primary key identifies people by {columns[0]}"
             if len(columns) == 1
-            else f"; the first of {', '.join(columns)} that a row has identifies the person"
+            else f"the first of {', '.join(columns)} that a row has identifies the person"
         )
-    return how
+    return "; ".join(how)
 
 
 def progress_line(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.mapping.column_uses import SameNames, column_uses
-from destination_customerio.mapping.identifiers import ANY_IDENTIFIER, IDENTIFIER_KINDS
+from destination_customerio.mapping.identifiers import ANY_IDENTIFIER, IDENTIFIER_KINDS, IdentifierKind
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.routing.rename import Rename
 
@@ -254,4 +255,49 @@ def test_a_constant_that_is_left_out_keeps_its_name() -> None:
         ("_ab_cdc_lsn", "", "a column of Airbyte's own"),
         ("", "one", "deleted in the source; a deletion has only identifiers"),
         ("", "two", "deleted in the source; a deletion has only identifiers"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "attributes", "expected"),
+    [
+        # The stream's key names the email; the others are sent all the same.
+        (
+            {"person_email": "a@example.com", "person_id": "u1", "person_phone": "+4420"},
+            {"id": "u1", "phone": "+4420"},
+            [("identifier", ""), ("attribute", ""), ("attribute", "")],
+        ),
+        (
+            {"person_email": "a@example.com", "person_id": "u1", "id": "own"},
+            {"id": "own"},
+            [("identifier", ""), ("left out", "the row has a column id of its own"), ("attribute", "")],
+        ),
+        (
+            {"person_email": "a@example.com", "person_phone": " ", "person_cio_id": "a1"},
+            {},
+            [("identifier", ""), ("left out", "blank"), ("left out", "not the identifier of this row")],
+        ),
+    ],
+)
+@pytest.mark.parametrize("alternatives", [ANY_IDENTIFIER.alternatives, (EMAIL,)])
+def test_the_other_identifiers_of_a_row(
+    alternatives: tuple[IdentifierKind, ...],
+    row: dict[str, Any],
+    attributes: dict[str, Any],
+    expected: list[tuple[str, str]],
+) -> None:
+    """An attribute where it is sent as one, otherwise why it is not; whatever identifies the people of the stream."""
+    entry = {"action": "identify", "identifiers": {"email": "a@example.com"}, "attributes": attributes}
+    identification = replace(ANY_IDENTIFIER, alternatives=alternatives)
+    found = column_uses(row, entry, DESTINATION_OBJECTS["person_identify"], identification, SameNames())
+    assert [(use.use, use.note) for use in found] == expected
+
+
+def test_a_null_that_is_left_out_says_so() -> None:
+    """Unlike one that is sent."""
+    row = {"person_email": "a@example.com", "city": None, "street": None}
+    found = column_uses(row, PERSON, DESTINATION_OBJECTS["person_identify"], EMAIL, SameNames())
+    assert [(use.use, use.note) for use in found][1:] == [
+        ("attribute", ""),
+        ("left out", "null, which null_values leaves out"),
     ]

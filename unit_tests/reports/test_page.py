@@ -36,11 +36,13 @@ DRY_RUN: dict[str, Any] = {
     "is_complete": True,
     "rows": {"read": 1234, "would_be_sent": 1200, "rejected": 12, "skipped": 22},
     "requests": {"count": 4, "bytes": 1_000_000, "fullest_bytes": 499_000, "limit_bytes": 500_000},
+    "settings": ["Null attributes are left out."],
     "warnings": ["A warning."],
     "streams": [
         {
             "stream": "orders",
             "object": "person_event",
+            "how": "its primary key identifies people by person_id",
             "rows": {"read": 1234, "would_be_sent": 1200, "rejected": 12, "skipped": 22},
             "requests": 4,
             "columns": [
@@ -138,6 +140,18 @@ def test_a_dry_runs_numbers_are_those_of_the_document() -> None:
         ("bytes in the fullest", 499_000),
         ("bytes at most", 500_000),
     ]
+
+
+def test_what_is_unusual_about_a_sync_is_said() -> None:
+    """Of all streams at the top, of one stream below its name; nothing where nothing is."""
+    page = dry_run_page(DRY_RUN)
+    assert "<p>Null attributes are left out.</p>" in page
+    assert "<p>Its primary key identifies people by person_id.</p>" in page
+    ordinary = deepcopy(DRY_RUN)
+    ordinary["settings"] = []
+    ordinary["streams"][0]["how"] = ""
+    assert "Null attributes" not in dry_run_page(ordinary)
+    assert "Its primary key" not in dry_run_page(ordinary)
 
 
 def test_the_numbers_of_rejected_rows_and_of_a_replay() -> None:
