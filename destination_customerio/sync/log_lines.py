@@ -72,9 +72,10 @@ def start_lines(config: Config, track_url: str, streams: Sequence[StreamSync]) -
         if isinstance(storage, S3Storage)
         else "are only counted, as no bucket is configured"
     )
+    identifier = "any identifier" if config.identifier_type == "any" else config.identifier_type
     yield (
         f"Writing to {track_url} with up to {counted(config.max_concurrent_requests, 'concurrent request')}, identifying "
-        f"people by {_identifier(config)}. Rejected rows {rejected}."
+        f"people by {identifier}. Rejected rows {rejected}."
     )
     yield from plan_lines(config, streams)
 
@@ -85,10 +86,6 @@ def pace_line(max_rows_per_second: int) -> str:
         f"Throttled on purpose: at most {counted(max_rows_per_second, 'row')} per second "
         f"{'is' if max_rows_per_second == 1 else 'are'} sent, as configured in max_rows_per_second."
     )
-
-
-def _identifier(config: Config) -> str:
-    return "any identifier" if config.identifier_type == "any" else config.identifier_type
 
 
 def plan_lines(config: Config, streams: Sequence[StreamSync]) -> Iterator[str]:
