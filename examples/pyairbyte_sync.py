@@ -15,6 +15,7 @@ AIRBYTE_OFFLINE_MODE=1 and DO_NOT_TRACK=1 keep PyAirbyte off the network; both c
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 from pathlib import Path
@@ -53,6 +54,9 @@ def main() -> None:
         "--states", type=Path, default=Path(".pyairbyte"), help="folder for the sync's states"
     )
     parser.add_argument("--destination", default="destination-customerio", help="the connector's command")
+    parser.add_argument(
+        "--settings", type=Path, help="JSON file with further settings, or others than those below"
+    )
     parser.add_argument("--through-cache", action="store_true", help="read into PyAirbyte's cache first")
     options = parser.parse_args()
 
@@ -79,6 +83,7 @@ def main() -> None:
             "identifierType": "id",
             "stream_mappings": STREAM_MAPPINGS,
             "track_api_url": os.environ.get("CUSTOMERIO_TRACK_API_URL", ""),
+            **(json.loads(options.settings.read_text()) if options.settings else {}),
         },
         local_executable=options.destination,
     )

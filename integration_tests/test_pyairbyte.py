@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.connector import PATIENCE_SECONDS, SCRIPT
+from integration_tests.connector import (
+    PATIENCE_SECONDS,
+    SCRIPT,
+    catalog_of,
+    config_for,
+    record,
+    run_connector,
+    stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +37,32 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "pyairbyte_sync.py"
 CLIENT = Path(sys.prefix) / "pyairbyte" / "bin" / "python"
 SOURCE = Path(sys.prefix) / "source-faker" / "bin" / "source-faker"
 USERS = 50
+
+# Purchases become objects, as an event would create the person that it names.
+UPDATE_SETTINGS = {
+    "identifierType": "any",
+    "null_values": "omit",
+    "max_rows_per_second": 1_000,
+    "stream_mappings": [
+        {
+            "stream_name": "users",
+            "destination_object_name": "person_identify",
+            "destination_sync_mode": "update",
+            "field_mappings": [
+                {"source": "id", "destination": "person_id"},
+                {"source": "email", "destination": "person_email"},
+            ],
+        },
+        {
+            "stream_name": "purchases",
+            "destination_object_name": "object_identify",
+            "field_mappings": [
+                {"value": "1", "destination": "object_type_id"},
+                {"source": "id", "destination": "object_id"},
+            ],
+        },
+    ],
+}
 
 pytestmark = pytest.mark.skipif(
     not (CLIENT.exists() and SOURCE.exists()), reason="PyAirbyte is not installed: make pyairbyte"
@@ -121,6 +155,18 @@ class Client:
         return recorder
 
 
+def source_of_nulls(folder: Path, column: str) -> Path:
+    """A folder with a source that has null in one column of text, for want of one in the faker's rows."""
+    folder.mkdir()
+    source = folder / SOURCE.name
+    source.write_text(
+        "#!/bin/bash\nset -o pipefail\n"
+        f'{shlex.quote(str(SOURCE))} "$@" | sed -E \'s/("{column}": *)"[^"]*"/\\1null/\'\n'
+    )
+    source.chmod(0o755)
+    return folder
+
+
 @pytest.fixture
 def client(tmp_path: Path, api: LocalTrackApi) -> Iterator[Client]:
     """PyAirbyte, with the outside world cut off."""
@@ -162,8 +208,8 @@ def test_a_real_source_is_synced_and_the_next_sync_goes_on_from_its_states(
     assert done.returncode == 0, done.stderr
     assert "Connection check succeeded for `destination-customerio`." in done.stderr
     assert f"{2 * USERS} rows were read." in done.stdout
-    for stream in ("users", "purchases"):
-        assert f'{stream}: acknowledged up to {{"seed":42,' in done.stdout
+    for name in ("users", "purchases"):
+        assert f'{name}: acknowledged up to {{"seed":42,' in done.stdout
         assert f'"loop_offset":{USERS}}}' in done.stdout
     check_world(api)
 
@@ -192,6 +238,42 @@ def test_rows_may_come_through_pyairbytes_cache(client: Client, api: LocalTrackA
     check_world(api)
     states = client.messages("out", "STATE")
     assert [state["destinationStats"]["recordCount"] for state in states] == [USERS, USERS]
+
+
+@pytest.mark.parametrize("arguments", [[], ["--through-cache"]])
+def test_updates_by_any_identifier_create_nobody_and_erase_nothing(
+    client: Client, api: LocalTrackApi, tmp_path: Path, arguments: list[str]
+) -> None:
+    """The key of PyAirbyte's catalog chooses the identifier; a null column leaves alone what is known."""
+    known = range(1, USERS // 2 + 1)
+    rows = [record("people", {"person_id": number, "academic_degree": "known"}) for number in known]
+    done = run_connector(
+        "write",
+        config_for(api.url, identifierType="id"),
+        catalog_of(stream("people", "person_identify")),
+        rows,
+    )
+    assert done.exit_code == 0
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(UPDATE_SETTINGS))
+    source = source_of_nulls(tmp_path / "source", "academic_degree")
+    synced = client.sync(
+        "--settings", str(settings), *arguments, PATH=f"{source}{os.pathsep}{os.environ['PATH']}"
+    )
+    assert synced.returncode == 0, synced.stderr
+
+    logs = [log["message"] for log in client.messages("out", "LOG")]
+    assert (
+        "Stream users goes to person_identify, updating people who exist and creating nobody; its primary key identifies "
+        "people by person_id." in logs
+    )
+    people = api.world.profiles()
+    assert sorted(int(person.identifiers["id"]) for person in people) == list(known)
+    for person in people:
+        assert "@" in person.attributes["email"]
+        assert person.attributes["academic_degree"] == "known"
+    counts = [state["destinationStats"]["recordCount"] for state in client.messages("out", "STATE")]
+    assert sum(counts) == 2 * USERS
 
 
 def test_a_failed_check_says_what_to_do(client: Client, api: LocalTrackApi) -> None:
