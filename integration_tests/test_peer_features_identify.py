@@ -348,6 +348,39 @@ def test_a_sync_mode_that_an_object_does_not_have_is_refused_before_the_first_ro
     assert "batch" not in api.report()["requests"]
 
 
+@each_way
+@pytest.mark.parametrize("deleted_rows", ["skip", "delete"])
+def test_rows_deleted_in_the_source_are_no_updates_whatever_identifies_their_people(
+    api: LocalTrackApi, way: str, deleted_rows: str
+) -> None:
+    """Skipped, or the person is deleted by the first identifier that the row has; a row that has none is rejected."""
+    people = [{"person_email": "ada@b.c"}, {"person_id": "u1"}, {"person_phone": "+4420"}]
+    config = config_for(
+        api.url,
+        identifierType="any",
+        deleted_rows=deleted_rows,
+        allow_destructive_operations=True,
+    )
+    rows = [record("rows", person) for person in [*people, {"person_email": "bob@b.c"}]]
+    assert run_connector("write", config, catalog_of(stream("rows", "person_identify")), rows).exit_code == 0
+    api.inject({"every": 2, "reset_after_apply": True})
+    mapped, catalog = UPDATE_ONLY.configured(way)
+    deleted = {"_ab_cdc_deleted_at": "2024-03-18T13:42:21Z", "plan": None}
+    absent = dict.fromkeys(("person_id", "person_email", "person_phone"))
+    rows = [record("rows", {**absent, **person, **deleted}) for person in [*people, {}]]
+    done = run_connector("write", {**config, **mapped}, catalog, [*rows, stream_state("rows", 1)])
+    assert (done.exit_code, done.errors) == (0, [])
+    (state,) = done.states
+    left = [person.identifiers for person in api.world.profiles()]
+    if deleted_rows == "skip":
+        assert len(left) == 4
+        assert state["destinationStats"] == {"recordCount": 4.0, "rejectedRecordCount": 0.0}
+    else:
+        assert left == [{"email": "bob@b.c"}]
+        assert state["destinationStats"] == {"recordCount": 3.0, "rejectedRecordCount": 1.0}
+    assert all("plan" not in person.attributes for person in api.world.profiles())
+
+
 def test_discover_offers_any_identifier_as_alternative_keys(api: LocalTrackApi) -> None:
     """One key for each way to identify people, for the upsert and for the update."""
     done = run_connector("discover", config_for(api.url, identifierType="any"))
