@@ -96,8 +96,7 @@ def layout_of(
     is_compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     file.seek(0)
     content = cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if is_compressed else file
-    with decompressing():
-        start = content.read(MAX_HEADER_BYTES).removeprefix(BYTE_ORDER_MARK)
+    start = _start_of(content).removeprefix(BYTE_ORDER_MARK)
     for magic, cause in _OTHER_FORMATS.items():
         if start.startswith(magic):
             raise UnusableFile(cause)
@@ -125,6 +124,25 @@ def layout_of(
     if is_marked(start):
         raise UnusableFile("its rows are not on lines of their own; write each row on one line")
     raise no_rejected_rows()
+
+
+def _start_of(content: IO[bytes]) -> bytes:
+    """As much as a header may have; less of a file that breaks off, as the rows before that can be read.
+
+    Raises:
+        UnusableFile: it breaks off in its first line.
+    """
+    start = bytearray()
+    try:
+        with decompressing():
+            while len(start) < MAX_HEADER_BYTES and (
+                piece := content.readline(MAX_HEADER_BYTES - len(start))
+            ):
+                start += piece
+    except UnusableFile:
+        if not start:
+            raise
+    return bytes(start)
 
 
 def read_rows(layout: Layout) -> Iterator[DeadLetter]:

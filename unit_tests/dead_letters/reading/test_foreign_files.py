@@ -259,3 +259,13 @@ def test_the_last_of_two_equal_columns_counts() -> None:
     (row,) = read_rows(layout)
     again = layout.with_reasons(row.text, Rejection("invalid", "n", ""))
     assert [(row.data, row.rejection.reason) for row in rows_of(again)] == [(b'{"n":1}', "invalid")]
+
+
+@pytest.mark.parametrize("header", [b"", HEADER], ids=["JSON Lines", "table"])
+def test_the_rows_before_the_end_of_a_small_truncated_file_are_read(header: bytes) -> None:
+    """The file is detected by its first line, although not all of its beginning can be decompressed."""
+    good = GOOD_CSV if header else GOOD_JSON
+    rows = read_rows(layout_of(io.BytesIO(gzip.compress(header + good)[:-8])))
+    assert next(rows).data == b'{"n":1}'
+    with pytest.raises(UnusableFile, match="its compression is broken"):
+        next(rows)
