@@ -284,7 +284,10 @@ def _parse(parser: msgspec.json.Decoder[Any], text: bytes | Raw) -> Any:
         return _read(parser.decode, text)
     except msgspec.ValidationError:  # an integer of more digits than int() converts
         hook = _number if parser is _PARSER else _exact_decimal
-        return json.loads(repaired(bytes(text)), parse_float=hook, parse_int=_long_integer)
+        try:
+            return json.loads(repaired(bytes(text)), parse_float=hook, parse_int=_long_integer)
+        except RecursionError:
+            raise NestedTooDeeply("nested too deeply") from None
 
 
 def _without_space(text: bytes | Raw) -> bytes:

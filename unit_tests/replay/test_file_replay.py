@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.airbyte.catalog import Stream
-from destination_customerio.dead_letters.reading.reader import layout_of
+from destination_customerio.dead_letters.reading.reader import layout_of, read_rows
 from destination_customerio.errors import TransientError
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
@@ -18,6 +18,7 @@ from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.replay.console import LineView
 from destination_customerio.replay.file_replay import FileReplay
 from destination_customerio.replay.record_message import replay_event_id
+from destination_customerio.replay.summary import Summary
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.stream_sync import StreamSync
@@ -78,7 +79,7 @@ def test_a_stopped_replay_does_not_wait_for_a_slot(users: StreamSync) -> None:
     assert "feed" not in [thread.name for thread in threading.enumerate()]
 
 
-@pytest.mark.parametrize("inner", [b"\xff", b"1 2", b"nul", b"[}", b"0"])
+@pytest.mark.parametrize("inner", [b"\xff", b"1 2", b"nul", b"[}", b"0", b"1" * 5_000])
 @pytest.mark.parametrize("deep", [b"[" * 3_000 + b"]" * 3_000, b"[" * 3_000], ids=["closed", "open"])
 @pytest.mark.parametrize("layout", ["last", "first", "table"])
 def test_a_row_that_is_nested_too_deeply_costs_only_itself(
@@ -98,6 +99,10 @@ def test_a_row_that_is_nested_too_deeply_costs_only_itself(
             layout_of(io.BytesIO(file + good)), users, lambda _: True, spool
         )
     assert (result.accepted, result.unreadable + result.new_reasons.rows) == (1, 1)
+    summary = Summary()
+    for row in read_rows(layout_of(io.BytesIO(file + good))):
+        summary.add("users", row)
+    assert summary.rows == 2
 
 
 @pytest.mark.parametrize("cell", [b"[" * 3_000, b"[" * 3_000 + b"]" * 2_999, b"{" * 3_000 + b"}" * 3_001])
