@@ -10,6 +10,8 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 from destination_customerio.config.fields import SECRET, Model, Secret, Text, checked_url
 
 _ARN = re.compile(r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+")
+# Also a broken one (`http:/host`), which would become a host name.
+_SCHEME = re.compile(r"[a-z0-9+.-]+://|https?[:/]", re.IGNORECASE)
 Flattening = Literal["No flattening", "Root level flattening"]
 
 
@@ -194,7 +196,7 @@ class S3Storage(Model):
     @classmethod
     def _is_url(cls, value: str) -> str:
         # Other connectors accept a bare host here; people copy that.
-        url = value if not value or "://" in value else f"https://{value}"
+        url = value if not value or _SCHEME.match(value) else f"https://{value}"
         return checked_url(url, http_allowed=True) if url else ""
 
     @field_validator("access_key_id", mode="after")

@@ -221,6 +221,15 @@ def test_an_s3_endpoint_may_be_a_bare_host(endpoint: str, url: str) -> None:
     assert storage(s3_endpoint=endpoint).s3_endpoint == url
 
 
+@pytest.mark.parametrize(
+    "endpoint", ["http:/minio:9000", "https:minio", "http//minio:9000", "s3://bucket", "http:"]
+)
+def test_an_s3_endpoint_with_a_broken_scheme_is_refused(endpoint: str) -> None:
+    """It would become the name of a host, which could not be resolved."""
+    with pytest.raises(ValidationError):
+        storage(s3_endpoint=endpoint)
+
+
 def test_no_error_quotes_its_input() -> None:
     """A wrong credential never ends up in a message."""
     for settings in (
