@@ -38,6 +38,10 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
         "notes.txt": b"call them tomorrow",
         "42/unlabelled.csv": header + b'"r","{""person_id"":""u1""}"\r\n',
         "_check_test": b"left over",
+        # Of a connection whose bucket path is below this one.
+        f"other/_check_test_{'0' * 32}": b"left over",
+        "other/_replay_claim": b"{}",
+        "other/_replay_00000000-0000-0000-0000-000000000000": header,
     }
     for name, body in put.items():
         bucket.client.put_object(Bucket=bucket.name, Key=below + name, Body=body)

@@ -97,9 +97,9 @@ def folders_format(storage: S3Storage) -> str:
     return clean_levels(f"{rest}/{_plain(storage.path_format)}")
 
 
-def is_test_object(rest: str) -> bool:
-    """Whether a key without the root is that of an object of the check."""
-    return _TEST_OBJECT.fullmatch(rest) is not None
+def is_test_object(name: str) -> bool:
+    """Whether the last level of a key is that of an object of the check."""
+    return _TEST_OBJECT.fullmatch(name) is not None
 
 
 def _bucket_levels(storage: S3Storage) -> tuple[str, str]:

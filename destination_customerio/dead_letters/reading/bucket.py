@@ -202,12 +202,14 @@ class RejectedFiles:
     def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
         for found in page.get("Contents", ()):
             rest = found["Key"].removeprefix(self._root)
+            # The root may contain that of another connection, with objects of its checks and replays.
+            name = rest.rpartition("/")[2]
             ours = (
                 found["Size"]
-                and rest != LEASE_NAME
-                and not is_test_object(rest)
+                and name != LEASE_NAME
+                and not is_test_object(name)
                 and not rest.startswith(f"{REPLAYED}/")
-                and not is_aside(rest)
+                and not is_aside(name)
             )
             if ours and found["LastModified"].timestamp() + _CLOCK_TOLERANCE_SECONDS >= stored_since / 1_000:
                 yield found["Key"]
