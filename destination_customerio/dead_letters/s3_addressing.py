@@ -11,7 +11,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from destination_customerio.dead_letters.s3_error_table import BY_CODE, HOST_STYLE_DEMANDED
+from destination_customerio.dead_letters.s3_error_table import BY_CODE
+from destination_customerio.dead_letters.s3_explanations import HOST_STYLE_DEMANDED
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -6,30 +6,34 @@ botocore is imported where it is needed, as that is slow. Proxies and CA bundles
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from destination_customerio import __version__
-from destination_customerio.dead_letters.aws_environment import ENDPOINTS, first_set
+from destination_customerio.dead_letters.aws_settings import REGIONS, first_set
 from destination_customerio.dead_letters.s3_addressing import (
     AddressingStyle,
     ask_once_for_the_region,
     has_host_name,
 )
-from destination_customerio.dead_letters.s3_faults import Step, step
+from destination_customerio.dead_letters.s3_faults import WebPageError
 from destination_customerio.dead_letters.s3_route import DEFAULT_REGION, bucket_route, proxies_of, verify_of
 from destination_customerio.dead_letters.s3_session import make_session
+from destination_customerio.dead_letters.s3_steps import Step, step
 from destination_customerio.errors import ConfigError
 
 if TYPE_CHECKING:
-    from botocore.session import Session
     from mypy_boto3_s3.client import S3Client
 
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.dead_letters.aws_settings import AwsSettings
 
 _CONNECT_TIMEOUT_SECONDS = 10
 _READ_TIMEOUT_SECONDS = 60
 # With botocore's backoff these take about half a minute. AWS_MAX_ATTEMPTS overrides it, as everywhere with boto3.
 _MAX_ATTEMPTS = 8
+_OK = 200
+_AWS_REGION = re.compile(r"[a-z0-9]+(-[a-z]+)+-[0-9]+|aws-global")
 
 
 def make_client(storage: S3Storage) -> S3Client:
@@ -42,11 +46,11 @@ def make_client(storage: S3Storage) -> S3Client:
     from botocore.config import Config as ClientConfig
     from botocore.handlers import validate_bucket_name
 
-    route = bucket_route(storage, os.environ)
     with step(Step.BUCKET_NAME):
         validate_bucket_name({"Bucket": storage.s3_bucket_name})
-    session = make_session(storage)
-    region = _region(storage, session)
+    session, settings = make_session(storage)
+    route = bucket_route(storage, settings)
+    region = _region(storage, settings)
     with step(Step.SETTINGS):
         client: S3Client = session.create_client(  # type: ignore[assignment]
             "s3",
@@ -60,10 +64,11 @@ def make_client(storage: S3Storage) -> S3Client:
                 proxies=proxies_of(route),
                 s3={"addressing_style": _addressing_style(storage)},
                 **_retries(),
-                **_checksums(storage, session),
+                **_checksums(storage, settings),
             ),
         )
     ask_once_for_the_region(client)
+    client.meta.events.register("needs-retry.s3", _refuse_web_page)
     if storage.s3_endpoint and storage.s3_addressing_style == "auto" and has_host_name(storage.s3_endpoint):
         AddressingStyle(storage.s3_endpoint, storage.s3_bucket_name).attach(client)
     return client
@@ -83,24 +88,42 @@ def _retries() -> dict[str, Any]:
     return {"retries": {"mode": "standard", **attempts}}
 
 
-def _checksums(storage: S3Storage, session: Session) -> dict[str, Any]:
+def _checksums(storage: S3Storage, settings: AwsSettings) -> dict[str, Any]:
     """Only where needed for other stores, some of which refuse botocore's newer checksums, unless the machine says otherwise."""
-    if not (storage.s3_endpoint or first_set(ENDPOINTS, os.environ)):
+    if not (storage.s3_endpoint or settings.endpoint("s3")):
         return {}
-    machine = session.get_scoped_config()
     return {
         name: "when_required"
         for name in ("request_checksum_calculation", "response_checksum_validation")
-        if not (os.environ.get(f"AWS_{name.upper()}") or machine.get(name))
+        if not (settings.environment.get(f"AWS_{name.upper()}") or settings.profile.get(name))
     }
 
 
-def _region(storage: S3Storage, session: Session) -> str | None:
+def _refuse_web_page(response: Any, operation: Any, **_: Any) -> None:
+    """A console, a portal or a proxy answers every request with a page; only a status of 200 looks like success."""
+    if response is None or operation.has_streaming_output:
+        return
+    http = response[0]
+    # botocore itself makes a status of 500 of a page that is no XML.
+    if http.raw.status == _OK and http.content.lstrip()[:14].lower().startswith(
+        (b"<!doctype html", b"<html")
+    ):
+        raise WebPageError
+
+
+def _region(storage: S3Storage, settings: AwsSettings) -> str | None:
     if storage.s3_bucket_region:
+        if not (
+            storage.s3_endpoint or settings.endpoint("s3") or _AWS_REGION.fullmatch(storage.s3_bucket_region)
+        ):
+            raise ConfigError(
+                f"Invalid configuration: {storage.s3_bucket_region} is not a region of AWS. Nothing was written. Enter the bucket's "
+                "region, such as us-east-1, as AWS shows it beside the bucket's name; for another store, enter its endpoint."
+            )
         return storage.s3_bucket_region
     if storage.s3_endpoint:
         return DEFAULT_REGION
-    if session.get_config_variable("region"):
+    if first_set(REGIONS, settings.environment) or settings.profile.get("region"):
         return None
     raise ConfigError(
         "Invalid configuration: the region of the bucket is missing. Nothing was written. Enter the bucket's region, such "

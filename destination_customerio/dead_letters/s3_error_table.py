@@ -1,92 +1,54 @@
-"""Causes and remedies of what a store answers; `s3_fault_table` has those of all other faults.
-
-What only a person can change (names, keys, permissions, addresses, certificates, settings of the machine) is a
-config_error, so that the platform does not repeat it for ever; everything else is transient.
-"""
+"""Causes and remedies of what a store answers, by code; `s3_fault_table` has those of all other faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from destination_customerio.errors import ConfigError, SyncError, TransientError
+from destination_customerio.dead_letters.s3_explanations import (
+    BUSY,
+    DENIED,
+    EXPIRED,
+    HOST_STYLE_DEMANDED,
+    KMS_KEY,
+    NOT_S3,
+    UNKNOWN_CODE,
+    Explanation,
+)
+from destination_customerio.errors import ConfigError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-class Explanation(NamedTuple):
-    """What one kind of failure means.
-
-    kind    the type of error to raise
-    cause   half a sentence, with the placeholders below to fill in
-    remedy  whole sentences: what to do
-
-    Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint in plain HTTP), {server} (the endpoint
-    without the bucket's name), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
-    {file} (one that is missing or broken), {setting} (what is wrong with a setting), {variables} (those of AWS that are set).
-    """
-
-    kind: type[SyncError]
-    cause: str
-    remedy: str
-
-
-BUSY = Explanation(
-    TransientError,
-    "the store asks for fewer requests",
-    "Try again later; if it persists, use another bucket or path.",
-)
-DENIED = Explanation(
-    ConfigError,
-    "access to the bucket {bucket} was denied ({operation})",
-    "Allow the credentials s3:PutObject, s3:ListBucket, s3:GetObject and s3:DeleteObject on the bucket and the "
-    "bucket path, and the use of its KMS key if it has one.",
-)
-EXPIRED = Explanation(
-    TransientError,
-    "the credentials expired",
-    "Try again; if it persists, renew the credentials of the machine that runs the connector.",
-)
-ROLE_NOT_ASSUMED = Explanation(
-    ConfigError,
-    "the configured role could not be assumed (AWS answered {code})",
-    "Check the role ARN, and that the role trusts the connector's own AWS credentials and its external ID.",
-)
-STS_FAILED = Explanation(
-    TransientError,
-    "AWS could not issue credentials (it answered {code} with status {status}, {operation})",
-    "Try again later.",
-)
-NOT_S3 = Explanation(
-    ConfigError,
-    "{store} answered with status {status}, but not as an S3 store does ({operation})",
-    "Check that the endpoint is the address of the store's S3 API, not of its web console, that the port and the "
-    "scheme (http or https) are right, and that no proxy or firewall answers in its place.",
-)
-REDIRECTED = Explanation(
-    ConfigError,
-    "{store} redirects to another address (status {status})",
-    "Enter the address that it redirects to as the endpoint; often this is the same one with https://.",
-)
-BUCKET_IN_ENDPOINT = Explanation(
-    ConfigError,
-    "the endpoint {store} already contains the name of the bucket {bucket}",
-    "Enter the address of the store alone: {server}.",
-)
-HOST_STYLE_DEMANDED = Explanation(
-    ConfigError,
-    "{store} only accepts virtual-hosted addresses, with the bucket's name in the host name ({bucket}.host)",
-    "Enter the store's host name as the endpoint, not an IP address, and set the addressing style to auto or virtual.",
-)
-UNKNOWN_CODE = Explanation(
-    TransientError,
-    "the store answered {code} with status {status} ({operation})",
-    "Try again; if it persists, check the store's own logs.",
-)
-KMS = "KMS."  # what the codes of its key management begin with
-
 _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
-    (("AccessDenied", "AllAccessDisabled", "AccountProblem", "403", "Forbidden", KMS), DENIED),
+    (("AccessDenied", "AllAccessDisabled", "403", "Forbidden"), DENIED),
+    (
+        (
+            "KMS.AccessDeniedException",
+            "KMS.DisabledException",
+            "KMS.InvalidKeyUsageException",
+            "KMS.InvalidStateException",
+            "KMS.KMSInvalidStateException",
+            "KMS.NotFoundException",
+        ),
+        KMS_KEY,
+    ),
+    (
+        (
+            "AccountProblem",
+            "AccountSuspended",
+            "ArrearsBill",
+            "NotSignedUp",
+            "OverdueAccount",
+            "PaymentRequired",
+            "UserDisable",
+            "UserSuspended",
+        ),
+        Explanation(
+            ConfigError,
+            "the account that owns the access key or the bucket is restricted ({code})",
+            "Settle it with the store's provider; often a bill is open, or the account is not signed up for the service.",
+        ),
+    ),
     (
         ("NoSuchBucket",),
         Explanation(
@@ -104,7 +66,6 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
             "InvalidSecurity",
             "InvalidTokenId",
             "AuthFailure",
-            "NotSignedUp",
             "401",
             "Unauthorized",
         ),
@@ -115,7 +76,14 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         ),
     ),
     (
-        ("PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
+        (
+            "PermanentRedirect",
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+            "InvalidLocationConstraint",
+            "InvalidRegion",
+            "WrongRegion",
+        ),
         Explanation(
             ConfigError,
             "the bucket {bucket} is in another region",
@@ -174,7 +142,16 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
             "Try again; if it persists, check any proxy between Airbyte and the store.",
         ),
     ),
-    (("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "InvalidToken"), EXPIRED),
+    (("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"), EXPIRED),
+    (
+        ("InvalidToken",),
+        Explanation(
+            ConfigError,
+            "the session token of the credentials was refused",
+            "Set the access key, its secret and its session token again, all three from one source; remove AWS_SESSION_TOKEN if the "
+            "key has none.",
+        ),
+    ),
     (
         ("RequestTimeTooSkewed",),
         Explanation(TransientError, "the clock of this machine is wrong", "Set the clock, then try again."),
@@ -189,6 +166,8 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
     ),
     (
         (
+            "Busy",
+            "KMS.ThrottlingException",
             "SlowDown",
             "Throttling",
             "ThrottlingException",
@@ -200,22 +179,57 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         ),
         BUSY,
     ),
+    # Refusals that the next attempt may not get, though their status is that of a wrong request.
+    (
+        (
+            "408",
+            "409",
+            "412",
+            "425",
+            "ConditionalRequestConflict",
+            "InvalidPart",
+            "InvalidPartOrder",
+            "KMS.DependencyTimeoutException",
+            "KMS.KeyUnavailableException",
+            "KMS.KMSInternalException",
+            "NoSuchKey",
+            "NoSuchUpload",
+            "OperationAborted",
+            "PreconditionFailed",
+            "RequestExpired",
+            "RequestTimeout",
+        ),
+        UNKNOWN_CODE,
+    ),
 )
 BY_CODE: Mapping[str, Explanation] = {code: row for codes, row in _BY_CODE for code in codes}
 # Codes without a row of their own that may be shown. Any other code is the server's own text, and is not.
-SHOWN_CODES = frozenset(BY_CODE) | {
+SHOWN_CODES = frozenset(code for code in BY_CODE if not code.isdecimal()) | {
+    "EntityTooLarge",
+    "EntityTooSmall",
+    "IncorrectEndpoint",
     "InternalError",
     "InvalidArgument",
+    "InvalidEncryptionAlgorithmError",
     "InvalidObjectState",
     "InvalidRequest",
+    "InvalidStorageClass",
+    "InvalidURI",
+    "KeyTooLong",
+    "KeyTooLongError",
+    "Locked",
     "MalformedXML",
+    "MetadataTooLarge",
     "MissingContentLength",
-    "NoSuchKey",
-    "NoSuchUpload",
-    "OperationAborted",
-    "PreconditionFailed",
-    "RequestTimeout",
+    "MissingSecurityHeader",
+    "NoSuchAccessPoint",
+    "ObjectLocked",
+    "OperationDenied",
+    "TemporaryRedirect",
+    "UnauthorizedAccess",
     "ValidationError",
+    "XMinioInvalidObjectName",
+    "XMinioServerNotInitialized",
     "InvalidIdentityToken",
     "IDPCommunicationError",
     "IDPRejectedClaim",

@@ -1,6 +1,6 @@
 """What a failure of the bucket means, as the error to end with.
 
-Causes and remedies are in `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No text of an exception or of an answer
+Causes and remedies are in `s3_explanations`, `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No text of an exception or of an answer
 gets into a message, as stores quote keys in it: only codes that are known, and names of our own.
 """
 
@@ -13,36 +13,35 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from destination_customerio.causes import chain_of
-from destination_customerio.dead_letters.aws_environment import (
+from destination_customerio.dead_letters.aws_settings import (
     CA_BUNDLES,
-    ENDPOINTS,
+    PROFILES,
     REGIONS,
+    SESSION_TOKENS,
+    AwsSettings,
     first_set,
-    invalid_variable,
 )
-from destination_customerio.dead_letters.s3_error_table import (
+from destination_customerio.dead_letters.s3_error_table import BY_CODE, SHOWN_CODES
+from destination_customerio.dead_letters.s3_explanations import (
     BUCKET_IN_ENDPOINT,
     BUSY,
-    BY_CODE,
     EXPIRED,
+    EXPIRED_FOR_GOOD,
     KMS,
+    KMS_KEY,
     NOT_S3,
     REDIRECTED,
+    REFUSED,
     ROLE_NOT_ASSUMED,
-    SHOWN_CODES,
     STS_FAILED,
     UNKNOWN_CODE,
+    WEB_IDENTITY_REFUSED,
     Explanation,
 )
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
-from destination_customerio.dead_letters.s3_faults import (
-    Fault,
-    Step,
-    StepFailedError,
-    cause_of,
-    fault_of,
-)
-from destination_customerio.dead_letters.s3_route import bucket_route
+from destination_customerio.dead_letters.s3_faults import Fault, fault_of
+from destination_customerio.dead_letters.s3_route import bucket_route, sign_in_route
+from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
 from destination_customerio.errors import ConfigError, SyncError, TransientError, unexpected
 from destination_customerio.machine_limits import exceeded_limit
 from destination_customerio.network.failures import explain_failure
@@ -86,14 +85,16 @@ def explain(
         return cause
     if limit := exceeded_limit(error):
         return TransientError(_sentences(failed, limit.clause, meaning, limit.remedy))
+    settings = AwsSettings.of_this_machine()
+    fault = fault_of(error)
     if isinstance(cause, ClientError):
         explanation = (
-            _explanation_for_credentials(cause)
+            _explanation_for_credentials(cause, settings)
             if isinstance(error, StepFailedError)
-            else _explanation_of_answer(cause, storage)
+            else _explanation_of_answer(cause, storage, settings)
         )
-    elif fault := fault_of(error):
-        explanation = _explanation_of_proxy(cause, storage) or BY_FAULT[fault]
+    elif fault:
+        explanation = _explanation_of_proxy(error, storage, settings) or BY_FAULT[fault]
     else:
         bug = unexpected(error)
         return SyncError(
@@ -105,7 +106,7 @@ def explain(
             ),
             bug.internal_message,
         )
-    words = _words(error, cause, storage)
+    words = _words(error, fault, storage, settings)
     return explanation.kind(
         _sentences(failed, explanation.cause.format(**words), meaning, explanation.remedy.format(**words))
     )
@@ -137,45 +138,63 @@ def explained(
         raise explain(error, storage, failed, meaning) from None
 
 
-def _explanation_of_proxy(cause: BaseException, storage: S3Storage) -> Explanation | None:
+def _explanation_of_proxy(
+    error: BaseException, storage: S3Storage, settings: AwsSettings
+) -> Explanation | None:
     """Why no connection came about through the proxy of the environment; None where there is none, or it did its part."""
+    is_sign_in = isinstance(error, StepFailedError)
     try:
-        route = bucket_route(storage, os.environ)
+        route = sign_in_route(storage, settings) if is_sign_in else bucket_route(storage, settings)
     except ConfigError:
         return None
     if route.proxy is None:
         return None
-    failure = explain_failure(cause, route, "the store")
+    failure = explain_failure(cause_of(error), route, "AWS STS" if is_sign_in else "the store")
     return Explanation(failure.kind, failure.cause, failure.remedy) if failure else None
 
 
-def _explanation_of_answer(error: Any, storage: S3Storage) -> Explanation:
+def _explanation_of_answer(error: Any, storage: S3Storage, settings: AwsSettings) -> Explanation:
     code, status, operation = code_of(error), status_of(error), str(error.operation_name)
-    if code.startswith(KMS):
-        return BY_CODE[KMS]
     if _is_for_another_address(code, operation) and _server_of(storage):
         return BUCKET_IN_ENDPOINT
     # Without a body, botocore takes the status as the code. Answers to HEAD have none; others of a store do.
     without_code = not code or code.isdecimal()
+    number = code or str(status)
     if without_code and 300 <= status < 400:
         return REDIRECTED if storage.s3_endpoint else BY_CODE["PermanentRedirect"]
-    if row := BY_CODE.get(code):
+    if without_code and 400 <= status < _SERVER_ERROR:
+        is_head = operation.startswith("Head")
+        if status in (401, 403) and not is_head:  # a store would say why
+            return NOT_S3
+        return BY_CODE.get(number, UNKNOWN_CODE if is_head else NOT_S3)
+    row = BY_CODE.get(number)
+    if row is EXPIRED and not storage.access_key_id.get_secret_value() and not storage.role_arn:
+        return _expiry(settings)
+    if row:
         return row
-    if without_code and 400 <= status < _SERVER_ERROR and not operation.startswith("Head"):
-        return BY_CODE.get(str(status), NOT_S3)
-    return BY_CODE.get(str(status), UNKNOWN_CODE) if without_code else UNKNOWN_CODE
+    if without_code or not 400 <= status < _SERVER_ERROR:
+        return UNKNOWN_CODE
+    return KMS_KEY if code.startswith(KMS) else REFUSED
 
 
-def _explanation_for_credentials(error: Any) -> Explanation:
+def _expiry(settings: AwsSettings) -> Explanation:
+    """A key with its token in the environment stays what it is; all others are renewed."""
+    return EXPIRED_FOR_GOOD if first_set(SESSION_TOKENS, settings.environment) else EXPIRED
+
+
+def _explanation_for_credentials(error: Any, settings: AwsSettings) -> Explanation:
     code = code_of(error)
     row = BY_CODE.get(code)
-    if row in (BUSY, EXPIRED):
-        return row
+    is_web_identity = error.operation_name == "AssumeRoleWithWebIdentity"
+    if row is EXPIRED:
+        return EXPIRED if is_web_identity else _expiry(settings)
+    if row is BUSY:
+        return BUSY
     if code == "ValidationError":
         return BY_FAULT[Fault.ROLE_ARN]
     if status_of(error) >= _SERVER_ERROR or code == "IDPCommunicationError":
         return STS_FAILED
-    return ROLE_NOT_ASSUMED
+    return WEB_IDENTITY_REFUSED if is_web_identity else ROLE_NOT_ASSUMED
 
 
 def _is_for_another_address(code: str, operation: str) -> bool:
@@ -205,13 +224,17 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _words(error: Exception, cause: BaseException, storage: S3Storage) -> dict[str, object]:
+def _words(
+    error: Exception, fault: Fault | None, storage: S3Storage, settings: AwsSettings
+) -> dict[str, object]:
     """What fills the placeholders of an explanation."""
     from botocore.exceptions import ClientError
 
+    cause = cause_of(error)
     answer = cause if isinstance(cause, ClientError) else None
-    variable = first_set(ENDPOINTS, os.environ)
-    store = storage.s3_endpoint or (f"the store of {variable}" if variable else "AWS")
+    configured = settings.endpoint("s3")
+    store = storage.s3_endpoint or (f"the store of {configured.setting}" if configured else "AWS")
+    profile = ", ".join(sorted(settings.profile))
     return {
         "bucket": storage.s3_bucket_name,
         "store": store,
@@ -225,8 +248,12 @@ def _words(error: Exception, cause: BaseException, storage: S3Storage) -> dict[s
         "error": type(cause).__name__,
         "os_error": os.strerror(getattr(cause, "errno", None) or 0),
         "file": _file_of(cause),
-        "setting": _setting_of(error, cause, storage),
-        "variables": ", ".join(sorted(name for name in os.environ if name.startswith("AWS_"))) or "none",
+        "setting": _setting_of(error, fault, storage, settings),
+        "settings": "AWS variables that are set: "
+        + (", ".join(sorted(name for name in os.environ if name.startswith("AWS_"))) or "none")
+        + (f"; in the AWS profile: {profile}." if profile else "."),
+        "profile_variable": next((name for name in PROFILES if name in os.environ), "AWS_PROFILE"),
+        "token_variable": first_set(SESSION_TOKENS, os.environ) or "",
     }
 
 
@@ -239,28 +266,30 @@ def _file_of(cause: BaseException) -> str:
     if named:
         return str(named)
     bundle = first_set(CA_BUNDLES, os.environ)
-    return f"{bundle}={os.environ[bundle]}" if bundle else "the one of this machine"
+    return f"{bundle}={os.environ[bundle]}" if bundle else "ca_bundle in the AWS config file"
 
 
 def _path_in(error: BaseException) -> object:
     return getattr(error, "kwargs", {}).get("path") or getattr(error, "filename", None)
 
 
-def _setting_of(error: Exception, cause: BaseException, storage: S3Storage) -> str:
+def _setting_of(error: Exception, fault: Fault | None, storage: S3Storage, settings: AwsSettings) -> str:
     """The setting that is wrong, as a clause."""
-    if not isinstance(error, StepFailedError):
-        return ""
-    fault = fault_of(error)
-    if fault is Fault.REGION and storage.s3_bucket_region:
-        return "the bucket region"
-    if fault is Fault.ENDPOINT and storage.s3_endpoint:
-        return f"the endpoint {storage.s3_endpoint}"
-    if fault in (Fault.REGION, Fault.ENDPOINT):
-        name = first_set(REGIONS if fault is Fault.REGION else ENDPOINTS, os.environ)
-        return f"the environment variable {name}" if name else "a setting in the AWS config file"
-    step = error.step if error.step is Step.CREDENTIALS else Step.SETTINGS
-    return invalid_variable(step, os.environ) or (
-        f"a setting for AWS on this machine is invalid ({type(cause).__name__})"
+    endpoint = settings.endpoint("s3")
+    match fault:
+        case Fault.REGION:
+            name = first_set(REGIONS, settings.environment)
+            machine = f"the environment variable {name}" if name else "region in the AWS config file"
+            return "the bucket region" if storage.s3_bucket_region else machine
+        case Fault.ENDPOINT | Fault.ADDRESS if storage.s3_endpoint:
+            return f"the endpoint {storage.s3_endpoint}"
+        case Fault.ENDPOINT | Fault.ADDRESS if endpoint:
+            return endpoint.clause
+        case Fault.ADDRESS:
+            return f"the region {storage.s3_bucket_region} and this machine's settings"
+    step = error.step if isinstance(error, StepFailedError) else Step.SETTINGS
+    return settings.invalid(step) or (
+        f"a setting for AWS on this machine is invalid ({type(cause_of(error)).__name__})"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from destination_customerio.dead_letters.s3_error_table import NOT_S3, Explanation
+from destination_customerio.dead_letters.s3_explanations import NOT_S3, Explanation
 from destination_customerio.dead_letters.s3_faults import Fault
 from destination_customerio.errors import ConfigError, TransientError
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CHECK_PROXY = "Check the endpoint, and that no proxy between Airbyte and the store caches, rewrites or answers requests."
-_CHECK_NETWORK = "Check the endpoint and the region, and that Airbyte's network lets the connector reach them; then try again."
+_CHECK_NETWORK = (
+    "Check the endpoint (host, port, http or https) and the region, and that Airbyte's network lets the connector reach them; "
+    "then try again."
+)
 _CHECK_ROLE = (
     "Enter the ARN of a role, such as arn:aws:iam::123456789012:role/airbyte-rejected, as the role ARN; without one "
     "configured, set AWS_ROLE_ARN to it."
@@ -23,8 +26,8 @@ _NOT_PROVEN_REMEDY = (
 BY_FAULT: Mapping[Fault, Explanation] = {
     Fault.PROFILE: Explanation(
         ConfigError,
-        "the AWS profile that is set for this machine (AWS_PROFILE) does not exist",
-        "Remove or correct AWS_PROFILE, or add the profile to the AWS config file.",
+        "the AWS profile that is set for this machine ({profile_variable}) does not exist",
+        "Remove or correct {profile_variable}, or add the profile to the AWS config file.",
     ),
     Fault.AWS_FILE: Explanation(
         ConfigError,
@@ -37,12 +40,12 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     Fault.ENDPOINT: Explanation(
         ConfigError,
         "{setting} is not a valid URL",
-        "Correct it: a URL such as https://minio.example.com:9000.",
+        "Correct it: a URL such as https://minio.example.com:9000, with letters, digits, hyphens and dots in the host name (no _).",
     ),
     Fault.AWS_SETTING: Explanation(
         ConfigError,
         "{setting}",
-        "Correct it where the connector's environment or the AWS config file is set. AWS variables that are set: {variables}.",
+        "Correct it where the connector's environment or the AWS config file is set. {settings}",
     ),
     Fault.BUCKET_NAME: Explanation(
         ConfigError,
@@ -62,8 +65,7 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     Fault.CREDENTIALS_FILE: Explanation(
         ConfigError,
         "a file that the AWS credentials are read from is missing or can't be read ({file})",
-        "Mount it where AWS_WEB_IDENTITY_TOKEN_FILE or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE says, or configure an access "
-        "key for the bucket.",
+        "Mount it there, or correct the variable or the AWS profile that names it, or configure an access key for the bucket.",
     ),
     Fault.ROLE_ARN: Explanation(ConfigError, "the role is not named by a valid ARN", _CHECK_ROLE),
     Fault.CREDENTIALS_UNREACHABLE: Explanation(
@@ -71,10 +73,43 @@ BY_FAULT: Mapping[Fault, Explanation] = {
         "the service that issues the AWS credentials could not be reached, or did not answer in time ({error})",
         "Check that the connector can reach AWS STS, or its container's metadata service; then try again.",
     ),
+    Fault.CREDENTIALS_PROFILE: Explanation(
+        ConfigError,
+        "the settings that say where this machine gets its AWS credentials from are incomplete or contradict each other ({error})",
+        "A role needs a source_profile that exists and leads to a key, or a credential_source that has one; a web identity needs a role and a "
+        "token. Correct them, or configure an access key for the bucket. {settings}",
+    ),
+    Fault.CREDENTIALS_PROGRAM: Explanation(
+        ConfigError,
+        "the program that credential_process names in the AWS config file could not be run, failed, or did not print credentials "
+        "({error})",
+        "Check that it is in the connector's container and works there, or configure an access key for the bucket.",
+    ),
+    Fault.SIGN_IN: Explanation(
+        ConfigError,
+        "the AWS profile of this machine needs somebody to sign in, who has not, or whose session has expired ({error})",
+        "Give the machine a role, or configure an access key for the bucket: a browser sign-in (aws sso login) does not last.",
+    ),
+    Fault.MFA: Explanation(
+        ConfigError,
+        "the AWS profile of this machine asks for a code of an MFA device (mfa_serial), which nobody can enter here",
+        "Use a profile or a role without mfa_serial, or configure an access key for the bucket.",
+    ),
     Fault.CREDENTIALS: Explanation(
         ConfigError,
         "the AWS credentials of this machine can't be used: {setting}",
-        "Correct the setting, or configure an access key for the bucket. AWS variables that are set: {variables}.",
+        "Correct the setting, or configure an access key for the bucket. {settings}",
+    ),
+    Fault.ADDRESS: Explanation(
+        ConfigError,
+        "no address for the bucket {bucket} can be made from {setting}",
+        "Check the bucket name, the region and the endpoint. {settings}",
+    ),
+    Fault.UNSUPPORTED: Explanation(
+        ConfigError,
+        "the address or the credentials of the bucket {bucket} need a part of AWS's own runtime (awscrt) that the connector does "
+        "not contain",
+        "Enter the name of a bucket, or the ARN of an access point in one region, and an access key or a role.",
     ),
     Fault.CA_BUNDLE: Explanation(
         ConfigError,
@@ -122,6 +157,9 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     ),
     Fault.UNREADABLE: Explanation(
         ConfigError, "{store} answered, but not as an S3 store does", NOT_S3.remedy
+    ),
+    Fault.WEB_PAGE: Explanation(
+        TransientError, "{store} answered with a web page, as no S3 store does", NOT_S3.remedy
     ),
     Fault.NO_ETAG: Explanation(
         TransientError,

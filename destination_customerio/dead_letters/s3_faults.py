@@ -6,24 +6,17 @@ says too little: a missing file is a full disk in one step, and a wrong AWS_WEB_
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
+import traceback
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from destination_customerio.causes import chain_of
+from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class Step(Enum):
-    """A step before the first request; what is raised in none of them comes from a request or from this machine's disk."""
-
-    SETTINGS = auto()
-    CREDENTIALS = auto()
-    BUCKET_NAME = auto()
+    from collections.abc import Mapping
 
 
 class Fault(Enum):
@@ -42,7 +35,14 @@ class Fault(Enum):
     CREDENTIALS_FILE = auto()
     ROLE_ARN = auto()
     CREDENTIALS_UNREACHABLE = auto()
+    CREDENTIALS_PROFILE = auto()
+    CREDENTIALS_PROGRAM = auto()
+    SIGN_IN = auto()
+    MFA = auto()
     CREDENTIALS = auto()
+    # The address of a request
+    ADDRESS = auto()
+    UNSUPPORTED = auto()
     # The network
     CA_BUNDLE = auto()
     NO_TLS = auto()
@@ -53,8 +53,9 @@ class Fault(Enum):
     PROXY = auto()
     UNRESOLVED = auto()
     UNREACHABLE = auto()
-    # The answer to an upload
+    # The answer
     UNREADABLE = auto()
+    WEB_PAGE = auto()
     NO_ETAG = auto()
     OTHER_CONTENT = auto()
     OTHER_SIZE = auto()
@@ -62,14 +63,6 @@ class Fault(Enum):
     # This machine
     DISK = auto()
     UNKNOWN = auto()
-
-
-class StepFailedError(Exception):
-    """A step failed; the reason is its `__cause__`."""
-
-    def __init__(self, step: Step) -> None:
-        super().__init__(step.name)
-        self.step = step
 
 
 class UnprovenUploadError(Exception):
@@ -80,30 +73,24 @@ class UnprovenUploadError(Exception):
         self.fault = fault
 
 
-@contextlib.contextmanager
-def step(of: Step) -> Iterator[None]:
-    """Mark whatever fails inside as a failure of this step.
-
-    Raises:
-        StepFailedError: something failed.
-    """
-    try:
-        yield
-    except StepFailedError:
-        raise
-    except Exception as error:
-        raise StepFailedError(of) from error
+class WebPageError(Exception):
+    """A request was answered as a success, with a page for a browser."""
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """What failed in a step; an error of no step is returned as it is."""
-    return error.__cause__ if isinstance(error, StepFailedError) and error.__cause__ else error
+class MfaError(Exception):
+    """boto3 asks for a code of an MFA device."""
+
+
+class UnusableKeyError(Exception):
+    """A part of the machine's access key can't be sent."""
 
 
 def fault_of(error: BaseException) -> Fault | None:
     """What went wrong; None for a bug of the connector."""
     if isinstance(error, UnprovenUploadError):
         return error.fault
+    if isinstance(error, WebPageError):
+        return Fault.WEB_PAGE
     if isinstance(error, StepFailedError):
         cause = cause_of(error)
         match error.step:
@@ -137,19 +124,25 @@ def _in_settings(cause: BaseException) -> Fault:
 def _in_credentials(cause: BaseException) -> Fault:
     from botocore import exceptions as boto
 
+    if fault := _by_class(cause, _CREDENTIALS):
+        return fault
     match cause:
-        case boto.NoCredentialsError():
-            return Fault.NO_CREDENTIALS
         case boto.PartialCredentialsError():
-            return Fault.HALF_A_KEY
-        case boto.ProfileNotFound():
-            return Fault.PROFILE
-        case boto.ConfigParseError() | boto.ConfigNotFound():
-            return Fault.AWS_FILE
-        case boto.ParamValidationError():
+            is_key = "key" in str(cause.kwargs.get("cred_var")).lower()
+            return Fault.HALF_A_KEY if is_key else Fault.CREDENTIALS_PROFILE
+        # botocore names the parameter that is wrong, but only in the text.
+        case boto.ParamValidationError() if "RoleArn" in str(cause):
             return Fault.ROLE_ARN
+        case Exception() if _is_raised_by(cause, "_retrieve_credentials_using"):
+            return Fault.CREDENTIALS_PROGRAM
         case OSError() if cause.filename is not None:
             return Fault.CREDENTIALS_FILE
+        case boto.CredentialRetrievalError() if any(
+            isinstance(part, boto.MetadataRetrievalError) for part in chain_of(cause)
+        ):
+            return Fault.CREDENTIALS_UNREACHABLE
+        case boto.CredentialRetrievalError():
+            return Fault.CREDENTIALS_PROFILE
         case boto.ConnectionError() | boto.HTTPClientError() | boto.MetadataRetrievalError():
             network = _in_request(cause)
             return (
@@ -161,6 +154,41 @@ def _in_credentials(cause: BaseException) -> Fault:
             return Fault.CREDENTIALS
 
 
+# By the name of the class, or of one that it extends.
+_CREDENTIALS = {
+    "NoCredentialsError": Fault.NO_CREDENTIALS,
+    "ProfileNotFound": Fault.PROFILE,
+    "ConfigParseError": Fault.AWS_FILE,
+    "ConfigNotFound": Fault.AWS_FILE,
+    "InvalidRegionError": Fault.REGION,
+    "InvalidConfigError": Fault.CREDENTIALS_PROFILE,
+    "UnknownCredentialError": Fault.CREDENTIALS_PROFILE,
+    "SSOError": Fault.SIGN_IN,
+    "LoginError": Fault.SIGN_IN,
+    "TokenRetrievalError": Fault.SIGN_IN,
+    "MfaError": Fault.MFA,
+    "RefreshWithMFAUnsupportedError": Fault.MFA,
+}
+_REQUESTS = {
+    "ProxyConnectionError": Fault.PROXY,
+    "ResponseParserError": Fault.UNREADABLE,
+    # Before a request is sent
+    "EndpointProviderError": Fault.ADDRESS,
+    "BaseEndpointResolverError": Fault.ADDRESS,
+    "InvalidEndpointConfigurationError": Fault.ADDRESS,
+    "InvalidHostLabelError": Fault.ADDRESS,
+    "UnsupportedS3ArnError": Fault.ADDRESS,
+    "UnsupportedS3ConfigurationError": Fault.ADDRESS,
+    "UnsupportedS3AccesspointConfigurationError": Fault.ADDRESS,
+    "MissingDependencyException": Fault.UNSUPPORTED,
+}
+
+
+def _by_class(error: BaseException, faults: Mapping[str, Fault]) -> Fault | None:
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((faults[name] for name in names if name in faults), None)
+
+
 def _for_credentials(network: Fault) -> Fault:
     # The endpoint of the bucket has no part in these; what is wrong with certificates and proxies is wrong for both.
     if network in (Fault.UNRESOLVED, Fault.UNREACHABLE, Fault.NO_TLS, Fault.TLS, Fault.UNREADABLE):
@@ -170,14 +198,11 @@ def _for_credentials(network: Fault) -> Fault:
 
 def _in_request(error: BaseException) -> Fault | None:
     from botocore import exceptions as boto
-    from botocore.parsers import ResponseParserError
 
+    if fault := _by_class(error, _REQUESTS):
+        return fault
     chain = list(chain_of(error))
     match error:
-        case ResponseParserError():
-            return Fault.UNREADABLE
-        case boto.ProxyConnectionError():
-            return Fault.PROXY
         case boto.SSLError():
             return _in_tls(chain)
         case boto.ParamValidationError():
@@ -249,9 +274,10 @@ def _is_about_a_file(part: BaseException) -> bool:
 
 def _is_raised_by_tls(error: BaseException) -> bool:
     """Whether a file was missed while a connection was made: only the file of certificates is read there."""
-    place = error.__traceback__
-    while place is not None:
-        if "urllib3" in place.tb_frame.f_globals.get("__name__", ""):
-            return True
-        place = place.tb_next
-    return False
+    frames = traceback.walk_tb(error.__traceback__)
+    return any("urllib3" in frame.f_globals.get("__name__", "") for frame, _ in frames)
+
+
+def _is_raised_by(error: BaseException, function: str) -> bool:
+    """Whether an exception was raised in a function of this name, or below it."""
+    return any(frame.f_code.co_name == function for frame, _ in traceback.walk_tb(error.__traceback__))

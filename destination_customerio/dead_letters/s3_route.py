@@ -2,58 +2,74 @@
 
 from __future__ import annotations
 
-import os
+import re
 from typing import TYPE_CHECKING
 
+from destination_customerio.dead_letters.aws_settings import REGIONS, first_set
 from destination_customerio.network.route import Route, route_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from botocore.session import Session
 
     from destination_customerio.config.storage import S3Storage
+    from destination_customerio.dead_letters.aws_settings import AwsSettings
 
 DEFAULT_REGION = "us-east-1"
+_ACCESS_POINT = re.compile(
+    r"arn:[\w-]+:s3:(?P<region>[\w-]+):(?P<account>\d+):accesspoint[:/](?P<name>[\w.-]+)"
+)
 
 
-def bucket_route(storage: S3Storage, environ: Mapping[str, str]) -> Route:
+def bucket_route(storage: S3Storage, settings: AwsSettings) -> Route:
     """How the bucket is reached.
 
     Raises:
         ConfigError: a variable of the environment can't be used.
     """
-    endpoint = (
-        storage.s3_endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
-    )
+    configured = settings.endpoint("s3")
+    endpoint = storage.s3_endpoint or (configured.url if configured else "")
     if not endpoint:
-        endpoint = f"https://{storage.s3_bucket_name}.{_s3_host(storage.s3_bucket_region or DEFAULT_REGION)}"
-    return route_to(endpoint, "bucket", environ)
+        endpoint = f"https://{_aws_host(storage)}"
+    return route_to(endpoint, "bucket", settings.environment)
 
 
-def set_sign_in_route(session: Session, storage: S3Storage) -> None:
-    """Let the session's own clients, for STS and for single sign-on, take the route to STS.
+def sign_in_route(storage: S3Storage, settings: AwsSettings) -> Route:
+    """How STS is reached.
+
+    Raises:
+        ConfigError: as for `bucket_route`.
+    """
+    return route_to(_sign_in_url(storage, settings), "bucket", settings.environment)
+
+
+def sign_in_region(storage: S3Storage, settings: AwsSettings) -> str:
+    """The region whose sign-in services are used."""
+    name = first_set(REGIONS, settings.environment)
+    machine = settings.environment[name] if name else settings.profile.get("region")
+    return storage.s3_bucket_region or machine or DEFAULT_REGION
+
+
+def _sign_in_url(storage: S3Storage, settings: AwsSettings) -> str:
+    if configured := settings.endpoint("sts"):
+        return configured.url
+    region = sign_in_region(storage, settings)
+    return f"https://sts.{region}.{_aws_domain(region)}"
+
+
+def set_sign_in_route(session: Session, storage: S3Storage, settings: AwsSettings) -> None:
+    """Let the session's own clients, for STS and for single sign-on, take the route to STS, in a region that has it.
 
     Raises:
         ConfigError: a variable of the environment can't be used.
     """
     from botocore.config import Config as ClientConfig
 
-    region = sign_in_region(storage, session)
-    endpoint = (
-        os.environ.get("AWS_ENDPOINT_URL_STS")
-        or os.environ.get("AWS_ENDPOINT_URL")
-        or f"https://sts.{region}.{_aws_domain(region)}"
-    )
-    route = route_to(endpoint, "bucket", os.environ)
+    route = sign_in_route(storage, settings)
     session.set_default_client_config(ClientConfig(proxies=proxies_of(route)))
-    if endpoint.startswith("https://"):
+    if not session.get_config_variable("region"):
+        session.set_config_variable("region", sign_in_region(storage, settings))
+    if _sign_in_url(storage, settings).startswith("https://"):
         session.set_config_variable("ca_bundle", verify_of(session, route))
-
-
-def sign_in_region(storage: S3Storage, session: Session) -> str:
-    """The region whose sign-in services are used."""
-    return storage.s3_bucket_region or session.get_config_variable("region") or DEFAULT_REGION
 
 
 def proxies_of(route: Route) -> dict[str, str]:
@@ -66,6 +82,14 @@ def verify_of(session: Session, route: Route) -> str | bool:
     if route.ca_bundle and route.ca_bundle.variable == "AWS_CA_BUNDLE":
         return route.ca_bundle.path
     return (session.get_config_variable("ca_bundle") or "").strip() or route.verify
+
+
+def _aws_host(storage: S3Storage) -> str:
+    bucket = storage.s3_bucket_name
+    if arn := _ACCESS_POINT.fullmatch(bucket):
+        region = arn["region"]
+        return f"{arn['name']}-{arn['account']}.s3-accesspoint.{region}.{_aws_domain(region)}"
+    return f"{bucket}.{_s3_host(storage.s3_bucket_region or DEFAULT_REGION)}"
 
 
 def _s3_host(region: str) -> str:

@@ -18,11 +18,13 @@ from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import (
     Fault,
-    Step,
-    StepFailedError,
+    MfaError,
     UnprovenUploadError,
+    UnusableKeyError,
+    WebPageError,
     fault_of,
 )
+from destination_customerio.dead_letters.s3_steps import Step, StepFailedError
 from destination_customerio.dead_letters.s3_upload import upload
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from unit_tests.dead_letters import bucket_server
@@ -68,7 +70,7 @@ def assert_safe(message: str) -> None:
         assert secret not in message
 
 
-DENIED = (ConfigError, f"access to the bucket {BUCKET} was denied (PutObject)", "s3:PutObject")
+DENIED = (ConfigError, f"access to the bucket {BUCKET} was denied (", "s3:PutObject")
 REFUSED_KEY = (ConfigError, "the access key was refused", "secret access key")
 ELSEWHERE = (ConfigError, "is in another region", "Set the bucket region")
 EXPIRED = (TransientError, "the credentials expired", "renew the credentials")
@@ -76,14 +78,30 @@ BUSY = (TransientError, "asks for fewer requests", "Try again later")
 HOST_STYLE = (ConfigError, "only accepts virtual-hosted addresses", "not an IP address")
 NOT_S3 = (ConfigError, "but not as an S3 store does", "web console")
 FULL = (ConfigError, f"the bucket {BUCKET} is full", "Give it more room")
+ACCOUNT = (ConfigError, "the account that owns the access key or the bucket is restricted", "a bill is open")
+KMS_KEY = (ConfigError, f"the KMS key of the bucket {BUCKET} can't be used", "kms:GenerateDataKey")
+PASSING = (TransientError, "the store answered", "Try again")
 DAMAGED = (TransientError, "the file was damaged on its way", "proxy")
 EXPECTED_BY_CODE = {
     "AccessDenied": DENIED,
     "AllAccessDisabled": DENIED,
-    "AccountProblem": DENIED,
     "403": DENIED,
     "Forbidden": DENIED,
-    "KMS.": DENIED,
+    "KMS.AccessDeniedException": KMS_KEY,
+    "KMS.DisabledException": KMS_KEY,
+    "KMS.InvalidKeyUsageException": KMS_KEY,
+    "KMS.InvalidStateException": KMS_KEY,
+    "KMS.KMSInvalidStateException": KMS_KEY,
+    "KMS.NotFoundException": KMS_KEY,
+    "KMS.NewOne": KMS_KEY,
+    "AccountProblem": ACCOUNT,
+    "AccountSuspended": ACCOUNT,
+    "ArrearsBill": ACCOUNT,
+    "NotSignedUp": ACCOUNT,
+    "OverdueAccount": ACCOUNT,
+    "PaymentRequired": ACCOUNT,
+    "UserDisable": ACCOUNT,
+    "UserSuspended": ACCOUNT,
     "NoSuchBucket": (ConfigError, f"there is no bucket {BUCKET}", "create the bucket"),
     "InvalidAccessKeyId": REFUSED_KEY,
     "SignatureDoesNotMatch": REFUSED_KEY,
@@ -92,12 +110,14 @@ EXPECTED_BY_CODE = {
     "InvalidSecurity": REFUSED_KEY,
     "InvalidTokenId": REFUSED_KEY,
     "AuthFailure": REFUSED_KEY,
-    "NotSignedUp": REFUSED_KEY,
     "401": REFUSED_KEY,
     "Unauthorized": REFUSED_KEY,
     "PermanentRedirect": ELSEWHERE,
     "AuthorizationHeaderMalformed": ELSEWHERE,
     "IllegalLocationConstraintException": ELSEWHERE,
+    "InvalidLocationConstraint": ELSEWHERE,
+    "InvalidRegion": ELSEWHERE,
+    "WrongRegion": ELSEWHERE,
     "SecondLevelDomainForbidden": HOST_STYLE,
     "VirtualHostDomainRequired": HOST_STYLE,
     "PathStyleDomainForbidden": HOST_STYLE,
@@ -122,7 +142,7 @@ EXPECTED_BY_CODE = {
     "ExpiredToken": EXPIRED,
     "ExpiredTokenException": EXPIRED,
     "TokenRefreshRequired": EXPIRED,
-    "InvalidToken": EXPIRED,
+    "InvalidToken": (ConfigError, "the session token of the credentials was refused", "all three"),
     "RequestTimeTooSkewed": (TransientError, "the clock of this machine is wrong", "Set the clock"),
     "SlowDown": BUSY,
     "Throttling": BUSY,
@@ -131,6 +151,24 @@ EXPECTED_BY_CODE = {
     "TooManyRequests": BUSY,
     "503": BUSY,
     "ServiceUnavailable": BUSY,
+    "Busy": BUSY,
+    "KMS.ThrottlingException": BUSY,
+    "408": PASSING,
+    "409": PASSING,
+    "412": PASSING,
+    "425": PASSING,
+    "ConditionalRequestConflict": PASSING,
+    "InvalidPart": PASSING,
+    "InvalidPartOrder": PASSING,
+    "KMS.DependencyTimeoutException": PASSING,
+    "KMS.KeyUnavailableException": PASSING,
+    "KMS.KMSInternalException": PASSING,
+    "NoSuchKey": PASSING,
+    "NoSuchUpload": PASSING,
+    "OperationAborted": PASSING,
+    "PreconditionFailed": PASSING,
+    "RequestExpired": PASSING,
+    "RequestTimeout": PASSING,
 }
 
 
@@ -156,11 +194,13 @@ def explained(error: Exception) -> SyncError:
     return explain(error, bucket_server.storage("http://127.0.0.1:1"))
 
 
-@pytest.mark.parametrize("code", [*BY_CODE, "KMS.DisabledException"])
+@pytest.mark.parametrize("code", [*BY_CODE, "KMS.NewOne"])
 def test_every_error_code_has_its_cause_and_its_remedy(code: str) -> None:
     """What the user must change is a config_error, everything else is transient."""
-    kind, cause, remedy = EXPECTED_BY_CODE["KMS." if code.startswith("KMS.") else code]
-    error = explained(answer(code))
+    kind, cause, remedy = EXPECTED_BY_CODE[code]
+    # Without a body, as in answers to HEAD, botocore takes the status as the code.
+    status, operation = (int(code), "HeadObject") if code.isdecimal() else (418, "PutObject")
+    error = explained(answer(code, operation, status))
     assert type(error) is kind
     assert str(error).startswith("The rejected rows could not be stored in the bucket: ")
     assert cause in str(error)
@@ -170,18 +210,47 @@ def test_every_error_code_has_its_cause_and_its_remedy(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "status", "kind", "words"),
     [
-        ("InternalError", "the store answered InternalError with status 418 (PutObject)"),
-        ("a word <with> a key", "the store answered an error with status 418 (PutObject)"),
-        (ACCESS_KEY_ID, "the store answered an error with status 418 (PutObject)"),
+        (
+            "InternalError",
+            500,
+            TransientError,
+            "the store answered InternalError with status 500 (PutObject)",
+        ),
+        ("KMS.KMSInternalException", 500, TransientError, "the store answered KMS.KMSInternalException"),
+        ("TemporaryRedirect", 307, TransientError, "the store answered TemporaryRedirect"),
+        ("NewOne", 503, TransientError, "the store answered an error with status 503"),
+        # Objects that a bucket's rules, or the store's limits, don't allow.
+        (
+            "InvalidRequest",
+            400,
+            ConfigError,
+            "refused the request (PutObject) with status 400 and InvalidRequest",
+        ),
+        ("MissingContentLength", 411, ConfigError, "refused the request (PutObject) with status 411"),
+        ("EntityTooLarge", 400, ConfigError, "EntityTooLarge"),
+        ("KeyTooLongError", 400, ConfigError, "KeyTooLongError"),
+        ("InvalidObjectState", 403, ConfigError, "InvalidObjectState"),
+        ("InvalidStorageClass", 400, ConfigError, "InvalidStorageClass"),
+        ("NewOne", 400, ConfigError, "with status 400 and an error, which a retry would not change"),
     ],
 )
-def test_an_error_code_is_quoted_only_if_s3_has_it(code: str, words: str) -> None:
+def test_a_code_without_a_row_of_its_own_is_read_by_its_status(
+    code: str, status: int, kind: type[SyncError], words: str
+) -> None:
+    """A refused request is refused again; a store that is in trouble recovers."""
+    error = explained(answer(code, status=status))
+    assert type(error) is kind
+    assert words in str(error)
+    assert_safe(str(error))
+
+
+@pytest.mark.parametrize("code", ["a word <with> a key", ACCESS_KEY_ID])
+def test_an_error_code_is_quoted_only_if_s3_has_it(code: str) -> None:
     """Anything else may be a value or a key."""
     error = explained(answer(code))
-    assert type(error) is TransientError
-    assert words in str(error)
+    assert "with status 418 and an error, which" in str(error)
     assert_safe(str(error))
 
 
@@ -195,7 +264,13 @@ def test_an_error_code_is_quoted_only_if_s3_has_it(code: str, words: str) -> Non
         ("400", "HeadObject", 400, TransientError, "the store answered an error with status 400"),
         ("404", "PutObject", 404, ConfigError, "answered with status 404, but not as an S3 store does"),
         ("", "PutObject", 404, ConfigError, "but not as an S3 store does"),
-        ("", "PutObject", 403, ConfigError, "access to the bucket"),
+        # A store says why; this is a firewall or a proxy.
+        ("", "PutObject", 403, ConfigError, "answered with status 403, but not as an S3 store does"),
+        ("401", "ListObjectsV2", 401, ConfigError, "answered with status 401, but not as an S3 store does"),
+        ("408", "PutObject", 408, TransientError, "the store answered an error with status 408"),
+        ("429", "PutObject", 429, TransientError, "fewer requests"),
+        ("407", "PutObject", 407, ConfigError, "the proxy of the environment demands"),
+        ("403", "HeadObject", 403, ConfigError, "access to the bucket"),
         ("500", "PutObject", 500, TransientError, "the store answered an error with status 500"),
         ("", "PutObject", 503, TransientError, "fewer requests"),
         ("NoSuchKey", "PutObject", 404, TransientError, "the store answered NoSuchKey"),
@@ -266,6 +341,18 @@ def certificate_error(verify_code: int) -> Exception:
     return tls(ssl_error("CERTIFICATE_VERIFY_FAILED", ssl.SSLCertVerificationError, verify_code))
 
 
+def raised_by_a_program() -> Exception:
+    """As botocore's provider of that name raises it."""
+
+    def _retrieve_credentials_using() -> None:
+        raise boto.CredentialRetrievalError(provider="custom-process", error_msg="row value")
+
+    try:
+        _retrieve_credentials_using()
+    except boto.CredentialRetrievalError as error:
+        return error
+
+
 SETTINGS, CREDENTIALS = Step.SETTINGS, Step.CREDENTIALS
 MISSING = FileNotFoundError(2, "row value", "/run/token")
 NETWORK = "could not be reached, or did not answer in time"
@@ -307,14 +394,16 @@ FAULTS: list[tuple[Fault, Exception, type[SyncError], str]] = [
     ),
     (
         Fault.HALF_A_KEY,
-        failed_in(CREDENTIALS, boto.PartialCredentialsError(provider="p", cred_var="v")),
+        failed_in(CREDENTIALS, boto.PartialCredentialsError(provider="p", cred_var="AWS_SECRET_ACCESS_KEY")),
         ConfigError,
         "one half of an access key",
     ),
     (Fault.CREDENTIALS_FILE, failed_in(CREDENTIALS, MISSING), ConfigError, "(/run/token)"),
     (
         Fault.ROLE_ARN,
-        failed_in(CREDENTIALS, ParamValidationError(report="row value")),
+        failed_in(
+            CREDENTIALS, ParamValidationError(report="Invalid length for parameter RoleArn, row value")
+        ),
         ConfigError,
         "the role is not named by a valid ARN",
     ),
@@ -332,10 +421,48 @@ FAULTS: list[tuple[Fault, Exception, type[SyncError], str]] = [
     ),
     (
         Fault.CREDENTIALS,
+        failed_in(CREDENTIALS, UnusableKeyError()),
+        ConfigError,
+        "credentials of this machine can't be used: a setting for AWS on this machine is invalid (UnusableKey",
+    ),
+    (
+        Fault.CREDENTIALS_PROFILE,
+        failed_in(CREDENTIALS, boto.PartialCredentialsError(provider="p", cred_var="source_profile")),
+        ConfigError,
+        "incomplete or contradict each other (PartialCredentialsError)",
+    ),
+    (
+        Fault.CREDENTIALS_PROFILE,
         failed_in(CREDENTIALS, boto.CredentialRetrievalError(provider="p", error_msg="row value")),
         ConfigError,
-        "credentials of this machine can't be used: a setting for AWS on this machine is invalid (Credential",
+        "incomplete or contradict each other (CredentialRetrievalError)",
     ),
+    (
+        Fault.CREDENTIALS_PROGRAM,
+        failed_in(CREDENTIALS, raised_by_a_program()),
+        ConfigError,
+        "the program that credential_process names",
+    ),
+    (
+        Fault.SIGN_IN,
+        failed_in(CREDENTIALS, boto.UnauthorizedSSOTokenError()),
+        ConfigError,
+        "needs somebody to sign in",
+    ),
+    (Fault.MFA, failed_in(CREDENTIALS, MfaError()), ConfigError, "a code of an MFA device"),
+    (
+        Fault.ADDRESS,
+        boto.EndpointProviderError(msg="row value"),
+        ConfigError,
+        f"no address for the bucket {BUCKET} can be made from the endpoint http://127.0.0.1:1",
+    ),
+    (
+        Fault.UNSUPPORTED,
+        boto.MissingDependencyException(msg="row value"),
+        ConfigError,
+        "that the connector does not contain",
+    ),
+    (Fault.WEB_PAGE, WebPageError(), TransientError, "answered with a web page"),
     (Fault.CA_BUNDLE, tls(FileNotFoundError(2, "row value")), ConfigError, "trusted certificates is missing"),
     (Fault.CA_BUNDLE, tls(ssl_error("NO_CERTIFICATE_OR_CRL_FOUND")), ConfigError, "has no certificates"),
     (Fault.CA_BUNDLE, boto.HTTPClientError(error=MISSING), ConfigError, "(/run/token)"),

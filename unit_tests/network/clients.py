@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from destination_customerio.config.model import Credentials
+from destination_customerio.dead_letters.aws_settings import AwsSettings
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_route import bucket_route
 from destination_customerio.errors import ConfigError, SyncError, TransientError
@@ -56,7 +57,9 @@ def head(url: str, **values: str) -> Outcome:
     except ConfigError as error:
         return Outcome(ConfigError, str(error))
     except Exception as error:
-        failure = explain_failure(error, bucket_route(storage, os.environ), "the Track API")
+        failure = explain_failure(
+            error, bucket_route(storage, AwsSettings(dict(os.environ))), "the Track API"
+        )
         if failure is None:
             raise
         return Outcome(failure.kind, f"{failure.cause}. {failure.remedy}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from destination_customerio.dead_letters.aws_settings import AwsSettings
 from destination_customerio.dead_letters.s3_route import bucket_route
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import ACCESS_KEY_ID, SECRET_ACCESS_KEY
@@ -106,8 +107,8 @@ def test_no_proxy_is_compared_with_the_host_that_boto3_uses(
         head("", **values)
         (asked,) = proxy.asked
     storage = bucket_server.storage("", **values)
-    assert bucket_route(storage, os.environ).proxy
-    assert bucket_route(storage, {**os.environ, "NO_PROXY": asked}).proxy is None
+    assert bucket_route(storage, AwsSettings(dict(os.environ))).proxy
+    assert bucket_route(storage, AwsSettings({**os.environ, "NO_PROXY": asked})).proxy is None
 
 
 def test_a_blank_aws_ca_bundle_is_not_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
