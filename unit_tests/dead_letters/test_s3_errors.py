@@ -347,10 +347,9 @@ def raised_by_a_program() -> Exception:
     def _retrieve_credentials_using() -> None:
         raise boto.CredentialRetrievalError(provider="custom-process", error_msg="row value")
 
-    try:
+    with pytest.raises(boto.CredentialRetrievalError) as caught:
         _retrieve_credentials_using()
-    except boto.CredentialRetrievalError as error:
-        return error
+    return caught.value
 
 
 SETTINGS, CREDENTIALS = Step.SETTINGS, Step.CREDENTIALS
