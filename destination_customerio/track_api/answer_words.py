@@ -9,12 +9,15 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import encode, parse, parse_object
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from destination_customerio.exact_json.codec import JsonObject
 
 # Reasons are counted and logged, so they must be single words, not sentences that may quote a row.
 _REASON = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 # A server may send megabytes about one row; they are kept in memory until the row is stored.
 _MAX_MESSAGE_CHARACTERS = 2_000
+_NO_REASON = "Customer.io refused the row without giving a reason."
 # What a `status` or a `message` beside a 200 may say without taking the success back.
 _SUCCESS_WORDS = frozenset(
     [
@@ -34,6 +37,12 @@ _SUCCESS_WORDS = frozenset(
     ]
 )
 _SUCCESS_CODES = range(200, 300)
+# Names of members in lower case, without `_` and `-`.
+_FAILURE_NAME = re.compile(r"error.*|exceptions?|faults?|failures?|failed|rejected")
+_SUCCESS_NAMES = frozenset({"success", "succeeded", "successful", "ok", "accepted"})
+_STATUS_NAMES = frozenset({"status", "code", "statuscode"})
+_MESSAGE_NAMES = frozenset({"message", "msg", "detail", "reason"})
+_DENIALS = frozenset({"false", "no", "0"})
 _UNAUTHORIZED = re.compile(r"unauthori[sz]ed( request)?\W*", re.IGNORECASE)
 
 
@@ -76,18 +85,45 @@ def refusal(body: JsonObject, status: int, entries: int) -> tuple[Rejection, dic
 def failure_words(body: JsonObject) -> str:
     """What an object says of a failure; empty if it says nothing of one. The words may quote a row.
 
-    `error` and `errors`, also within `meta`, speak of one unless they are empty; so does a `status` that is no word of
+    Anywhere in it, a member named for a failure (`error`, `errors`, `errorMessage`) speaks of one unless it is empty, and so
+    does one named for a success that is false. At its top, and within `meta`, so does a `status` or `code` that is no word of
     success, and so does a `message`, unless it is such a word or the status is one.
     """
-    inner = _meta(body)
-    members = [body.get("errors"), body.get("error"), inner.get("errors"), inner.get("error")]
-    status, message = body.get("status"), body.get("message")
-    if not (_is_success(message) or _is_success(status)):
-        members.append(message)
-    said = [_text(member) for member in members if not _is_nothing(member)]
-    if status is False or not (_is_nothing(status) or _is_success(status)):
-        said.append(f"status {_text(status)}")
+    said: list[str] = []
+    for part, is_top in _objects(body):
+        members = [(_plain_name(name), value) for name, value in part.items()]
+        statuses = [(name, value) for name, value in members if is_top and name in _STATUS_NAMES]
+        has_message = is_top and not any(_is_success(value) for _, value in statuses)
+        for name, value in members:
+            is_message = has_message and name in _MESSAGE_NAMES and not _is_success(value)
+            if (is_message or _FAILURE_NAME.fullmatch(name)) and not _is_nothing(value):
+                said.append(_text(value) or name)
+            elif name in _SUCCESS_NAMES and _is_denial(value):
+                said.append(f"{name} false")
+        for name, value in statuses:
+            if value is False or not (_is_nothing(value) or _is_success(value)):
+                said.append(f"{name} {_text(value)}")
     return _cut("; ".join(dict.fromkeys(said)))
+
+
+def _objects(body: JsonObject) -> Iterator[tuple[JsonObject, bool]]:
+    """All objects within one, each with whether it is the whole or its `meta`."""
+    pending: list[tuple[Any, bool]] = [(body, True)]
+    while pending:
+        part, is_top = pending.pop()
+        if isinstance(part, dict):
+            yield part, is_top
+            pending += [
+                (value, part is body and _plain_name(name) == "meta")
+                for name, value in part.items()
+                if isinstance(value, dict | list)
+            ]
+        else:
+            pending += [(item, False) for item in part if isinstance(item, dict | list)]
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def says_unauthorized(words: str) -> bool:
@@ -138,33 +174,37 @@ def _is_success(value: Any) -> bool:
     return text in _SUCCESS_WORDS or text in map(str, _SUCCESS_CODES)
 
 
+def _is_denial(value: Any) -> bool:
+    """Whether a member that is named for a success says that there is none: false, 0 or "no"."""
+    return value in (False, 0) or (isinstance(value, str) and value.strip().lower() in _DENIALS)
+
+
 def _text(member: Any) -> str:
     """The words of an error in any of its forms."""
     match member:
         case str():
             return member.strip()
         case list():
-            return "; ".join(dict.fromkeys(_text(item) for item in member if not _is_nothing(item)))
+            texts = (_text(item) for item in member if not (_is_nothing(item) or isinstance(item, list)))
+            return "; ".join(dict.fromkeys(filter(None, texts)))
         case dict():
-            return _rejection(member).message
+            column, reason, message = (
+                value if isinstance(value := member.get(key), str) else ""
+                for key in ("field", "reason", "message")
+            )
+            return message or " ".join(filter(None, (column, reason)))
         case _:
             return encode(member).decode()
 
 
 def _rejection(error: Any) -> Rejection:
-    if isinstance(error, str):
-        return Rejection("refused", "", _cut(error))
     if not isinstance(error, dict):
-        return Rejection("refused", "", "Customer.io refused the row without giving a reason.")
-    reason, column, message = (
-        value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field", "message")
+        return Rejection("refused", "", _cut(error if isinstance(error, str) else "") or _NO_REASON)
+    reason, column = (
+        value if isinstance(value := error.get(key), str) else "" for key in ("reason", "field")
     )
     return Rejection(
-        reason if _REASON.fullmatch(reason) else "refused",
-        column,
-        _cut(message)
-        or " ".join(filter(None, (column, reason)))
-        or "Customer.io refused the row without giving a reason.",
+        reason if _REASON.fullmatch(reason) else "refused", column, _cut(_text(error)) or _NO_REASON
     )
 
 

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 class AttemptTimer:
     """Not thread-safe; owned by one client.
 
-    failure  what took too long, if that is how the attempt ended
+    failure      what took too long, if that is how the attempt ended
+    is_received  whether the other side had received the whole request when it began to answer
     """
 
     def __init__(self, silence_seconds: float, send_seconds: float, clock: Callable[[], float]) -> None:
         self.failure = ""
+        self.is_received = True
+        self._is_cut_off = False
         self._silence_seconds = silence_seconds
         self._send_seconds = send_seconds
         # How often a lane that waits for its answer looks whether the request is still on its way.
@@ -50,6 +53,7 @@ class AttemptTimer:
         """A connection is being made; a proxy may have to answer meanwhile."""
         self._answer_by = self._clock() + within_seconds
         self._unreceived_bytes = 0
+        self._is_cut_off = False
 
     def seconds_to_send(self) -> float:
         """How long the next piece of the request may take to leave.
@@ -69,6 +73,10 @@ class AttemptTimer:
         """A part of the request did not leave in time."""
         self._last_sent_at = self._clock()
         return self._failed("the request could not be sent in time")
+
+    def request_cut_off(self) -> None:
+        """The other side takes no more of the request."""
+        self._is_cut_off = True
 
     def awaits_answer(self) -> None:
         """The whole request has been handed to the operating system."""
@@ -93,6 +101,11 @@ class AttemptTimer:
         if unreceived_bytes < self._unreceived_bytes:
             self._is_sent()
         self._unreceived_bytes = unreceived_bytes
+
+    def answer_began(self, unreceived_bytes: int) -> bool:
+        """The head of the answer is there; returns whether it can be an answer to the whole request."""
+        self.is_received = not (self._is_cut_off or unreceived_bytes)
+        return self.is_received
 
     def waited(self, seconds: float) -> None:
         """The answer was not read for so long, for a reason that is not the server's."""

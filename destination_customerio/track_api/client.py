@@ -6,6 +6,7 @@ explicitly, and only to those two hosts.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import time
@@ -29,7 +30,7 @@ from destination_customerio.track_api.answer_memory import (
 )
 from destination_customerio.track_api.attempt_timer import AttemptTimer
 from destination_customerio.track_api.timed_http import TimedAdapter
-from destination_customerio.track_api.verdict import Answer, NoAnswer
+from destination_customerio.track_api.verdict import REDIRECTS, Answer, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +43,9 @@ READ_TIMEOUT_SECONDS = 30.0
 SEND_TIMEOUT_SECONDS = 300.0
 
 _REGION_PATH = "/api/v1/accounts/region"
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 3
 _HOSTS = frozenset(urlsplit(url).hostname for url in (US_TRACK_URL, EU_TRACK_URL))
+_SUCCESSES = range(200, 300)
 _READ_BYTES = 64 * 1024
 
 
@@ -118,26 +119,9 @@ class TrackClient:
         self._session.close()
 
     def _attempt(self, method: str, path: str, body: bytes | None) -> Answer | NoAnswer:
-        url = self._base_url + path
-        headers = {"Content-Type": "application/json"} if body is not None else {}
         self._timer.begin()
         try:
-            for _ in range(_MAX_REDIRECTS + 1):
-                with self._session.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=headers,
-                    timeout=self._timeout,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response:
-                    answer = self._read(response)
-                    location = response.headers.get("Location", "")
-                if isinstance(answer, NoAnswer) or answer.status not in _REDIRECTS:
-                    return answer
-                answer.release()
-                url = _redirect_target(url, location)
+            return self._exchange(method, self._base_url + path, body)
         except requests.RequestException as error:
             kind = _describe(error, self._route, self._timer.failure)
             return NoAnswer(kind, bool(self._timer.failure), self._timer.sending_seconds)
@@ -147,7 +131,30 @@ class TrackClient:
                 f"The CA bundle in {bundle.variable if bundle else 'the package certifi'} is gone, so a secure connection to "
                 "Customer.io is not possible. The rows of this request were not sent. Restore the file, or correct the variable."
             ) from None
-        return NoAnswer("too many redirects")
+
+    def _exchange(self, method: str, url: str, body: bytes | None) -> Answer | NoAnswer:
+        """Send a request, and send it again to where redirects lead, as long as that is a host of Customer.io."""
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        for redirects_left in reversed(range(_MAX_REDIRECTS + 1)):
+            with self._session.request(
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                answer = self._read(response)
+                location = response.headers.get("Location", "")
+            if isinstance(answer, NoAnswer) or answer.status not in REDIRECTS:
+                break
+            target = _redirect_target(url, location)
+            if target is None or not redirects_left:
+                break
+            answer.release()
+            url = target
+        return answer
 
     def _read(self, response: requests.Response) -> Answer | NoAnswer:
         """Read the answer, decompressed, unless it is far larger than any answer of the Track API."""
@@ -161,6 +168,13 @@ class TrackClient:
                 if len(content) > FREE_ANSWER_BYTES and not is_large:
                     is_large = True
                     self._reserve(reservation)
+            if response.status_code in _SUCCESSES:
+                if not self._timer.is_received:
+                    return NoAnswer("an answer before the whole request had been sent")
+                if not content and _may_have_content(response):
+                    return NoAnswer("the answer was cut off")
+            if content.startswith(codecs.BOM_UTF8):
+                del content[: len(codecs.BOM_UTF8)]
             return Answer(
                 response.status_code,
                 bytes(content),
@@ -178,20 +192,20 @@ class TrackClient:
         self._timer.waited(time.monotonic() - began_at)
 
 
-def _redirect_target(url: str, location: str) -> str:
+def _may_have_content(response: requests.Response) -> bool:
+    """Whether a body that decompresses to nothing may be the beginning of something: no decoder notices the missing end."""
+    return "Content-Encoding" in response.headers and response.headers.get("Content-Length") != "0"
+
+
+def _redirect_target(url: str, location: str) -> str | None:
+    """Where a redirect leads; None if that is no host of Customer.io's."""
     try:
         target = urljoin(url, location)
         parts = urlsplit(target)
         known = parts.scheme == "https" and parts.hostname in _HOSTS and parts.port in (None, 443)
     except ValueError:
         known = False
-    if not known or "@" in parts.netloc:
-        raise ConfigError(
-            "The Track API answered with a redirect to a host that is not Customer.io's. The credentials were not "
-            "sent there, and the rows of this request were not accepted. Check the proxy between Airbyte and "
-            "Customer.io, and the Track API URL (track_api_url) if one is set."
-        )
-    return target
+    return target if known and "@" not in parts.netloc else None
 
 
 def _describe(error: requests.RequestException, route: Route, too_slow: str) -> str:

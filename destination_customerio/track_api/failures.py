@@ -75,6 +75,11 @@ def _failure_of_doubt(doubt: Doubt, status: int, outcome: str, quoted: str) -> S
                 f"proxy's user and password where Airbyte sets the proxy (HTTPS_PROXY), or let the proxy pass requests to "
                 f"{_OWN_HOSTS}. The Site ID and the API Key are not the cause."
             )
+        case Doubt.REDIRECT:
+            return ConfigError(
+                f"The Track API answered with a redirect to a host that is not Customer.io's (HTTP {status}), and the credentials "
+                f"were not sent there. {outcome} {_CHECK_THE_WAY}"
+            )
         case Doubt.UNKNOWN_STATUS:
             return ProtocolError(
                 f"Unexpected answer from the Track API (HTTP {status}). {outcome} {_CHECK_THE_WAY}{quoted}"

@@ -8,15 +8,17 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import ssl
 import struct
 import sys
 from functools import partial
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import wait_for_read
 
 if sys.platform != "win32":
     import fcntl
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 # A TLS record.
 _PIECE_BYTES = 16 * 1024
 _INTERIM = range(100, 200)
+# The other side has closed the connection; over TLS, OpenSSL calls that a protocol error.
+_CLOSED = (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class TimedAdapter(HTTPAdapter):
@@ -86,8 +90,17 @@ class _TimedHttp(HTTPConnection):
             self.sock.settimeout(self.timer.seconds_to_send())
             try:
                 super().send(whole[start : start + _PIECE_BYTES])
+            except _CLOSED:
+                raise self._cut_off() from None
             except TimeoutError:
+                if wait_for_read(self.sock, timeout=0):
+                    raise self._cut_off() from None
                 raise self.timer.sending_failed() from None
+
+    def _cut_off(self) -> BrokenPipeError:
+        """The other side takes no more of the request; it may have answered, which urllib3 looks for after this error."""
+        self.timer.request_cut_off()
+        return BrokenPipeError()
 
     def getresponse(self) -> Urllib3Response:  # type: ignore[override] # as in urllib3
         self.timer.awaits_answer()
@@ -103,22 +116,36 @@ class _TimedResponse(HTTPResponse):
 
     def __init__(self, timer: AttemptTimer, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_TimedReader(timer, sock, self.fp))
+        self._timer = timer
+        self._connection = sock
+        self._reader = _TimedReader(timer, sock, self.fp)
+        self.fp = io.BufferedReader(self._reader)
 
     def begin(self) -> None:
-        super().begin()
+        self._begin_one()
         while self.status in _INTERIM:
             self.headers = self.msg = None  # type: ignore[assignment] # as before the first one
-            super().begin()
+            self._begin_one()
+        if not self._timer.answer_began(_unreceived_bytes(self._connection)):
+            # What is left of the request would be read as the beginning of the next one.
+            self.will_close = True
+
+    def _begin_one(self) -> None:
+        """Read one head. Without its last line, http.client would take what is missing for absent."""
+        super().begin()
+        if self._reader.has_ended:
+            raise RemoteDisconnected("the head of the answer was cut off")
 
 
 class _TimedReader(io.RawIOBase):
     """Reads from a socket until the time of the attempt is over.
 
-    opened  what the socket has been opened as; as long as that is open, the socket is not closed
+    opened     what the socket has been opened as; as long as that is open, the socket is not closed
+    has_ended  whether the other side has closed the connection
     """
 
     def __init__(self, timer: AttemptTimer, connection: socket.socket, opened: Any) -> None:
+        self.has_ended = False
         self._timer = timer
         self._connection = connection
         self._opened = opened
@@ -130,9 +157,12 @@ class _TimedReader(io.RawIOBase):
         while True:
             self._connection.settimeout(self._timer.seconds_to_read())
             try:
-                return self._connection.recv_into(buffer)
+                received = self._connection.recv_into(buffer)
             except TimeoutError:
                 self._timer.nothing_came(_unreceived_bytes(self._connection))
+            else:
+                self.has_ended = not received
+                return received
 
     def close(self) -> None:
         if not self.closed:

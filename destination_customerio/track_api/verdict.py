@@ -14,7 +14,7 @@
 | 403 in one of the API's own envelopes                      | `Unauthorized`                                       |
 | 403 in any other form: a firewall or a proxy               | `Blocked`                                            |
 | 402                                                        | `PaymentRequired`                                    |
-| 408, 425, 429, 5xx                                         | `Retry`                                              |
+| 408, 425, 429, 5xx except 511                              | `Retry`                                              |
 | any other status                                           | `Doubtful`                                           |
 
 Acknowledged must mean accepted: only what is known to mean success is taken for it.
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from destination_customerio.exact_json.codec import JsonObject
 
 _OK, _PARTIAL = 200, 207
-_UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN, _PROXY_LOGIN = 401, 402, 403, 407
+_UNAUTHORIZED, _PAYMENT_REQUIRED, _FORBIDDEN = 401, 402, 403
+_PROXY_LOGIN = frozenset({407, 511})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REFUSED = frozenset({400, 413, 422})
 _NO_SUCH_PLACE = frozenset({404, 405, 410})
 _NO_SUCH_VALUE = frozenset({404, 410})
@@ -152,6 +154,7 @@ class Doubt(Enum):
     ERROR_IN_SUCCESS = auto()  # a 200 or 207 that reports an error
     WRONG_ADDRESS = auto()
     PROXY_LOGIN = auto()
+    REDIRECT = auto()  # one that leads to no host of Customer.io's
     UNKNOWN_STATUS = auto()
 
 
@@ -183,7 +186,7 @@ def judge(
     status = answer.status
     if status in (_OK, _PARTIAL):
         return _judge_success(answer, entries)
-    if status in _LATER or status >= _SERVER_ERROR:
+    if status in _LATER or (status >= _SERVER_ERROR and status not in _PROXY_LOGIN):
         return Retry(
             f"HTTP {status}", _pause_seconds(answer, wall_clock), everyone=status == _TOO_MANY_REQUESTS
         )
@@ -207,7 +210,9 @@ def _doubt(status: int) -> Doubt:
         return Doubt.NO_SUCCESS
     if status in _NO_SUCH_PLACE:
         return Doubt.WRONG_ADDRESS
-    return Doubt.PROXY_LOGIN if status == _PROXY_LOGIN else Doubt.UNKNOWN_STATUS
+    if status in REDIRECTS:
+        return Doubt.REDIRECT
+    return Doubt.PROXY_LOGIN if status in _PROXY_LOGIN else Doubt.UNKNOWN_STATUS
 
 
 def _pause_seconds(answer: Answer, wall_clock: Callable[[], float]) -> float:
@@ -244,7 +249,7 @@ def _judge_success(answer: Answer, entries: int) -> Verdict:
         return Retry("an empty 207") if is_partial else Accepted()
     body = parse_object(answer.body)
     if body is None:
-        return Retry("an unreadable body")
+        return Retry("a web page" if answer.body.lstrip().startswith(b"<") else "an unreadable body")
     errors = body.get("errors")
     if isinstance(errors, list) and errors:
         return _judge_errors(body, errors, entries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import time
 from email.utils import formatdate
@@ -56,6 +57,17 @@ NO_SUCCESS: list[tuple[dict[str, Any], str, str]] = [
         "system_error",
         "does not count as success",
     ),
+    *(
+        ({"status": 200, "body": body}, "system_error", "does not count as success")
+        for body in (
+            {"success": False},
+            {"Message": "not taken"},
+            {"errorMessage": "Task timed out"},
+            {"meta": {"status": "error"}},
+            {"result": {"errors": ["not taken"]}},
+            {"code": 500},
+        )
+    ),
     ({"status": 200, "body": {"meta": {"error": "Unauthorized request"}}}, "config_error", "API Key"),
     ({"status": 402, "body": {"meta": {"error": "plan"}}}, "config_error", "billing"),
     *(({"status": status}, "config_error", "track_api_url") for status in (404, 405, 410)),
@@ -67,7 +79,38 @@ NO_SUCCESS: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"status": 403, "body": PAGE}, "config_error", "A firewall or proxy between Airbyte and Customer.io"),
     ({"status": 403, "body": {"meta": {"error": "no"}}}, "config_error", "API Key"),
+    (
+        {"status": 511, "body": PAGE},
+        "config_error",
+        "A proxy between Airbyte and Customer.io asks for a login",
+    ),
+    *(
+        (
+            {"status": status, "headers": {"Location": location}},
+            "config_error",
+            "redirect to a host that is not",
+        )
+        for status, location in (
+            (302, "https://login.example/"),
+            (307, "http://track.customer.io/"),
+            (308, "/login"),
+        )
+    ),
     ({"status": 418}, "system_error", "HTTP 418"),
+]
+HALF_A_HEAD = "HTTP/1.1 200 OK\r\nContent-Le"
+HALF_A_BODY = gzip.compress(b'{"errors":[{"batch_index":0}]}')[:10].decode("latin-1")
+UNPROVEN: list[tuple[dict[str, Any], str]] = [
+    ({"raw": "HTTP/1.1 200"}, "the connection was lost"),
+    ({"raw": HALF_A_HEAD}, "the connection was lost"),
+    (
+        {"raw": f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n{HALF_A_BODY}"},
+        "the answer was cut off",
+    ),
+    ({"early": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"}, ""),
+    ({"status": 200, "body": PAGE}, "a web page"),
+    ({"status": 200, "body": "null"}, "an unreadable body"),
+    ({"status": 503, "retry_after": 86_400}, "a Retry-After of 86400 s"),
 ]
 
 
@@ -94,6 +137,23 @@ def test_an_answer_that_is_no_success_acknowledges_nothing(figures: Callable[...
     figures(faults=f"{len(NO_SUCCESS)} kinds of answers", rows=40 * len(NO_SUCCESS))
 
 
+def test_an_answer_that_proves_nothing_acknowledges_nothing() -> None:
+    """It is cut off, comes before the whole request was sent, or is not the API's; the message names which."""
+    rows = lines(40, x="x" * 12_000)
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(LocalTrackApi(SITE_ID, API_KEY)) for _ in UNPROVEN]
+        for server, (fault, _) in zip(servers, UNPROVEN, strict=True):
+            server.inject(fault)
+        runs = {
+            str(n): partial(run_connector, "write", config_of(server, retry_timeout_seconds=2), CATALOG, rows)
+            for n, server in enumerate(servers)
+        }
+        done = run_at_once(runs)
+    for number, (_, words) in enumerate(UNPROVEN):
+        assert words in done[str(number)].failure("transient_error")
+        assert done[str(number)].states == []
+
+
 def test_a_check_judges_answers_as_a_sync_does() -> None:
     """It fails with the same sentences."""
     with servers_with("region") as servers:
@@ -118,6 +178,10 @@ def test_a_check_judges_answers_as_a_sync_does() -> None:
         {"status": 401, "body": PAGE},
         {"status": 403, "body": PAGE},
         {"status": 451},
+        {"status": 302, "headers": {"Location": "https://login.example/"}},
+        {"status": 511, "body": PAGE},
+        {"raw": HALF_A_HEAD},
+        {"early": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"},
     ],
     ids=str,
 )

@@ -1,7 +1,7 @@
 """Fault injection: rules that say which requests fail, and how.
 
 All conditions of a rule must hold; a rule without any holds for every request of its path. The first rule that holds
-decides, except that `reset_before` is asked first, as it acts before the body is read.
+decides, except that `reset_before` and `early` are asked first, as they act before the body is read.
 
 Conditions
     path          "batch" (default), "segments" or "region"
@@ -18,6 +18,8 @@ Actions, exactly one; `delay_seconds` and `early_hints` also alone, or with any 
                   names each of them, and applies none
     garbage       applied; 200 with a body that is not JSON
     truncate      applied; the connection ends before the promised length of the answer
+    raw           applied; this text in latin-1 is all that is sent, then the connection ends
+    early         not applied; the same before the body is read
     hang_seconds  not applied; silence, then the connection ends without an answer
     reset_before  not applied; the connection is reset before the body is read
     reset_after_apply   applied; the connection is reset instead of an answer
@@ -43,6 +45,8 @@ _EXCLUSIVE = (
     "errors207",
     "garbage",
     "truncate",
+    "raw",
+    "early",
     "hang_seconds",
     "reset_before",
     "reset_after_apply",
@@ -69,6 +73,8 @@ class Rule:
     errors207: list[JsonObject] | Literal["every entry"] | None = None
     garbage: bool = False
     truncate: bool = False
+    raw: str | None = None
+    early: str | None = None
     hang_seconds: float | None = None
     reset_before: bool = False
     reset_after_apply: bool = False
@@ -83,11 +89,16 @@ class Rule:
             raise ValueError(f"a rule has exactly one action, a delay or hints, not {actions}")
 
     @property
+    def is_before_body(self) -> bool:
+        """Whether it acts before the request's body is read."""
+        return self.reset_before or self.early is not None
+
+    @property
     def applies(self) -> bool:
         """Whether the request's entries are applied all the same."""
         if self.status is not None:
             return self.apply
-        return self.hang_seconds is None and not self.reset_before
+        return self.hang_seconds is None and not self.is_before_body
 
     @property
     def loses_answer(self) -> bool:
@@ -118,17 +129,17 @@ class FaultPlan:
         self._generators = [random.Random(rule.seed) for rule in rules]  # noqa: S311 - repeatable, not secret
 
     def before_body(self, path: str, number: int) -> Rule | None:
-        """The `reset_before` rule that holds for a request whose body is still unread."""
-        return self._first(path, number, b"", reset_before=True)
+        """The rule that holds for a request whose body is still unread."""
+        return self._first(path, number, b"", before_body=True)
 
     def after_body(self, path: str, number: int, body: bytes) -> Rule | None:
         """Any other rule that holds for a request."""
-        return self._first(path, number, body, reset_before=False)
+        return self._first(path, number, body, before_body=False)
 
-    def _first(self, path: str, number: int, body: bytes, *, reset_before: bool) -> Rule | None:
+    def _first(self, path: str, number: int, body: bytes, *, before_body: bool) -> Rule | None:
         for index, rule in enumerate(self.rules):
             if (
-                rule.reset_before is reset_before
+                rule.is_before_body is before_body
                 and rule.path == path
                 and self._holds(index, rule, number, body)
             ):

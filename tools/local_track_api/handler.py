@@ -106,10 +106,13 @@ class TrackHandler(BaseHTTPRequestHandler):
             # No answer: a reset before the body, or a client that hung up within it.
             if sent is None:
                 service.end(exchange, None, rule)
-        if sent is None:
-            self._reset()
-        else:
+        if sent is not None:
             self._finish(exchange, sent, rule)
+        elif rule is not None and rule.early is not None:
+            self.close_connection = True
+            self.wfile.write(rule.early.encode("latin-1"))
+        else:
+            self._reset()
 
     def _finish(self, exchange: Exchange, sent: Answer, rule: Rule | None) -> None:
         """Send the answer, as late and as broken as the fault asks for."""
@@ -133,6 +136,10 @@ class TrackHandler(BaseHTTPRequestHandler):
             self.wfile.write(_EARLY_HINTS * rule.early_hints)
             if rule.endless is not None:
                 self._send_without_end(*_ENDLESS[rule.endless])
+                return
+            if rule.raw is not None:
+                self.close_connection = True
+                self.wfile.write(rule.raw.encode("latin-1"))
                 return
         self._send(sent, missing_bytes=_TRUNCATED_BYTES if rule is not None and rule.truncate else 0)
 

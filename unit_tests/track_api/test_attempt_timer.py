@@ -120,3 +120,16 @@ def test_a_proxy_has_the_time_of_connecting(timer: AttemptTimer, clock: Clock) -
     with pytest.raises(TimeoutError):
         timer.seconds_to_read()
     assert timer.sending_seconds == 0.0
+
+
+def test_an_answer_to_a_part_of_the_request_is_known(timer: AttemptTimer) -> None:
+    """By what the other side has not received, or no longer takes; a new connection starts again."""
+    timer.awaits_answer()
+    assert timer.answer_began(0)
+    assert not timer.answer_began(1)
+    assert not timer.is_received
+    timer.request_cut_off()
+    timer.awaits_answer()
+    assert not timer.answer_began(0)
+    timer.connects(1.0)
+    assert timer.answer_began(0)

@@ -47,7 +47,21 @@ PAGE = b"<html>Sign in</html>"
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b" \r\n", {}, {"other": 1}, {"meta": None}, {"meta": "v2"}, {"meta": {}}]
+    "body",
+    [
+        b"",
+        b" \r\n",
+        {},
+        {"other": 1},
+        {"meta": None},
+        {"meta": "v2"},
+        {"meta": {}},
+        {"success": True},
+        {"ok": "yes", "accepted": 3, "rejected": 0, "failed": [], "error_count": 0},
+        {"code": 0},
+        {"code": "OK", "message": "3 rows"},
+        {"data": {"status": "processing", "message": "3 rows"}, "results": [{"error": None}, 1]},
+    ],
 )
 def test_a_200_without_words_of_failure_accepts_every_row(body: Any) -> None:
     """The body may be empty."""
@@ -91,6 +105,31 @@ def test_a_status_that_says_success_is_believed(status: Any) -> None:
         ({"status": 500}, "status 500"),
         ({"status": {"code": 1}}, "status "),
         ({"status": "success", "error": "x"}, "x"),
+        ({"Error": "x"}, "x"),
+        ({"Errors": [{"batch_index": 0}]}, "errors"),
+        ({"Message": "x"}, "x"),
+        ({"detail": "x"}, "x"),
+        ({"errorMessage": "x", "errorType": "y"}, "x; y"),
+        ({"error_description": "x"}, "x"),
+        ({"errors": {"x": "y"}}, "errors"),
+        ({"error": [[1]]}, "error"),
+        ({"fault": {"faultstring": "x"}}, "fault"),
+        ({"exception": "x"}, "x"),
+        ({"failed": 3}, "3"),
+        ({"accepted": 0, "rejected": 3}, "accepted false; 3"),
+        ({"success": False}, "success false"),
+        ({"success": " False "}, "success false"),
+        ({"ok": 0}, "ok false"),
+        ({"success": False, "message": "x"}, "success false; x"),
+        ({"code": 500}, "code 500"),
+        ({"statusCode": 503}, "statuscode 503"),
+        ({"meta": {"message": "x"}}, "x"),
+        ({"META": {"status": "error"}}, "status error"),
+        ({"result": {"success": False}}, "success false"),
+        ({"data": {"errors": ["x"]}}, "x"),
+        ({"results": [{}, [{"error": "x"}]]}, "x"),
+        (b'{"error":' + b"[" * 900 + b"]" * 900 + b"}", "error"),
+        (b'{"a":' * 900 + b'{"error":"x"}' + b"}" * 900, "x"),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -203,13 +242,19 @@ def test_an_error_without_a_usable_index_refuses_the_request(index: Any, status:
 
 @pytest.mark.parametrize(
     "body",
-    [b"<html>", b'{"errors":', b"[]", b"null", b'"ok"', b"7", b"\xff", b"[" * 100_000],
+    [b"OK", b'{"errors":', b"[]", b"null", b'"ok"', b"7", b"\xff", b"[" * 100_000],
     ids=lambda body: repr(body[:10]),
 )
 @pytest.mark.parametrize("status", [200, 207])
 def test_an_unreadable_body_is_retried(status: int, body: bytes) -> None:
     """The same bytes are sent again, and the server drops what it has already accepted."""
     assert verdict(status, body) == Retry("an unreadable body")
+
+
+@pytest.mark.parametrize("status", [200, 207])
+def test_a_page_instead_of_an_answer_is_named(status: int) -> None:
+    """A portal or a gateway may show it for a while."""
+    assert verdict(status, b"\r\n" + PAGE) == Retry("a web page")
 
 
 @pytest.mark.parametrize("body", [b"", {}, {"errors": []}])
@@ -312,7 +357,8 @@ def test_an_error_that_names_a_row_is_a_verdict_whatever_the_status(status: int)
     ("status", "doubt"),
     [
         *((status, Doubt.WRONG_ADDRESS) for status in (404, 405, 410)),
-        (407, Doubt.PROXY_LOGIN),
+        *((status, Doubt.PROXY_LOGIN) for status in (407, 511)),
+        *((status, Doubt.REDIRECT) for status in (301, 302, 303, 307, 308)),
         *((status, Doubt.UNKNOWN_STATUS) for status in (304, 406, 409, 411, 415, 418, 421, 451, 499)),
     ],
 )
