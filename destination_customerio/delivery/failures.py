@@ -43,10 +43,12 @@ def endpoint_refused(rejection: Rejection, column: str) -> Rejection:
 
 def retries_exhausted(verdict: Retry, attempts: int, budget_seconds: float) -> TransientError:
     """The error for a request that was never answered well within its budget."""
+    asked = f", with a Retry-After of {verdict.at_least_seconds:.0f} s" if verdict.at_least_seconds else ""
     return TransientError(
         f"Customer.io did not accept a request after {counted(attempts, 'attempt')} (retry budget: {budget_seconds:.0f} "
-        f"s; last failure: {verdict.reason}). Delivered rows are kept; the next attempt resumes from the last checkpoint. "
-        "Check Customer.io's status page, and that nothing between Airbyte and Customer.io breaks connections."
+        f"s; last failure: {verdict.reason}{asked}). Delivered rows are kept; the next attempt resumes from the last checkpoint. "
+        "Check Customer.io's status page, and that nothing between Airbyte and Customer.io breaks connections or answers in its "
+        "place."
     )
 
 

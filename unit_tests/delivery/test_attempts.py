@@ -177,7 +177,7 @@ def test_every_attempt_sends_the_same_bytes() -> None:
     assert [report.reason for report in server.reports] == [
         "HTTP 503",
         "no answer in time",
-        "an unreadable body",
+        "a web page",
     ]
 
 
@@ -280,7 +280,7 @@ def test_a_request_fails_when_its_retry_budget_is_exhausted() -> None:
 def test_a_wait_beyond_the_budget_is_not_started() -> None:
     """A Retry-After of an hour fails the request immediately."""
     server = FakeServer(lambda _: Answer(429, b"", "3600"))
-    with pytest.raises(TransientError):
+    with pytest.raises(TransientError, match=r"HTTP 429, with a Retry-After of 3600 s"):
         server.deliver(1)
     assert server.waits == []
 
@@ -316,6 +316,8 @@ DOUBTFUL = [
     (Answer(200, b'{"error":"no"}'), ProtocolError, "does not count as success"),
     (Answer(404, b""), ConfigError, "track_api_url"),
     (Answer(407, b""), ConfigError, "A proxy between Airbyte and Customer.io"),
+    (Answer(511, b"<html>"), ConfigError, "A proxy between Airbyte and Customer.io"),
+    (Answer(302, b""), ConfigError, r"redirect to a host that is not Customer\.io's.*were not sent there"),
     (Answer(401, b"<html>"), ConfigError, "A proxy between Airbyte and Customer.io"),
     (Answer(403, b"<html>"), ConfigError, r"firewall or proxy .* blocks every request"),
     (Answer(418, b""), ProtocolError, "HTTP 418"),
