@@ -78,6 +78,7 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
     (
         (
             "PermanentRedirect",
+            "TemporaryRedirect",
             "AuthorizationHeaderMalformed",
             "IllegalLocationConstraintException",
             "InvalidLocationConstraint",

@@ -5,8 +5,9 @@ A status of 200 proves nothing: proxies, portals and web consoles answer it to e
 1. each request's answer is 200 with an ETag. Content-MD5 makes the store refuse a damaged body, which buckets with Object
    Lock require; for AWS, boto3 adds a CRC32. An ETag in the form of an MD5 must be that of the content, unless the
    answer names encryption with somebody's own key (SSE-KMS, SSE-C), whose ETags only look like one;
-2. HEAD finds an object with the ETag of the upload and of the same size. Some proxies lose the size in answers to HEAD, so
-   where it differs, the object is read back and compared.
+2. HEAD finds an object with the ETag of the upload and of the same size. Some stores need a moment until it does. Some
+   proxies lose the size in answers to HEAD, so where it differs, the object is read back and compared. Credentials that
+   may write but not read find nothing: then the first proof has to do, if the ETag is the MD5 of the content.
 
 The ETag of an upload in parts is not recomputed, as stores make it differently; those of its parts are checked.
 """
@@ -18,13 +19,14 @@ import contextlib
 import hashlib
 import io
 import re
+import time
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from destination_customerio.dead_letters.s3_answers import etag_in
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
 _PART_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _OK = 200
-_NOT_FOUND = 404
+_FORBIDDEN, _NOT_FOUND = 403, 404
+# Stores that are eventually consistent, or replicated, may show an older state for a while.
+_LAG_SECONDS = (0.5, 1.0, 2.0)
+_LAGS = frozenset({Fault.NOT_STORED, Fault.OTHER_CONTENT})
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 # With any other value of this header, the ETag is not the MD5 of the content.
 _ENCRYPTION_WITH_MD5 = ("", "AES256")
@@ -58,8 +63,11 @@ def upload(
     content_type: str,
     metadata: Mapping[str, str] | None = None,
     replacing: Replaced | None = None,
+    lag_seconds: Sequence[float] = _LAG_SECONDS,
 ) -> None:
     """Upload a file from its current position, in this thread; large ones in parts. It appears whole or not at all.
+
+    `lag_seconds` are the pauses between looks for the object in the store.
 
     A .gz file has a content type and no content encoding, so that no client decompresses it on the way.
 
@@ -85,7 +93,15 @@ def upload(
             replacing.look if replacing else lambda: None,
             condition,
         )
-    _verify_stored(client, target, _Part(file, start, size), etag)
+    content = _Part(file, start, size)
+    for pause in lag_seconds:
+        try:
+            return _verify_stored(client, target, content, etag)
+        except UnprovenUploadError as error:
+            if error.fault not in _LAGS:
+                raise
+        time.sleep(pause)
+    return _verify_stored(client, target, content, etag)
 
 
 def put(client: S3Client, target: dict[str, Any], content: _Part | io.BytesIO, **described: Any) -> str:
@@ -157,8 +173,11 @@ def _verify_stored(client: S3Client, target: dict[str, Any], content: _Part, eta
     try:
         head = client.head_object(**target)
     except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == _NOT_FOUND:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if status == _NOT_FOUND:
             raise UnprovenUploadError(Fault.NOT_STORED) from None
+        if status == _FORBIDDEN and etag == _md5(content).hex():
+            return
         raise
     if _etag(cast("Mapping[str, Any]", head)) != etag:
         raise UnprovenUploadError(Fault.OTHER_CONTENT)

@@ -113,6 +113,7 @@ EXPECTED_BY_CODE = {
     "401": REFUSED_KEY,
     "Unauthorized": REFUSED_KEY,
     "PermanentRedirect": ELSEWHERE,
+    "TemporaryRedirect": ELSEWHERE,
     "AuthorizationHeaderMalformed": ELSEWHERE,
     "IllegalLocationConstraintException": ELSEWHERE,
     "InvalidLocationConstraint": ELSEWHERE,

@@ -12,7 +12,7 @@ import pytest
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import explain
 from destination_customerio.dead_letters.s3_upload import upload
-from destination_customerio.errors import SyncError, TransientError
+from destination_customerio.errors import ConfigError, SyncError, TransientError
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import Answer, Bucket
 
@@ -45,7 +45,15 @@ def store(bucket: Bucket, content: bytes = CONTENT, **settings: Any) -> None:
     storage = bucket_server.storage(bucket.url, **settings)
     client = make_client(storage)
     try:
-        upload(client, storage, KEY, io.BytesIO(content), "text/csv", {"file-number": "1"})
+        upload(
+            client,
+            storage,
+            KEY,
+            io.BytesIO(content),
+            "text/csv",
+            {"file-number": "1"},
+            lag_seconds=(0.0, 0.0),
+        )
     except Exception as error:  # noqa: BLE001 - all of them must be explained
         raise explain(error, storage) from None
     finally:
@@ -134,6 +142,46 @@ def test_a_file_that_lost_its_content_fails_the_upload(bucket: Bucket) -> None:
         answer.status, {**answer.headers, "ETag": f'"{digest}"'}, answer.body
     )
     with pytest.raises(TransientError, match="another number of bytes"):
+        store(bucket)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [Answer(404, {}), Answer(200, {"ETag": f'"{"0" * 32}"', "Content-Length": "7"})],
+    ids=["absent", "older"],
+)
+@pytest.mark.parametrize(("looks", "is_stored"), [(2, True), (3, False)])
+def test_a_store_may_need_a_moment_to_show_the_object(
+    bucket: Bucket, late: Answer, looks: int, is_stored: bool
+) -> None:
+    """As one that is replicated; it is asked three times."""
+    answers = iter([late] * looks)
+    bucket.answer = lambda method, given: next(answers, given) if method == "HEAD" else given
+    if is_stored:
+        store(bucket)
+    else:
+        with pytest.raises(TransientError, match=r"does not have it|other content"):
+            store(bucket)
+
+
+def test_credentials_that_may_only_write_store_files_that_are_proven(bucket: Bucket) -> None:
+    """The ETag of the upload is the MD5 of its content."""
+    bucket.answer = to("HEAD", status=403)
+    store(bucket)
+    assert bucket.objects == {KEY: CONTENT}
+
+
+def test_credentials_that_may_only_write_are_named_where_nothing_else_proves_a_file(bucket: Bucket) -> None:
+    """The ETag of an encrypted object proves nothing."""
+
+    def answer(method: str, given: Answer) -> Answer:
+        if method == "HEAD":
+            return Answer(403, {})
+        headers = {"ETag": f'"{"0" * 32}"', "x-amz-server-side-encryption": "aws:kms"}
+        return Answer(given.status, headers)
+
+    bucket.answer = answer
+    with pytest.raises(ConfigError, match=r"denied \(HeadObject\).*s3:GetObject"):
         store(bucket)
 
 
