@@ -10,6 +10,9 @@ import threading
 FREE_ANSWER_BYTES = 256 * 1024
 # A 207 that rejects every row of a full request takes a few megabytes.
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
+# Far more than there are rows in a request; a small value takes many times its length once it is parsed.
+_MAX_OBJECTS = 100_000
+_MAX_VALUES = 2_000_000
 
 _M_MMAP_THRESHOLD = -3  # from malloc.h
 _LARGE_BLOCK_BYTES = 1 << 20
@@ -32,6 +35,11 @@ class AnswerMemory:
     def release(self) -> None:
         """The answer has been judged, or given up, and nothing refers to it any more."""
         self._lock.release()
+
+
+def is_parsable(answer: bytearray) -> bool:
+    """Whether an answer has few enough values to be parsed in the memory of a large one."""
+    return answer.count(b"{") + answer.count(b"[") <= _MAX_OBJECTS and answer.count(b",") <= _MAX_VALUES
 
 
 def _return_large_blocks() -> None:

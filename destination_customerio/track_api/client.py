@@ -27,6 +27,7 @@ from destination_customerio.track_api.answer_memory import (
     FREE_ANSWER_BYTES,
     MAX_ANSWER_BYTES,
     AnswerMemory,
+    is_parsable,
 )
 from destination_customerio.track_api.attempt_timer import AttemptTimer
 from destination_customerio.track_api.timed_http import TimedAdapter
@@ -168,6 +169,8 @@ class TrackClient:
                 if len(content) > FREE_ANSWER_BYTES and not is_large:
                     is_large = True
                     self._reserve(reservation)
+            if is_large and not is_parsable(content):
+                return NoAnswer("the answer was too long")
             if response.status_code in _SUCCESSES:
                 if not self._timer.is_received:
                     return NoAnswer("an answer before the whole request had been sent")

@@ -419,6 +419,14 @@ def test_an_oversized_answer_is_not_read_to_the_end(connect: Connect, is_compres
         assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
 
 
+@pytest.mark.parametrize("value", [b"{}", b"[]", b'""', b'{"batch_index":0}'])
+def test_an_answer_of_very_many_values_is_not_parsed(connect: Connect, value: bytes) -> None:
+    """It would take many times its length."""
+    body = b'{"errors":[' + b",".join([value] * (31_000_000 // (len(value) + 1))) + b"]}"
+    with Server(lambda _: http(207, body)) as server:
+        assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
+
+
 def test_an_answer_about_every_row_is_read(connect: Connect) -> None:
     """A 207 that rejects thousands of rows takes megabytes."""
     body = b'{"errors":[' + b",".join([b'{"message":"' + b"x" * 500 + b'"}'] * 10_000) + b"]}"
