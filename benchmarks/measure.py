@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 300.0
 _BYTES_PER_KIB = 1024
 _SHOWN_BYTES_OF_STDERR = 2_000
-# The measurement must not depend on proxies or AWS settings of the machine.
-_FOREIGN = ("aws_", "http_proxy", "https_proxy", "all_proxy")
+# The measurement must not depend on proxies, AWS settings or Python settings of the machine. Where Python may not write
+# bytecode, every process would compile its libraries again; an installed connector has them compiled.
+_FOREIGN = ("aws_", "http_proxy", "https_proxy", "all_proxy", "pythondontwritebytecode")
 _ENVIRONMENT = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": os.devnull,
