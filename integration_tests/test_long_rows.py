@@ -9,6 +9,7 @@ import pytest
 from integration_tests.connector import Connector, catalog_of, config_for, record, stream, stream_state
 
 if TYPE_CHECKING:
+    from integration_tests.buckets import Bucket
     from tools.local_track_api import LocalTrackApi
 
 MEGABYTES = 10
@@ -74,3 +75,15 @@ def test_memory_is_a_small_multiple_of_the_longest_line(api: LocalTrackApi, cont
 def test_long_rows_do_not_queue_up(api: LocalTrackApi) -> None:
     """The source waits until a long row is processed, as for many short ones."""
     assert grown_lengths(api, ROWS["text"](), times=12) < MAX_LENGTHS
+
+
+@pytest.mark.parametrize("file_format", ["CSV", "JSONL"])
+def test_dead_letters_keep_few_copies_of_a_long_row(
+    api: LocalTrackApi, bucket: Bucket, file_format: str
+) -> None:
+    """While it is turned into a line of a file, and while that is uploaded."""
+    storage = bucket.config(format={"format_type": file_format, "flattening": "No flattening"})
+    line = ROWS["escapes"]()
+    assert grown_lengths(api, line, times=3, object_storage_config=storage) < MAX_LENGTHS
+    keys = bucket.keys()
+    assert sum(len(bucket.read(key)) for key in keys) > 3 * len(line)

@@ -14,6 +14,7 @@ import msgspec
 
 from destination_customerio.exact_json.codec import (
     JsonObject,
+    NestedTooDeeply,
     Raw,
     is_raw_text,
     is_valid_text,
@@ -98,6 +99,7 @@ def is_too_wide(line: bytes) -> bool:
 
     Raises:
         TooManyMembers: the message has too many members elsewhere.
+        NestedTooDeeply: the parser can't follow it.
     """
     # Each member has a colon, so most lines need no closer look.
     if line.count(b":") <= MAX_MEMBERS:
@@ -105,7 +107,7 @@ def is_too_wide(line: bytes) -> bool:
     try:
         data = _data_of(line)
         return data is not None and is_object(data) and any(islice(members(data), MAX_MEMBERS, None))
-    except TooManyMembers:
+    except (TooManyMembers, NestedTooDeeply):
         raise
     except ValueError:  # not JSON, as the parser will find
         return False
@@ -116,7 +118,9 @@ def _data_of(line: bytes) -> bytes | None:
     for read in (bytes, repaired):
         try:
             return bytes(_read_outline(read(line)).record.data)
-        except (RecursionError, msgspec.ValidationError):  # too deep for the parser, or no row
+        except RecursionError:
+            raise NestedTooDeeply("nested too deeply") from None
+        except msgspec.ValidationError:  # no row
             break
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue

@@ -141,9 +141,15 @@ class Intake:
 
     def _read_long_line(self, line: bytes, now: float) -> Sequence[Made]:
         """Read a line that may be long; a row with too many columns is rejected before they become objects."""
-        if len(line) > _LONG_BYTES and is_too_wide(line):
-            return self._read_unusual(line, now, too_many_columns(MAX_MEMBERS))
-        return self._read_line(line, now)
+        try:
+            is_wide = len(line) > _LONG_BYTES and is_too_wide(line)
+        except NestedTooDeeply:
+            return self._read_unusual(line, now)
+        return (
+            self._read_unusual(line, now, too_many_columns(MAX_MEMBERS))
+            if is_wide
+            else self._read_line(line, now)
+        )
 
     def _add_row(self, sync: StreamSync, data: JsonObject, line: bytes, now: float) -> Sequence[Made]:
         epoch = self._ledger.add_record(sync.queue)

@@ -645,3 +645,14 @@ def test_a_name_that_is_too_long_is_none() -> None:
     ):
         with pytest.raises(ProtocolError, match=why):
             IntakeHarness().read(line)
+
+
+def test_a_long_row_that_is_nested_too_deeply_is_rejected() -> None:
+    """However many members are in it; what is nested beside the row doesn't matter."""
+    deep = '{"a":' * 300_000 + "0" + "}" * 300_000
+    harness = IntakeHarness()
+    assert harness.read(long_row(f',"deep":{deep}')) == []
+    assert "nested too deeply" in harness.rejected[0][2].message
+    beside = long_row("").removesuffix(b"}}") + f'}},"meta":{deep}}}}}'.encode()
+    (entry,) = harness.read(beside.replace(b'"7"}},', b'"7"},'))
+    assert entry["identifiers"] == {"id": "7"}
