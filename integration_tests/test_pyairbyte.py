@@ -276,6 +276,37 @@ def test_updates_by_any_identifier_create_nobody_and_erase_nothing(
     assert sum(counts) == 2 * USERS
 
 
+def test_people_become_members_and_owners(client: Client, api: LocalTrackApi, tmp_path: Path) -> None:
+    """Segments and arrays of relationships need no more than a mapping; a segment that does not exist rejects its rows."""
+    assert client.sync().returncode == 0
+    api.create_segment(7)
+    settings = tmp_path / "settings.json"
+    by_id = {"source": "id", "destination": "person_id"}
+    of_buyer = {"source": "user_id", "destination": "person_id"}
+    for segment, members in ((7, USERS), (8, 0)):
+        to_segment = {"value": segment, "destination": "segment_id"}
+        related = [of_buyer, {"source": "product_id", "destination": "object_id"}]
+        streams = [
+            ("users", "segment_add", [by_id, to_segment]),
+            ("purchases", "person_relationship", [*related, {"value": "1", "destination": "object_type_id"}]),
+        ]
+        mappings = [
+            {"stream_name": name, "destination_object_name": target, "field_mappings": columns}
+            | {"unmapped_fields": "drop"}
+            for name, target, columns in streams
+        ]
+        settings.write_text(json.dumps({"stream_mappings": mappings}))
+        done = client.sync("--settings", str(settings), "--states", str(tmp_path / f"to-{segment}"))
+        assert done.returncode == 0, done.stderr
+        stats = [state["destinationStats"] for state in client.messages("out", "STATE")]
+        assert sum(counts["recordCount"] for counts in stats) == members + USERS
+        assert sum(counts["rejectedRecordCount"] for counts in stats) == USERS - members
+    assert api.world.segments == {"7": {f"id:{number}" for number in range(1, USERS + 1)}}
+    assert api.world.relationships
+    assert {person for person, _ in api.world.relationships} <= api.world.segments["7"]
+    assert api.order_violations == []
+
+
 def test_a_failed_check_says_what_to_do(client: Client, api: LocalTrackApi) -> None:
     """PyAirbyte shows the connector's own sentence, and nothing is sent."""
     done = client.sync(CUSTOMERIO_API_KEY="not-the-key")
