@@ -1,15 +1,6 @@
-"""Delivers one batch: retried, throttled and split until each of its rows is accepted or rejected.
+"""Sends one request: attempted, throttled, paced and retried until its rows are judged.
 
-Every attempt of a part sends the same bytes. Rows that a refusal names are rejected, and the others are sent again,
-together. A part that was refused without naming a row is split in halves, the first of which is sent first, so that rows
-stay in order and only the rows at fault are rejected: k of them among n rows cost about k · log2(n) more requests.
-
-A firewall or proxy may forbid a request because of one row in it, or every request. The endpoint's probe, a request without
-rows, separates the two: while that one is forbidden too, no row is at fault. So it is sent before the first split, and before
-a row is rejected, which is then tried once more.
-
-The path of a segment's endpoint has a value of the rows in it. If such a request is refused, and the probe too, then that
-value is at fault, so all rows are rejected at once, whatever their number.
+Every attempt sends the same bytes.
 """
 
 from __future__ import annotations
@@ -19,10 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, assert_never
 
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS, backoff_seconds
 from destination_customerio.delivery.failures import (
-    account_refused,
     answered_wrongly,
-    blocked_by_proxy,
-    endpoint_refused,
     retries_exhausted,
 )
 from destination_customerio.track_api.failures import FEW_ATTEMPTS
@@ -42,14 +30,12 @@ from destination_customerio.track_api.verdict import (
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from destination_customerio.delivery.batch import Batch
     from destination_customerio.delivery.breaker import CircuitBreaker
     from destination_customerio.delivery.concurrency import ConcurrencyLimit
     from destination_customerio.delivery.pacer import Pacer
     from destination_customerio.delivery.throttle import Throttle
-    from destination_customerio.errors import Rejection
     from destination_customerio.mapping.endpoints import Endpoint
 
 
@@ -74,15 +60,6 @@ class Aborted(Exception):  # noqa: N818 - not a failure of the delivery: the syn
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """Every row of the batch was accepted, except the rejected ones, by their index in it."""
-
-    batch: Batch
-    rejected: dict[int, Rejection]
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
 class Retrying:
     """An attempt failed, and the same bytes will be sent again after `seconds`."""
 
@@ -92,7 +69,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """The dependencies of a delivery, shared by all lanes.
+    """What attempts depend on, shared by all lanes.
 
     wait    waits for the given seconds; returns True as soon as the sync is aborted
     report  receives a `Retrying` for each failed attempt
@@ -110,7 +87,7 @@ class DeliveryContext:
     report: Callable[[Retrying], None]
 
 
-class _Request(NamedTuple):
+class Request(NamedTuple):
     """A body, where it is sent, how many rows and entries it has, and the column that the path has a value of, if it does."""
 
     path: str
@@ -120,119 +97,28 @@ class _Request(NamedTuple):
     column: str
 
     @classmethod
-    def probe(cls, endpoint: Endpoint) -> _Request:
+    def probe(cls, endpoint: Endpoint) -> Request:
         """A request without rows."""
         return cls(endpoint.probe.path, endpoint.probe.body(), 0, 0, endpoint.column)
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
-    """Delivers batches over one transport, one at a time. Not thread-safe; owned by one lane."""
+class Attempts:
+    """Sends requests over one transport, one at a time. Not thread-safe; owned by one lane."""
 
     transport: Transport
     context: DeliveryContext
-    unreported_requests: int = field(default=0, init=False)
+    unreported: int = field(default=0, init=False)
 
-    def deliver(self, batch: Batch) -> Delivered:
-        """Send a batch until the verdict on each of its rows is known.
+    def send(self, request: Request) -> Accepted | Refused | Blocked:
+        """Attempt one request until its rows are judged, or until a proxy forbids it.
 
         Raises:
-            ConfigError: the credentials are refused, all rows are, or something in between blocks every request.
+            ConfigError: the credentials are refused, a payment is due, or there is no Track API at the address.
             TransientError: the retry budget is exhausted.
             ProtocolError: answers that the Track API is not known to give.
             Aborted: the sync is ending.
         """
-        breaker = self.context.breaker
-        breaker.start(self)
-        try:
-            rejected, is_judged = self._split(batch)
-            if not is_judged and breaker.batch_refused(len(batch)):
-                raise account_refused(breaker, next(iter(rejected.values())))
-        finally:
-            breaker.end(self)
-        if not is_judged:
-            self._hold_back(batch)
-        requests, self.unreported_requests = self.unreported_requests, 0
-        return Delivered(batch, rejected, requests)
-
-    def _split(self, batch: Batch) -> tuple[dict[int, Rejection], bool]:
-        """The rejected rows by their index in the batch, and whether any answer was about rows."""
-        breaker = self.context.breaker
-        rejected: dict[int, Rejection] = {}
-        is_judged = False
-        requests = batch.requests()
-        parts: list[Sequence[int]] = [*reversed(requests)]
-        while parts:
-            part = parts.pop()
-            is_whole = part in requests
-            verdict = self._send_part(batch, part, is_whole=is_whole)
-            # A row of several entries is rejected if one of them is.
-            for index, rejection in verdict.rejected.items():
-                rejected.setdefault(batch.row_of(part[index]), rejection)
-            is_single_verdict = (
-                isinstance(verdict, Refused) and len(part) == 1 and bool(verdict.rejection.field)
-            )
-            if isinstance(verdict, Accepted) or verdict.rejected or is_single_verdict:
-                is_judged = True
-                breaker.rows_are_judged()
-            if isinstance(verdict, Accepted):
-                continue
-            if verdict.rejected:
-                if rest := [entry for entry in part if batch.row_of(entry) not in rejected]:
-                    parts.append(rest)
-            elif is_whole and self._is_refused(batch.endpoint):
-                refused = endpoint_refused(verdict.rejection, batch.endpoint.column)
-                return dict.fromkeys(range(len(batch)), refused), True
-            elif len(part) == 1:
-                rejected.setdefault(batch.row_of(part[0]), verdict.rejection)
-            else:
-                self._wait_to_split()
-                middle = len(part) // 2
-                parts += [part[middle:], part[:middle]]
-        return rejected, is_judged
-
-    def _is_refused(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint with a value of the rows in its path refuses requests whatever the rows are."""
-        return bool(endpoint.column) and isinstance(self._send(_Request.probe(endpoint)), Refused)
-
-    def _send_part(self, batch: Batch, part: Sequence[int], *, is_whole: bool) -> Accepted | Refused:
-        """Send some entries until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
-        endpoint = batch.endpoint
-        rows = batch.count_rows(part)
-        request = _Request(endpoint.path, batch.body_of(part), rows, len(part), endpoint.column)
-        verdict = self._send(request)
-        if isinstance(verdict, Blocked) and (is_whole or len(part) == 1):
-            was_closed = self._wait_for_way(endpoint)
-            if was_closed or len(part) == 1:
-                verdict = self._send(request)
-        return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
-
-    def _wait_for_way(self, endpoint: Endpoint) -> bool:
-        """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
-        request = _Request.probe(endpoint)
-        deadline = self.context.clock() + self.context.retry_timeout_seconds
-        attempt = 0
-        while isinstance(verdict := self._send(request), Blocked):
-            attempt += 1
-            if not self._back_off(Retry("blocked by a proxy or firewall"), attempt, deadline, FEW_ATTEMPTS):
-                raise answered_wrongly(verdict)
-        return attempt > 0
-
-    def _wait_to_split(self) -> None:
-        breaker = self.context.breaker
-        breaker.request_refused()
-        while not breaker.may_split(self):
-            if self.context.wait(_POLL_SECONDS):
-                raise Aborted
-
-    def _hold_back(self, batch: Batch) -> None:
-        """Every row of the batch was refused in words that name neither a row nor a field: wait for what others find."""
-        while not self.context.breaker.may_settle(len(batch)):
-            if self.context.wait(_POLL_SECONDS):
-                raise Aborted
-
-    def _send(self, request: _Request) -> Accepted | Refused | Blocked:
-        """Attempt one request until its rows are judged, or until a proxy forbids it."""
         context = self.context
         deadline = context.clock() + context.retry_timeout_seconds
         attempt = doubts = 0
@@ -241,7 +127,7 @@ class Delivery:
             try:
                 deadline += self._wait_to_start(request.rows)
                 attempt += 1
-                self.unreported_requests += 1
+                self.unreported += 1
                 verdict = self._attempt(request)
             finally:
                 context.concurrency.end(self)
@@ -249,18 +135,18 @@ class Delivery:
                 case Accepted() | Refused() | Blocked():
                     return verdict
                 case Retry():
-                    if not self._back_off(verdict, attempt, deadline, MAX_ATTEMPTS):
+                    if not self.back_off(verdict, attempt, deadline, MAX_ATTEMPTS):
                         raise retries_exhausted(verdict, attempt, context.retry_timeout_seconds)
                 case Doubtful(_, status):
                     doubts += 1
-                    if not self._back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
+                    if not self.back_off(Retry(f"HTTP {status}"), doubts, deadline, FEW_ATTEMPTS):
                         raise answered_wrongly(verdict)
                 case Unauthorized() | PaymentRequired():
                     raise answered_wrongly(verdict)
                 case _:
                     assert_never(verdict)
 
-    def _attempt(self, request: _Request) -> Verdict:
+    def _attempt(self, request: Request) -> Verdict:
         answer = self.transport.post_batch(request.body, request.path)
         release = answer.release
         try:
@@ -315,7 +201,7 @@ class Delivery:
             if context.wait(seconds + backoff_seconds(1, context.rng)):
                 raise Aborted
 
-    def _back_off(self, verdict: Retry, attempt: int, deadline: float, max_attempts: int) -> bool:
+    def back_off(self, verdict: Retry, attempt: int, deadline: float, max_attempts: int) -> bool:
         """Wait before the next attempt; returns False at once if there is none."""
         context = self.context
         seconds = max(verdict.at_least_seconds, backoff_seconds(attempt, context.rng))
@@ -327,3 +213,9 @@ class Delivery:
         if context.wait(seconds):
             raise Aborted
         return True
+
+    def wait_until(self, is_true: Callable[[], bool]) -> None:
+        """Wait for something that other lanes decide."""
+        while not is_true():
+            if self.context.wait(_POLL_SECONDS):
+                raise Aborted

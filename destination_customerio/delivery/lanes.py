@@ -11,11 +11,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, assert_never
 
-from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
+from destination_customerio.delivery.attempts import Aborted, Attempts, DeliveryContext, Retrying
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.pacer import Pacer
+from destination_customerio.delivery.splitting import Delivered, Delivery
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import SyncError, unexpected
 
@@ -137,18 +138,18 @@ class ThreadedLanes:
     def _run_lane(
         self, tasks: queue.SimpleQueue[_Task], connect: Callable[[], Transport], context: DeliveryContext
     ) -> None:
-        delivery = None
+        attempts = None
         try:
             with contextlib.closing(connect()) as transport:
-                delivery = Delivery(transport, context)
-                self._run_tasks(tasks, delivery)
+                attempts = Attempts(transport, context)
+                self._run_tasks(tasks, Delivery(attempts))
         except Aborted:
             pass
         except SyncError as error:
             self._post(LaneFailed(error))
         except Exception as error:  # noqa: BLE001 - a thread that died silently would hang the sync
             self._post(LaneFailed(unexpected(error)))
-        self._post(LaneEnded(delivery.unreported_requests if delivery else 0))
+        self._post(LaneEnded(attempts.unreported if attempts else 0))
 
     def _run_tasks(self, tasks: queue.SimpleQueue[_Task], delivery: Delivery) -> None:
         while (task := tasks.get()) is not None and not self._aborted.is_set():

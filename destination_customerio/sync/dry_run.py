@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from destination_customerio.delivery.attempts import Delivered
 from destination_customerio.delivery.lanes import LaneEnded
+from destination_customerio.delivery.splitting import Delivered
 from destination_customerio.wording import counted
 
 if TYPE_CHECKING:

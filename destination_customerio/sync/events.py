@@ -14,8 +14,9 @@ from typing import TypeAlias
 
 from destination_customerio.airbyte.stdin import CHUNK_BYTES, EndOfInput, InputFailed, Lines
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
-from destination_customerio.delivery.attempts import Delivered, Retrying
+from destination_customerio.delivery.attempts import Retrying
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
+from destination_customerio.delivery.splitting import Delivered
 
 _SLOTS = 8
 # What that many usual blocks hold; a longer line has all of it to itself.

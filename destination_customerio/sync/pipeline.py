@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.airbyte.stdin import EndOfInput, InputFailed, Lines
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
-from destination_customerio.delivery.attempts import Delivered, Retrying
+from destination_customerio.delivery.attempts import Retrying
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.endpoint_batcher import EndpointBatcher
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.partitioner import Barrier, Partitioner
+from destination_customerio.delivery.splitting import Delivered
 from destination_customerio.errors import ProtocolError, SyncError
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from destination_customerio.delivery.attempts import Aborted, Delivered, Delivery, DeliveryContext, Retrying
+from destination_customerio.delivery.attempts import Aborted, Attempts, DeliveryContext, Retrying
 from destination_customerio.delivery.backoff import MAX_ATTEMPTS
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.breaker import BreakerLimits, CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.pacer import Pacer
+from destination_customerio.delivery.splitting import Delivered, Delivery
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.ledger import Epoch, StreamQueue
@@ -98,7 +99,7 @@ class FakeServer:
             rng=random.Random(3),  # noqa: S311 - the same every time
             report=self.reports.append,
         )
-        return Delivery(self, context)
+        return Delivery(Attempts(self, context))
 
     def deliver(self, rows: int, **more: float) -> Delivered:
         """Deliver a batch with this number of rows."""
@@ -193,7 +194,7 @@ def test_backoff_has_full_jitter_below_an_exponential_ceiling(seed: int) -> None
     """Lanes that failed together do not retry together."""
     server = FakeServer(answers(*[Answer(500, b"")] * 8))
     delivery = server.delivery()
-    delivery.context.rng.seed(seed)
+    delivery.attempts.context.rng.seed(seed)
     delivery.deliver(batch_of(1))
     assert len(server.waits) == 8
     for attempt, waited in enumerate(server.waits):
@@ -534,7 +535,7 @@ def test_the_breaker_trips_after_whole_batches_without_an_accepted_row() -> None
     ):
         delivery.deliver(batch_of(600))
     assert len(server.bodies) == 2 * (2 * 600 - 1)
-    assert delivery.unreported_requests == 2 * 600 - 1
+    assert delivery.attempts.unreported == 2 * 600 - 1
 
 
 def test_a_tripped_breaker_quotes_no_value() -> None:

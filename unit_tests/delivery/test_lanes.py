@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from destination_customerio.delivery.attempts import Delivered
 from destination_customerio.delivery.batch import Batch
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed, ThreadedLanes
 from destination_customerio.delivery.partitioner import Barrier
+from destination_customerio.delivery.splitting import Delivered
 from destination_customerio.ledger import Epoch, StreamQueue
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 

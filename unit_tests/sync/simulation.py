@@ -20,11 +20,12 @@ from destination_customerio.airbyte.output import Output
 from destination_customerio.airbyte.stdin import EndOfInput, Lines
 from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetters
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
-from destination_customerio.delivery.attempts import Delivery, DeliveryContext
+from destination_customerio.delivery.attempts import Attempts, DeliveryContext
 from destination_customerio.delivery.breaker import CircuitBreaker
 from destination_customerio.delivery.concurrency import ConcurrencyLimit
 from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.pacer import Pacer
+from destination_customerio.delivery.splitting import Delivery
 from destination_customerio.delivery.throttle import Throttle
 from destination_customerio.errors import Rejection, TransientError
 from destination_customerio.ledger import Epoch, Ledger
@@ -138,7 +139,7 @@ class SteppedLanes:
             {_rows(batch.body_of(range(len(batch))))[index] for index in refused if index < len(batch)},
             list(faults),
         )
-        self._inbox.post(Delivery(transport, self._context).deliver(batch))
+        self._inbox.post(Delivery(Attempts(transport, self._context)).deliver(batch))
 
     def _wait(self, seconds: float) -> bool:
         self._clock.now += seconds
