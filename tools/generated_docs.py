@@ -16,7 +16,7 @@ from destination_customerio.mapping.objects import all_operations
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from destination_customerio.mapping.objects import DestinationObject
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 ROOT = Path(__file__).parent.parent
 

@@ -23,7 +23,8 @@ from destination_customerio.reports.page import dry_run_page
 from destination_customerio.sync import log_lines
 from destination_customerio.sync.dry_run import DryLanes, emit_nothing, request_lines
 from destination_customerio.sync.events import Inbox, Stop
-from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
+from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.wiring import paced_settings, stream_syncs
 from destination_customerio.text_commands import run_text_command

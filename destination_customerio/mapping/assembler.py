@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.mapping.destination_object import DestinationObject
     from destination_customerio.mapping.event_ages import EventAges
     from destination_customerio.mapping.identifiers import Order
     from destination_customerio.mapping.notices import Notice
-    from destination_customerio.mapping.objects import DestinationObject
 
     # The keys that a row must stay in order with, and its encoded entry; a member of a segment comes with its endpoint.
     Assembled = tuple[Order, bytes | Several | Member]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from destination_customerio.exact_json.codec import JsonObject
-    from destination_customerio.mapping.objects import DestinationObject
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 # Customer.io refuses a device that has one of these among its attributes.
 REFUSED_OF_DEVICES = frozenset({"token", "platform"})

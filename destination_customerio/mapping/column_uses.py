@@ -19,8 +19,8 @@ from destination_customerio.mapping.visible_text import is_blank
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from destination_customerio.mapping.destination_object import DestinationObject
     from destination_customerio.mapping.identifiers import Identification
-    from destination_customerio.mapping.objects import DestinationObject
 
 _AIRBYTES = "a column of Airbyte's own"
 # What an entry does that a row becomes because it was deleted in its source.

@@ -36,7 +36,7 @@ from destination_customerio.reports.page import rejected_page, replay_page
 from destination_customerio.sync.dry_run import DryLanes
 from destination_customerio.sync.events import Inbox
 from destination_customerio.sync.log_lines import settings_lines
-from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.wiring import (
     check_limits,
     max_weight_bytes,

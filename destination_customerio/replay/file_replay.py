@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from destination_customerio.errors import SyncError
     from destination_customerio.replay.console import View
     from destination_customerio.sync.events import Inbox
-    from destination_customerio.sync.pipeline import PipelineSettings
+    from destination_customerio.sync.pipeline_settings import PipelineSettings
     from destination_customerio.sync.stream_sync import StreamSync
 
 _FEED_END_SECONDS = 1.0

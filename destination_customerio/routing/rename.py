@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.stream_mappings import StreamMapping
+    from destination_customerio.mapping.destination_object import DestinationObject
     from destination_customerio.mapping.identifiers import Identification
-    from destination_customerio.mapping.objects import DestinationObject
     from destination_customerio.routing.router import Route
 
 _NOTHING = object()

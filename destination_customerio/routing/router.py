@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from destination_customerio.errors import ConfigError
-from destination_customerio.mapping.objects import (
-    DESTINATION_OBJECTS,
-    UPDATES,
-    DestinationObject,
-    sync_modes_of,
-)
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, sync_modes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.stream_mappings import StreamMapping
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 
 # Rows of a stream with one of these sync modes must not create anything. All others are inserts or upserts, as the object

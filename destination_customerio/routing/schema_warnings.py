@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from destination_customerio.airbyte.catalog import Stream
+    from destination_customerio.mapping.destination_object import DestinationObject
     from destination_customerio.mapping.identifiers import Identification
-    from destination_customerio.mapping.objects import DestinationObject
 
 # Attributes to which Customer.io gives a meaning, by the kind of object. Names are case-sensitive.
 _PERSON_ATTRIBUTES = frozenset(

@@ -10,9 +10,7 @@ the pipe fills, and the source waits (back-pressure).
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter, deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from destination_customerio.airbyte.stdin import EndOfInput, InputFailed, Lines
@@ -24,9 +22,9 @@ from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.partitioner import Barrier, Partitioner
 from destination_customerio.delivery.splitting import Delivered
 from destination_customerio.errors import ProtocolError, SyncError
-from destination_customerio.mapping.limits import MAX_BODY_BYTES
 from destination_customerio.sync.events import Stop
 from destination_customerio.sync.intake import Intake, Made, RejectedRow, SkippedType, SourceCount
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.sync.shutdown import Shutdown
 from destination_customerio.wording import counted
@@ -42,50 +40,8 @@ if TYPE_CHECKING:
     from destination_customerio.sync.stream_sync import StreamSync
 
 
-# With a limit on rows per second, a batch has at most a quarter of these.
-_PACED_BATCHES_PER_SECOND = 4
-
 # A queue can't wait for an unlimited time.
 _MAX_WAIT_SECONDS = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class PipelineSettings:
-    """The coordinator's own limits and timers.
-
-    max_body_bytes             the largest request body
-    max_batch_rows             the largest number of rows in a batch
-    max_rows_in_flight         how many rows may be sent or wait for it before no more are read
-    max_weight_bytes           budget for data read and not yet settled, including Python's overhead
-    linger_seconds             how long a batch stays open for more rows
-    dead_letter_linger_seconds how long a file of dead letters stays open while states wait for it
-    quiet_seconds              the same when nothing else holds the states back
-    stop_seconds               how long batches may stay in flight after a signal; Airbyte kills after ten
-    failure_seconds            how long other lanes may still finish after one has failed
-    max_rejected_percent       the largest share of a stream's rows that may be rejected
-    """
-
-    max_body_bytes: int = MAX_BODY_BYTES
-    max_batch_rows: int = sys.maxsize
-    max_rows_in_flight: float = math.inf
-    max_weight_bytes: int = 48 << 20
-    linger_seconds: float = 5.0
-    dead_letter_linger_seconds: float = 10.0
-    quiet_seconds: float = 2.0
-    stop_seconds: float = 8.0
-    failure_seconds: float = 20.0
-    max_rejected_percent: float = 100.0
-
-    def at_most(self, rows_per_second: int) -> PipelineSettings:
-        """These settings for lanes that send no more than this many rows per second.
-
-        Batches are small enough that one of them is no burst, and the source waits instead of rows in memory.
-        """
-        return replace(
-            self,
-            max_batch_rows=max(1, rows_per_second // _PACED_BATCHES_PER_SECOND),
-            max_rows_in_flight=rows_per_second * self.linger_seconds,
-        )
 
 
 class Pipeline:

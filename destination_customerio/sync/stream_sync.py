@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.airbyte_columns import Skipped
     from destination_customerio.mapping.assembler import Assembled
     from destination_customerio.mapping.columns import AssemblySettings
+    from destination_customerio.mapping.destination_object import DestinationObject
     from destination_customerio.mapping.notices import Notice
-    from destination_customerio.mapping.objects import DestinationObject
     from destination_customerio.routing.rename import Rename
 
 

@@ -22,7 +22,8 @@ from destination_customerio.routing.router import route, unused_mapping_lines
 from destination_customerio.routing.schema_warnings import overwrite_warnings, schema_warnings
 from destination_customerio.routing.segments import check_segments
 from destination_customerio.sync import log_lines
-from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
+from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.track_api.answer_memory import AnswerMemory

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,9 +15,12 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS, object_order_key
 from destination_customerio.mapping.notices import IgnoredColumns
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
 from tools.local_track_api.contract import check_entry
 from unit_tests.mapping.sending import Sending
+
+if TYPE_CHECKING:
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 ADA = {"person_email": "Ada@example.com"}
 ADA_IDENTIFIERS = {"email": "Ada@example.com"}

@@ -16,13 +16,15 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS, object_order_key
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES, DestinationObject
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
 from tools.local_track_api.contract import check_entry
 from unit_tests.exact_json.raw_rows import raw_row
 from unit_tests.mapping.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 Row = dict[str, Any]
 

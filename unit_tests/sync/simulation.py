@@ -34,7 +34,8 @@ from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.events import Event, Inbox, Stop
-from destination_customerio.sync.pipeline import Pipeline, PipelineSettings
+from destination_customerio.sync.pipeline import Pipeline
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.reporter import LogReporter
 from destination_customerio.sync.stream_sync import StreamSync
 from destination_customerio.track_api.verdict import Answer, NoAnswer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -19,10 +19,13 @@ from destination_customerio.mapping.airbyte_columns import DELETED
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
-from destination_customerio.mapping.objects import DESTINATION_OBJECTS, DestinationObject
+from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.intake import Intake, RejectedRow, SkippedType
 from destination_customerio.sync.stream_sync import StreamSync
 from unit_tests.exact_json import json_values
+
+if TYPE_CHECKING:
+    from destination_customerio.mapping.destination_object import DestinationObject
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 

@@ -9,7 +9,7 @@ import pytest
 from destination_customerio.airbyte.output import OutputClosed
 from destination_customerio.errors import ConfigError, ProtocolError, TransientError
 from destination_customerio.sync.events import Stop
-from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.wiring import Sync
 from unit_tests.sync.simulation import Simulation
 

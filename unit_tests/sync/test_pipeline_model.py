@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from destination_customerio.errors import ProtocolError, TransientError
-from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from unit_tests.sync.simulation import STREAMS, Simulation
 
 people = st.sampled_from("abcde")

@@ -10,7 +10,7 @@ import pytest
 
 from destination_customerio.dead_letters.uploader import CLOSE_SECONDS
 from destination_customerio.errors import ProtocolError, SyncError, TransientError
-from destination_customerio.sync.pipeline import PipelineSettings
+from destination_customerio.sync.pipeline_settings import PipelineSettings
 from destination_customerio.sync.shutdown import Phase, Shutdown, Trigger, next_phase
 
 # Airbyte kills the process after this long.
