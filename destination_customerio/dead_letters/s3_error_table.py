@@ -226,7 +226,6 @@ SHOWN_CODES = frozenset(code for code in BY_CODE if not code.isdecimal()) | {
     "NoSuchAccessPoint",
     "ObjectLocked",
     "OperationDenied",
-    "TemporaryRedirect",
     "UnauthorizedAccess",
     "ValidationError",
     "XMinioInvalidObjectName",

@@ -220,7 +220,6 @@ def test_every_error_code_has_its_cause_and_its_remedy(code: str) -> None:
             "the store answered InternalError with status 500 (PutObject)",
         ),
         ("KMS.KMSInternalException", 500, TransientError, "the store answered KMS.KMSInternalException"),
-        ("TemporaryRedirect", 307, TransientError, "the store answered TemporaryRedirect"),
         ("NewOne", 503, TransientError, "the store answered an error with status 503"),
         # Objects that a bucket's rules, or the store's limits, don't allow.
         (
