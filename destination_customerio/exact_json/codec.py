@@ -17,7 +17,6 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import msgspec
-import orjson
 
 from destination_customerio.exact_json.repair import repaired
 
@@ -187,7 +186,7 @@ def encode(value: Any) -> bytes:
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        return _encode(_without_lone_surrogates(value))
+        return _encode(without_lone_surrogates(value))
     except RecursionError:
         raise NestedTooDeeply("nested too deeply") from None
 
@@ -214,22 +213,21 @@ def encode_lines(values: Iterable[Any]) -> bytes:
     try:
         return _ENCODER.encode_lines(list(values))
     except UnicodeEncodeError:
-        return _ENCODER.encode_lines([_without_lone_surrogates(value) for value in values])
+        return _ENCODER.encode_lines([without_lone_surrogates(value) for value in values])
 
 
-def encode_canonically(value: Any) -> bytes:
-    """Encode equal values to equal bytes, whatever the order of their keys. Raw values have to be parsed before.
-
-    Ids are made of these bytes, so they must never change: orjson writes a float otherwise than others do.
-    """
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        pass
-    try:
-        return _encode_canonically(value)
-    except RecursionError:
-        raise NestedTooDeeply("nested too deeply") from None
+def without_lone_surrogates(value: Any) -> Any:
+    """The value with U+FFFD for each lone surrogate, as a parser on the receiving side would replace it."""
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case dict():
+            return {
+                without_lone_surrogates(name): without_lone_surrogates(item) for name, item in value.items()
+            }
+        case list():
+            return [without_lone_surrogates(item) for item in value]
+    return value
 
 
 def is_valid_text(text: str) -> bool:
@@ -326,46 +324,3 @@ def _read(read: Callable[[bytes | Raw], T], text: bytes | Raw) -> T:
         if fixed == text:
             raise ValueError("not a JSON text") from None
     return _read(read, fixed)
-
-
-def _without_lone_surrogates(value: Any) -> Any:
-    """The value with U+FFFD for each lone surrogate, as a parser on the receiving side would replace it."""
-    match value:
-        case str():
-            return _SURROGATE.sub("\ufffd", value)
-        case dict():
-            return {
-                _without_lone_surrogates(name): _without_lone_surrogates(item) for name, item in value.items()
-            }
-        case list():
-            return [_without_lone_surrogates(item) for item in value]
-    return value
-
-
-def _encode_canonically(value: Any) -> bytes:
-    match value:
-        case str():
-            return orjson.dumps(_without_lone_surrogates(value))
-        case dict():
-            members = (
-                _encode_canonically(key) + b":" + _encode_canonically(value[key]) for key in sorted(value)
-            )
-            return b"{" + b",".join(members) + b"}"
-        case list():
-            return b"[" + b",".join([_encode_canonically(item) for item in value]) + b"]"
-        case bool() | None | float():
-            return orjson.dumps(value)
-        case int():
-            return str(value).encode()
-        case Decimal() if _is_infinite_as_double(value):
-            return b"null"
-        case Decimal() if Decimal(repr(float(value))) == value:
-            return orjson.dumps(float(value))
-        case Decimal():
-            return str(value).encode()
-    raise TypeError(f"{type(value).__name__} has no JSON form")  # a bug of the caller: input is parsed JSON
-
-
-def _is_infinite_as_double(value: Decimal) -> bool:
-    """Whether a number with an exponent, such as 1e400, overflows a double; a long integer is no such number."""
-    return not value.is_finite() or ("E" in str(value) and math.isinf(float(value)))

@@ -12,7 +12,8 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.exact_json.codec import JsonObject, encode, encode_canonically, parse
+from destination_customerio.exact_json.canonical import encode_canonically
+from destination_customerio.exact_json.codec import JsonObject, encode, parse
 from destination_customerio.mapping.airbyte_columns import is_airbytes
 from destination_customerio.mapping.identifiers import MAX_DIGITS, is_nobody
 from destination_customerio.mapping.limits import MAX_BODY_BYTES

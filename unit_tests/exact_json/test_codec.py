@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from destination_customerio.exact_json.canonical import encode_canonically
 from destination_customerio.exact_json.codec import (
     NestedTooDeeply,
     Raw,
@@ -19,7 +20,6 @@ from destination_customerio.exact_json.codec import (
     check,
     compacted,
     encode,
-    encode_canonically,
     is_utf8,
     is_valid_text,
     parse,
