@@ -30,6 +30,8 @@ from integration_tests.connector import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tools.local_track_api import LocalTrackApi
 
 ROOT = Path(__file__).parent.parent
@@ -37,10 +39,13 @@ CATALOG = catalog_of(stream("users", "person_identify"))
 # Airbyte kills after this long.
 KILLED_AFTER_SECONDS = 10.0
 
-# Ignores signals and holds the interpreter's lock for ever, as the parsing of an enormous line does for a while.
+# Ignores signals and holds the interpreter's lock for ever, as the parsing of an enormous line does for a while. SIGHUP may
+# have been ignored by whoever started the tests.
 _STUCK = """
 import itertools, os, signal
 from destination_customerio.supervisor import supervise
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 def work():
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,11 +57,15 @@ supervise(work, lambda error: os.write(2, str(error).encode()), grace_seconds=0.
 """
 
 
-def stuck() -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def stuck() -> Iterator[subprocess.Popen[bytes]]:
     """A command whose child neither ends nor runs a handler."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _STUCK], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    command = [sys.executable, "-c", _STUCK]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def child_of(process: subprocess.Popen[bytes]) -> int:
