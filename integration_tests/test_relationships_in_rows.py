@@ -135,7 +135,7 @@ def test_rejected_rows_are_stored_and_replayed(api: LocalTrackApi, bucket: Bucke
 
 def test_a_row_with_thousands_of_relationships_is_one_row(api: LocalTrackApi) -> None:
     """It takes several entries; a lost answer, a refused request and a state treat it as any other row."""
-    api.inject({"request": 1, "reset_after_apply": True}, {"request": 2, "status": 400})
+    api.inject({"request": 2, "reset_after_apply": True}, {"request": 4, "status": 400})
     related = [to_object(number) for number in range(20_000)]
     rows = [record("people", {"person_email": f"u{number}@example.com"}) for number in range(3)]
     rows.insert(1, record("people", {"person_email": "big@example.com", "cio_relationships": related}))

@@ -35,7 +35,7 @@ _PIECE_BYTES = 1 << 16
 
 
 class Oversized:
-    """A value that is longer than anything that can be sent: copied as its bytes, and never parsed.
+    """A value that is too long to be parsed: copied as its bytes.
 
     Parsed, it could take many times its memory.
     """

@@ -37,7 +37,7 @@ from destination_customerio.exact_json.codec import (
 from destination_customerio.exact_json.spans import Member, is_object
 from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
-from destination_customerio.mapping.limits import MAX_BODY_BYTES, nested_too_deeply, too_many_columns
+from destination_customerio.mapping.limits import MAX_COLUMN_BYTES, nested_too_deeply, too_many_columns
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class Intake:
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
         if len(line) > _LONG_BYTES:
-            data = without_oversized(data, MAX_BODY_BYTES)
+            data = without_oversized(data, MAX_COLUMN_BYTES)
         try:
             outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:

@@ -19,6 +19,7 @@ from destination_customerio.mapping.airbyte_columns import DELETED
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
+from destination_customerio.mapping.limits import MAX_COLUMN_BYTES
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
 from destination_customerio.sync.intake import Intake, RejectedRow, SkippedType
 from destination_customerio.sync.stream_sync import StreamSync
@@ -562,7 +563,7 @@ def test_a_skipped_row_is_settled_at_once() -> None:
     assert [acknowledged[1:] for acknowledged in harness.ledger.take_ready()] == [(2, 0)]
 
 
-LONG = 1_100_000
+LONG = MAX_COLUMN_BYTES + 1
 
 
 def wide(columns: int, value: str = "0") -> bytes:
