@@ -140,6 +140,8 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if options.quick and (options.write or options.documents):
+        parser.error("--quick measures nothing that could be written")
     is_whole = not options.names and not options.quick
     writes = is_whole or options.write or options.documents
     if writes and options.compared_python is None:
