@@ -28,7 +28,7 @@ WORKERS := $(shell expr 2 \* $$(getconf _NPROCESSORS_ONLN))
 
 # Printed with the command; `make chaos SEED=...` reproduces a run's generated inputs.
 SEED := $(shell date +%s)
-PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_partitioner.py airbyte/test_messages.py)
+PROPERTY_SUITES := $(addprefix unit_tests/,sync/test_pipeline_model.py test_ledger.py delivery/test_batch.py delivery/test_attempts.py delivery/test_splitting.py delivery/test_endpoint_batcher.py delivery/test_partitioner.py airbyte/test_messages.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install lint types test pyairbyte test-pyairbyte demo docs lock image test-image qa clean chaos audit bench profile release-check sbom owner image-name test-live second-store

@@ -106,11 +106,16 @@ def is_too_wide(line: bytes) -> bool:
         return False
     try:
         data = _data_of(line)
-        return data is not None and is_object(data) and any(islice(members(data), MAX_MEMBERS, None))
+        return data is not None and is_wide(data)
     except (TooManyMembers, NestedTooDeeply):
         raise
     except ValueError:  # not JSON, as the parser will find
         return False
+
+
+def is_wide(text: bytes, start: int = 0) -> bool:
+    """Whether the object at `start`, if there is one, has more than `MAX_MEMBERS` members."""
+    return is_object(text, start) and any(islice(members(text, start), MAX_MEMBERS, None))
 
 
 def _data_of(line: bytes) -> bytes | None:

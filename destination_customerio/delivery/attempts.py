@@ -69,7 +69,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """What attempts depend on, shared by all lanes.
+    """What the deliveries of all lanes share.
 
     wait    waits for the given seconds; returns True as soon as the sync is aborted
     report  receives a `Retrying` for each failed attempt
@@ -88,7 +88,7 @@ class DeliveryContext:
 
 
 class Request(NamedTuple):
-    """A body, where it is sent, how many rows and entries it has, and the column that the path has a value of, if it does."""
+    """A request: its path and body, how many rows and entries it has, and the column whose value is in the path, if one is."""
 
     path: str
     body: bytes
@@ -104,7 +104,10 @@ class Request(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Attempts:
-    """Sends requests over one transport, one at a time. Not thread-safe; owned by one lane."""
+    """Sends requests over one transport, one at a time. Not thread-safe; owned by one lane.
+
+    unreported  attempts since the last batch was reported
+    """
 
     transport: Transport
     context: DeliveryContext

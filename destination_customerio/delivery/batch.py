@@ -13,7 +13,7 @@ from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Se
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from destination_customerio.ledger import Epoch
     from destination_customerio.mapping.identifiers import Order
@@ -26,7 +26,7 @@ class Batch:
     """Rows that are sent together, with what is needed to settle or reject each of them.
 
     Most rows have one entry. A row with several keeps them in one batch; if they are too many for a request, the row has
-    the batch for itself, which then takes several requests.
+    the batch to itself, which then takes several requests.
 
     endpoint      where it is sent
     lines         each row's RECORD line as it was read, for the dead letters
@@ -125,6 +125,13 @@ class Batch:
     def row_of(self, entry: int) -> int:
         """The row that an entry belongs to."""
         return self._rows[entry] if self._rows else entry
+
+    def without(self, rows: Container[int], entries: Sequence[int]) -> Sequence[int]:
+        """The entries that belong to none of these rows: a row of several is rejected with the first that is."""
+        if not self._rows:
+            return entries
+        kept = [entry for entry in entries if self._rows[entry] not in rows]
+        return kept if len(kept) < len(entries) else entries
 
     def count_rows(self, entries: Sequence[int]) -> int:
         """How many rows these entries belong to."""

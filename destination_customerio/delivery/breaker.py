@@ -1,7 +1,7 @@
 """Distinguishes rows that are refused from an account that is.
 
 A request that is refused without naming a row or a field may be the fault of one of its rows, so it is split until the
-culprits are isolated (`attempts`). If every request is refused, that would cost two requests for every row of the sync
+culprits are isolated (`splitting`). If every request is refused, that would cost two requests for every row of the sync
 and end with all of them rejected, although the account or the configuration is at fault. So, while nothing is accepted:
 
 - After a few refusals only one lane goes on splitting. The others wait: what it finds is as good as what they would.

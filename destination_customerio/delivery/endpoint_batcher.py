@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Enough for a lane's part of a thousand segments; the memory that they hold counts.
 _MAX_OPEN = 1_000
+# Python's own overhead for an open batch: its lists, and the keys by which its lane finds it.
+_OPEN_BYTES = 1_500
 
 
 class _Open:
@@ -67,7 +69,7 @@ class _Lane:
         self._of_endpoint.setdefault(batch.endpoint, deque()).append(opened)
         return opened
 
-    def added(self, to: _Open, keys: tuple[OrderKey, ...]) -> None:
+    def record(self, to: _Open, keys: tuple[OrderKey, ...]) -> None:
         """A row of these keys was added to a batch."""
         to.keys.update(keys)
         for key in keys:
@@ -124,8 +126,8 @@ class EndpointBatcher:
         open_in_lane = self._lanes[lane]
         sealed: list[Batch] = []
         while (found := open_in_lane.find(endpoint, keys)) is not None:
-            if self._added(found.batch, content, line, epoch):
-                open_in_lane.added(found, keys)
+            if self._try_add(found.batch, content, line, epoch):
+                open_in_lane.record(found, keys)
                 return sealed
             # Full; what is sent before it has to leave too.
             while open_in_lane.opened and open_in_lane.opened[0].number <= found.number:
@@ -134,10 +136,10 @@ class EndpointBatcher:
             sealed.append(self._seal_first(open_in_lane))
         max_rows = min(self._max_rows, endpoint.max_entries)
         found = open_in_lane.open(Batch(lane, now, self._max_body_bytes, max_rows, endpoint))
-        self._weight += found.batch.weight
-        if not self._added(found.batch, content, line, epoch):
+        self._weight += _OPEN_BYTES
+        if not self._try_add(found.batch, content, line, epoch):
             raise ValueError("the entry is larger than a request")
-        open_in_lane.added(found, keys)
+        open_in_lane.record(found, keys)
         return sealed
 
     def seal_lane(self, lane: int) -> list[Batch]:
@@ -152,7 +154,7 @@ class EndpointBatcher:
         """When the oldest open batch got its first row; None if no batch is open."""
         return min((lane.opened[0].batch.opened_at for lane in self._lanes if lane.opened), default=None)
 
-    def _added(self, batch: Batch, content: bytes | Several, line: bytes, epoch: Epoch) -> bool:
+    def _try_add(self, batch: Batch, content: bytes | Several, line: bytes, epoch: Epoch) -> bool:
         before = batch.weight
         is_added = batch.add(content, line, epoch)
         self._weight += batch.weight - before
@@ -166,5 +168,5 @@ class EndpointBatcher:
 
     def _seal_first(self, lane: _Lane) -> Batch:
         batch = lane.seal_first()
-        self._weight -= batch.weight
+        self._weight -= batch.weight + _OPEN_BYTES
         return batch

@@ -80,7 +80,9 @@ class Delivery:
         requests = batch.requests()
         parts: list[Sequence[int]] = [*reversed(requests)]
         while parts:
-            part = parts.pop()
+            part = batch.without(rejected, parts.pop())
+            if not part:
+                continue
             is_whole = part in requests
             verdict = self._send_part(batch, part, is_whole=is_whole)
             # A row of several entries is rejected if one of them is.
@@ -95,12 +97,11 @@ class Delivery:
             if isinstance(verdict, Accepted):
                 continue
             if verdict.rejected:
-                if rest := [entry for entry in part if batch.row_of(entry) not in rejected]:
-                    parts.append(rest)
-            elif is_whole and self._is_refused(batch.endpoint):
-                refused = endpoint_refused(verdict.rejection, batch.endpoint.column)
+                parts.append([entry for entry in part if batch.row_of(entry) not in rejected])
+            elif is_whole and (refusal := self._refusal(batch.endpoint)):
+                refused = endpoint_refused(refusal, batch.endpoint.column)
                 return dict.fromkeys(range(len(batch)), refused), True
-            elif len(part) == 1:
+            elif batch.count_rows(part) == 1:
                 rejected.setdefault(batch.row_of(part[0]), verdict.rejection)
             else:
                 self._wait_to_split()
@@ -108,9 +109,10 @@ class Delivery:
                 parts += [part[middle:], part[:middle]]
         return rejected, is_judged
 
-    def _is_refused(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint with a value of the rows in its path refuses requests whatever the rows are."""
-        return bool(endpoint.column) and isinstance(self.attempts.send(Request.probe(endpoint)), Refused)
+    def _refusal(self, endpoint: Endpoint) -> Rejection | None:
+        """Why an endpoint with a value of the rows in its path refuses requests whatever the rows are; None if it doesn't."""
+        verdict = self.attempts.send(Request.probe(endpoint)) if endpoint.column else None
+        return verdict.rejection if isinstance(verdict, Refused) else None
 
     def _send_part(self, batch: Batch, part: Sequence[int], *, is_whole: bool) -> Accepted | Refused:
         """Send some entries until the answer is a verdict on them; a request that a proxy forbids counts as refused."""
@@ -119,12 +121,12 @@ class Delivery:
         request = Request(endpoint.path, batch.body_of(part), rows, len(part), endpoint.column)
         verdict = self.attempts.send(request)
         if isinstance(verdict, Blocked) and (is_whole or len(part) == 1):
-            was_closed = self._wait_for_way(endpoint)
-            if was_closed or len(part) == 1:
+            was_blocked = self._wait_until_unblocked(endpoint)
+            if was_blocked or len(part) == 1:
                 verdict = self.attempts.send(request)
         return blocked_by_proxy() if isinstance(verdict, Blocked) else verdict
 
-    def _wait_for_way(self, endpoint: Endpoint) -> bool:
+    def _wait_until_unblocked(self, endpoint: Endpoint) -> bool:
         """Send requests without rows until Customer.io answers one, in whatever way; returns whether any was forbidden."""
         request = Request.probe(endpoint)
         deadline = self.attempts.context.clock() + self.attempts.context.retry_timeout_seconds

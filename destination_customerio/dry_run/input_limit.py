@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from destination_customerio.airbyte.messages import UNREADABLE, read_message
 from destination_customerio.airbyte.stdin import EndOfInput, InputFailed, Lines
-from destination_customerio.exact_json.codec import as_object, parse
 
 if TYPE_CHECKING:
     from destination_customerio.airbyte.stdin import Receiver
@@ -49,6 +49,6 @@ def _is_row(line: bytes) -> bool:
     if b"RECORD" not in line and b"\\u" not in line:
         return False
     try:
-        return (as_object(parse(line)) or {}).get("type") == "RECORD"
-    except ValueError:  # nested too deeply, or no JSON: the sync judges it
+        return read_message(line).type == "RECORD"
+    except UNREADABLE:  # in need of repair, nested too deeply, or no JSON: the sync judges it
         return True

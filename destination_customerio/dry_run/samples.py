@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 # a limit.
 _EXPLAINED_ROWS = 100
 _MAX_COLUMNS = 1_000
+# A longer row is not shown: parsed, it could take forty times its memory.
+_MAX_SHOWN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ def _entries_of(entry: bytes | Several | Member) -> tuple[JsonObject, int]:
 
 
 def _row_of(line: bytes) -> JsonObject | None:
+    if len(line) > _MAX_SHOWN_BYTES:
+        return None
     try:
         return as_object(parse(RecordParts.of(line).data))
     except ValueError:  # nested too deeply

@@ -14,7 +14,7 @@ from destination_customerio.exact_json.codec import NestedTooDeeply, without_lon
 def encode_canonically(value: Any) -> bytes:
     """Encode equal values to equal bytes, whatever the order of their keys. Raw values have to be parsed before.
 
-    Ids are made of these bytes, so they must never change: orjson writes a float otherwise than others do.
+    Ids are made of these bytes, so they must never change: orjson formats some floats differently from other encoders.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

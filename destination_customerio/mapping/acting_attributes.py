@@ -14,7 +14,9 @@ from destination_customerio.exact_json.codec import JsonObject, Raw, as_raw, is_
 from destination_customerio.mapping.notices import ColumnNames
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
-_FLAGS = frozenset({"unsubscribed", "_update"})
+# Has Customer.io update a person only if they exist.
+UPDATE = "_update"
+_FLAGS = frozenset({"unsubscribed", UPDATE})
 # Topics come as an object of objects, or under dotted names.
 _PREFERENCES = "cio_subscription_preferences"
 _TOPICS = f"{_PREFERENCES}.topics"

@@ -32,7 +32,7 @@ from destination_customerio.mapping.limits import (
 )
 from destination_customerio.mapping.notices import UnreadableTimes
 from destination_customerio.mapping.null_values import omit_nulls
-from destination_customerio.mapping.relationships import fitting
+from destination_customerio.mapping.relationships import check_repeated_attributes, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -125,6 +125,8 @@ class Assembler:
                 entry["id"] = self._fresh_id(line)
             for step in self._steps:
                 step(attributes)
+            if type(order) is tuple:
+                check_repeated_attributes(entry, attributes)
             sent: bytes | Several
             sent = encoded = encode(entry)
             if len(encoded) > MAX_VALUE_BYTES:  # in a shorter entry no value can exceed its limit

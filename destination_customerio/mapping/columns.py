@@ -26,7 +26,7 @@ from destination_customerio.mapping.identifiers import (
     Identification,
     Identified,
     identifier,
-    is_nobody,
+    names_nobody,
     object_order_key,
     order_key,
     required_text,
@@ -104,7 +104,12 @@ class Columns:
         """
         given = {column: self._items(data, column) for column in self._removed_columns if column in data}
         first = next(
-            (name for name in self._people if not all(map(_names_nobody, given.get(name, ())))), None
+            (
+                name
+                for name in self._people
+                if not all(names_nobody(plain(value)) for value in given.get(name, ()))
+            ),
+            None,
         )
         if first is None:
             return [self.person({column: values[0] for column, values in given.items()})]
@@ -167,7 +172,7 @@ class Columns:
 
     def event_name(self, data: JsonObject, column: str) -> str:
         """The event's name, trimmed, 1 to 100 bytes."""
-        value = plain(data.pop(column, None))
+        value = _taken(data, column)
         if type(value) is not str or (name := self._event_names.get(value)) is None:
             name = self._checked_event_name(value, column)
             if len(self._event_names) < _MAX_EVENT_NAMES and len(value) <= MAX_EVENT_NAME_BYTES:
@@ -175,8 +180,6 @@ class Columns:
         return name
 
     def _checked_event_name(self, value: Any, column: str) -> str:
-        if type(value) is Oversized:
-            raise oversized(column)
         name = trimmed(value) if type(value) is str else ""
         if not name:
             if is_blank(value):
@@ -190,11 +193,9 @@ class Columns:
 
     def event_id(self, data: JsonObject, event_name: str) -> str | None:
         """The ULID of the row's own event id, if it has one."""
-        value = plain(data.pop("event_id", None))
+        value = _taken(data, "event_id")
         if value is None:
             return None
-        if type(value) is Oversized:
-            raise oversized("event_id")
         return event_ids.from_column(value, event_name) if event_ids.is_given(value) else None
 
     def timestamp(self, data: JsonObject, column: str) -> int | None:
@@ -204,6 +205,8 @@ class Columns:
         nothing can have happened, as it comes from a number that is no time, or stands for none.
         """
         value = data.pop(column, None)
+        if type(value) is Oversized:
+            raise oversized(column)
         try:
             seconds = column_seconds(value)
             is_valid = seconds is None or EARLIEST_EVENT <= seconds <= self._latest_event
@@ -251,6 +254,14 @@ class Columns:
                 self.unreadable[column] += 1
 
 
+def _taken(data: JsonObject, column: str) -> Any:
+    """The value of a named column, which is removed from the row."""
+    value = plain(data.pop(column, None))
+    if type(value) is Oversized:
+        raise oversized(column)
+    return value
+
+
 def _person(value: Any, kind: str, column: str) -> Identified:
     text = identifier(value, kind, column)
     return order_key(text, kind), {kind: text}
@@ -268,12 +279,6 @@ def _each(column: str, values: Sequence[Any], read: Callable[[Any], Identified])
             message = f"{column}, item {number}: {rejection.message}"
             raise Rejection(rejection.reason, column, message) from None
     return found
-
-
-def _names_nobody(value: Any) -> bool:
-    """Whether a person's column is blank, or what programs write for a value that they don't have."""
-    text = plain(value)
-    return is_blank(text) or (type(text) is str and is_nobody(trimmed(text)))
 
 
 def _date_columns(stream: Stream) -> tuple[str, ...]:

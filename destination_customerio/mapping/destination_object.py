@@ -15,8 +15,8 @@ class Column:
     """A named column of an object.
 
     json_type  its type of JSON schema
-    is_listed  whether `discover` lists it; an operation that connections have stored must stay as it is there, so what it
-               takes since is not listed and accepted by name
+    is_listed  whether `discover` lists it; an operation that connections have stored must stay as it is there, so a column
+               added later is not listed, but is accepted by name
     """
 
     name: str

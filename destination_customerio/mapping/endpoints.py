@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Probe(NamedTuple):
-    """A request that changes nothing: who answers it as a request with rows has not looked at the rows.
+    """A request that changes nothing: if it is refused too, the rows are not the reason.
 
     body  makes a body
     """
@@ -57,16 +57,17 @@ def segment_endpoint(segment_id: str, action: str, id_type: str) -> Endpoint:
         f"/api/v1/segments/{segment_id}/{action}?id_type={id_type}",
         b'{"ids":[',
         b"]}",
-        Probe(f"/api/v1/segments/{segment_id}/remove_customers?id_type={id_type}", _nobody),
+        Probe(f"/api/v1/segments/{segment_id}/remove_customers?id_type={id_type}", partial(_nobody, id_type)),
         MAX_SEGMENT_IDS,
         (("action", action), ("segment_id", segment_id), ("id_type", id_type)),
         "segment_id",
     )
 
 
-def _nobody() -> bytes:
+def _nobody(id_type: str) -> bytes:
     """An id that nobody has, which Customer.io ignores; each time another one, so that not even two probes share a person."""
-    return b'{"ids":["nobody-%b@airbyte.invalid"]}' % uuid4().hex.encode()
+    name = uuid4().hex
+    return b'{"ids":["%b"]}' % (f"{name}@nobody.invalid" if id_type == "email" else name).encode()
 
 
 class Several(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import encode
+from destination_customerio.mapping.acting_attributes import UPDATE
 from destination_customerio.mapping.endpoints import Member, segment_endpoint
 from destination_customerio.mapping.limits import check_entry_size
 from destination_customerio.mapping.relationships import (
@@ -49,7 +50,7 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
 def update_person(columns: Columns, data: JsonObject) -> Entry:
     """Update a person who exists; nobody is created."""
     entry = identify_person(columns, data)
-    data["_update"] = True
+    data[UPDATE] = True
     return entry
 
 

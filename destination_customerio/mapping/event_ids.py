@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from destination_customerio.exact_json.canonical import encode_canonically
 from destination_customerio.exact_json.codec import JsonObject, encode, parse
 from destination_customerio.mapping.airbyte_columns import is_airbytes
-from destination_customerio.mapping.identifiers import MAX_DIGITS, is_nobody
+from destination_customerio.mapping.identifiers import MAX_DIGITS, names_nobody
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
-from destination_customerio.mapping.visible_text import is_blank, trimmed
+from destination_customerio.mapping.visible_text import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def is_given(value: Any) -> bool:
 
     With the same id for all such events, Customer.io would keep one of them.
     """
-    return not (is_blank(value) or (type(value) is str and is_nobody(trimmed(value))))
+    return not names_nobody(value)
 
 
 def from_column(value: Any, event_name: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import JsonObject, Oversized, is_valid_text
 from destination_customerio.mapping.limits import MAX_ID_BYTES, oversized
-from destination_customerio.mapping.visible_text import trimmed
+from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 # Rows with equal keys are about one person or object, and must stay in order.
 OrderKey = str
@@ -171,6 +171,11 @@ def required_text(value: Any, column: str) -> str:
 def is_nobody(text: str) -> bool:
     """Whether trimmed text is what programs write when they have no value."""
     return text.lower() in _NOBODY
+
+
+def names_nobody(value: Any) -> bool:
+    """Whether a value is blank, or what programs write for a value that they don't have."""
+    return is_blank(value) or (type(value) is str and is_nobody(trimmed(value)))
 
 
 def _digits(value: Any, column: str) -> str:

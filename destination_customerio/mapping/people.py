@@ -15,10 +15,10 @@ from destination_customerio.mapping.identifiers import (
     AnyIdentifier,
     IdentifierKind,
     identifier,
-    is_nobody,
+    names_nobody,
     order_key,
 )
-from destination_customerio.mapping.visible_text import is_blank, trimmed
+from destination_customerio.mapping.visible_text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,20 +92,20 @@ class _AnyPerson:
         if not candidates:
             raise Rejection("required", self._blamed, self._missing)
         # What programs write for a value that they don't have identifies nobody, but explains the rejection.
-        chosen = next((kind for kind in candidates if not _is_nobody(given[kind.name])), candidates[0])
+        chosen = next((kind for kind in candidates if not names_nobody(given[kind.name])), candidates[0])
         text = identifier(given[chosen.name], chosen.name, chosen.column)
         if self._sends_attributes:
             for kind in ANY_IDENTIFIER.alternatives:
-                if kind not in (chosen, _CIO_ID) and kind.name in given and not _is_nobody(given[kind.name]):
+                if (
+                    kind not in (chosen, _CIO_ID)
+                    and kind.name in given
+                    and not names_nobody(given[kind.name])
+                ):
                     _add(data, kind.name, identifier(given[kind.name], kind.name, kind.column))
         return order_key(text, chosen.name), {chosen.name: text}
 
 
 _CIO_ID = ANY_IDENTIFIER.alternatives[0]
-
-
-def _is_nobody(value: Any) -> bool:
-    return type(value) is str and is_nobody(trimmed(value))
 
 
 def _add(attributes: JsonObject, name: str, text: str) -> None:

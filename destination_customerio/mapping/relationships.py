@@ -24,6 +24,7 @@ from destination_customerio.exact_json.codec import (
     raw_items,
     raw_members,
 )
+from destination_customerio.mapping.acting_attributes import UPDATE
 from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.identifiers import (
     IDENTIFIER_KINDS,
@@ -35,7 +36,9 @@ from destination_customerio.mapping.identifiers import (
     order_key,
 )
 from destination_customerio.mapping.limits import (
+    MAX_BODY_BYTES,
     MAX_ENTRY_BYTES,
+    MAX_VALUE_BYTES,
     check_attribute_count,
     check_entry_size,
     check_names,
@@ -52,9 +55,10 @@ if TYPE_CHECKING:
 RELATIONSHIPS = "cio_relationships"
 _IDENTIFIERS = "identifiers"
 _ATTRIBUTES = "relationship_attributes"
-_UPDATE = "_update"
 _OPEN = b',"cio_relationships":['
 _CLOSE = b"]}"
+# Ours, not the API's: 32 requests of one row.
+_MAX_REPEATED_BYTES = 32 * MAX_BODY_BYTES
 
 
 def take_relationships(
@@ -78,6 +82,28 @@ def take_relationships(
         return key, entry
     entry[RELATIONSHIPS] = [relationship for _, relationship in found]
     return (key, *dict.fromkeys(other for other, _ in found)), entry
+
+
+def check_repeated_attributes(entry: JsonObject, attributes: JsonObject) -> None:
+    """Check attributes that all relationships of an array have, before they are repeated for each.
+
+    Raises:
+        Rejection: one relationship is larger than an entry, or all together are larger than any row may become.
+    """
+    related = entry.get(RELATIONSHIPS, ())
+    if len(related) < 2 or related[0].get(_ATTRIBUTES) is not attributes:
+        return
+    size = len(encode(attributes))
+    if size > MAX_VALUE_BYTES:
+        check_values(attributes)
+    check_entry_size(size)
+    if size * len(related) > _MAX_REPEATED_BYTES:
+        raise Rejection(
+            "too_large",
+            "",
+            f"The row's attributes, repeated for each of its {len(related):,} relationships, have more than "
+            f"{_MAX_REPEATED_BYTES:,} bytes. Divide the array among several rows.",
+        )
 
 
 def fitting(entry: JsonObject, encoded: bytes) -> bytes | Several:
@@ -119,10 +145,10 @@ def _head_of_further(entry: JsonObject) -> JsonObject:
     further = {"type": entry["type"], "action": entry["action"], "identifiers": entry["identifiers"]}
     if entry["action"] != "identify":
         return further
-    if plain(entry["attributes"].get(_UPDATE)) is not True:
+    if plain(entry["attributes"].get(UPDATE)) is not True:
         return {**further, "action": "add_relationships"}
     time = {"timestamp": entry["timestamp"]} if "timestamp" in entry else {}
-    return {**further, **time, "attributes": {_UPDATE: True}}
+    return {**further, **time, "attributes": {UPDATE: True}}
 
 
 def _fitting_items(items: list[bytes], room: int) -> int:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from destination_customerio.config.model import Config
     from destination_customerio.delivery.lanes import Lanes
 
-# After a signal: eight for the rows in flight (`sync/pipeline.py`), and less than ten, after which platforms kill.
+# After a signal: eight for the rows in flight (`sync/pipeline_settings.py`), and less than ten, after which platforms kill.
 _STOP_SECONDS = 9.0
 # A block may be as large as the largest row, and reading is no slower than sending.
 _BLOCKS_WAITING = 2

@@ -19,7 +19,7 @@ from destination_customerio.delivery.lanes import LaneEnded, LaneFailed
 from destination_customerio.delivery.splitting import Delivered
 
 _SLOTS = 8
-# What that many usual blocks hold; a longer line has all of it to itself.
+# What that many usual blocks hold; nothing more is read while a longer one waits.
 _MAX_WAITING_BYTES = _SLOTS * CHUNK_BYTES
 
 

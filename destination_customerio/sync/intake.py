@@ -16,6 +16,7 @@ from destination_customerio.airbyte.messages import (
     UNREADABLE,
     TooManyMembers,
     is_too_wide,
+    is_wide,
     outer_members,
     read_message,
     repaired_record,
@@ -264,6 +265,8 @@ class Intake:
             raise without_data(self.lines_read, sync.stream, is_null=is_null)
         if fault is None and is_deep and _is_deep(line[data.start : data.end]):
             fault = nested_too_deeply()
+        if fault is None and len(line) > _LONG_BYTES and is_wide(line, data.start):
+            fault = too_many_columns(MAX_MEMBERS)
         if fault:
             sync.counts.read += 1
             epoch = self._ledger.add_record(sync.queue)

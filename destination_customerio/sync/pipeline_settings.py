@@ -42,7 +42,7 @@ class PipelineSettings:
     def at_most(self, rows_per_second: int) -> PipelineSettings:
         """These settings for lanes that send no more than this many rows per second.
 
-        Batches are small enough that one of them is no burst, and the source waits instead of rows in memory.
+        Batches are small enough that one of them is no burst, and rows wait in the source, not in memory.
         """
         return replace(
             self,

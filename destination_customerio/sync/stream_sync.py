@@ -28,7 +28,7 @@ class RowAssembler(Protocol):
     """Makes the entries of one stream's rows; see `Assembler`. Not thread-safe; owned by the coordinator thread."""
 
     def assemble(self, data: JsonObject, line: bytes) -> Assembled | Skipped:
-        """The order key of a row and its encoded entry; or why the row is skipped."""
+        """The keys that a row must stay in order with, and its entries; or why the row is skipped."""
         ...
 
     def take_notices(self) -> list[Notice]:

@@ -245,7 +245,7 @@ def test_an_unexpected_error_of_the_reader_is_posted(pipe: tuple[int, int]) -> N
     os.close(pipe[1])
 
 
-def test_a_long_block_has_the_inbox_to_itself() -> None:
+def test_nothing_more_is_read_while_a_long_block_waits() -> None:
     """A few long lines would otherwise take many times the memory of eight usual blocks."""
     inbox = Inbox(max_waiting_bytes=100)
     waited: list[int] = []

@@ -146,7 +146,7 @@ def test_a_row_of_several_entries_is_one_row() -> None:
 
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=40), st.integers(30, 60))
 def test_a_row_larger_than_a_request_takes_several(sizes: list[int], room: int) -> None:
-    """It has its batch for itself, each request is as full as it can be, and no entry is lost or reordered."""
+    """It has its batch to itself, each request is as full as it can be, and no entry is lost or reordered."""
     entries = tuple(str(number % 10).encode() * size for number, size in enumerate(sizes))
     batcher = Batcher(lanes=1, max_body_bytes=FRAME + room)
     batches = [

@@ -200,6 +200,23 @@ def test_no_entry_of_a_row_that_only_updates_creates_its_person(
         }
 
 
+@pytest.mark.parametrize(
+    ("objects", "attributes", "field"),
+    [
+        (1_000, {"note": "x" * 1_000_000}, "note"),
+        (2, {f"a{number}": "x" * 900 for number in range(40)}, ""),
+        (20_000, {"note": "x" * 900}, ""),
+    ],
+)
+def test_attributes_are_not_repeated_for_many_relationships_beyond_all_limits(
+    objects: int, attributes: Row, field: str
+) -> None:
+    """Encoded for each of them, they could take more memory than there is."""
+    ids = [f"o{number}" for number in range(objects)]
+    found = rejection("person_relationship", {**ADA, "object_type_id": 1, "object_id": ids, **attributes})
+    assert (found.reason, found.field) == ("too_large", field)
+
+
 @pytest.mark.parametrize("name", ["person_relationship", "person_relationship_delete"])
 def test_an_array_of_many_objects_takes_several_entries_of_the_same_action(name: str) -> None:
     """Attributes are repeated, as each relationship has them."""
