@@ -201,7 +201,9 @@ def _may_have_content(response: requests.Response) -> bool:
 
 
 def _redirect_target(url: str, location: str) -> str | None:
-    """Where a redirect leads; None if that is no host of Customer.io's."""
+    """Where a redirect leads; None if that is no host of Customer.io's, or if it does not say where."""
+    if not location:  # it would be taken for the address that was just asked
+        return None
     try:
         target = urljoin(url, location)
         parts = urlsplit(target)

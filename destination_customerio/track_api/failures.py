@@ -77,8 +77,8 @@ def _failure_of_doubt(doubt: Doubt, status: int, outcome: str, quoted: str) -> S
             )
         case Doubt.REDIRECT:
             return ConfigError(
-                f"The Track API answered with a redirect to a host that is not Customer.io's (HTTP {status}), and the credentials "
-                f"were not sent there. {outcome} {_CHECK_THE_WAY}"
+                f"The Track API answered with a redirect that can't be followed (HTTP {status}): it leads in a circle, or not to "
+                f"an HTTPS address of Customer.io's; credentials are sent nowhere else. {outcome} {_CHECK_THE_WAY}"
             )
         case Doubt.UNKNOWN_STATUS:
             return ProtocolError(

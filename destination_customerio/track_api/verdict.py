@@ -154,7 +154,7 @@ class Doubt(Enum):
     ERROR_IN_SUCCESS = auto()  # a 200 or 207 that reports an error
     WRONG_ADDRESS = auto()
     PROXY_LOGIN = auto()
-    REDIRECT = auto()  # one that leads to no host of Customer.io's
+    REDIRECT = auto()  # one that leads to no host of Customer.io's, or in a circle
     UNKNOWN_STATUS = auto()
 
 

@@ -88,7 +88,7 @@ NO_SUCCESS: list[tuple[dict[str, Any], str, str]] = [
         (
             {"status": status, "headers": {"Location": location}},
             "config_error",
-            "redirect to a host that is not",
+            "redirect that can't be followed",
         )
         for status, location in (
             (302, "https://login.example/"),

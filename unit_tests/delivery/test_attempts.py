@@ -165,7 +165,7 @@ DOUBTFUL = [
     (Answer(404, b""), ConfigError, "track_api_url"),
     (Answer(407, b""), ConfigError, "A proxy between Airbyte and Customer.io"),
     (Answer(511, b"<html>"), ConfigError, "A proxy between Airbyte and Customer.io"),
-    (Answer(302, b""), ConfigError, r"redirect to a host that is not Customer\.io's.*were not sent there"),
+    (Answer(302, b""), ConfigError, r"redirect that can't be followed.*credentials are sent nowhere else"),
     (Answer(401, b"<html>"), ConfigError, "A proxy between Airbyte and Customer.io"),
     (Answer(403, b"<html>"), ConfigError, r"firewall or proxy .* blocks every request"),
     (Answer(418, b""), ProtocolError, "HTTP 418"),

@@ -507,6 +507,16 @@ def test_a_redirect_loop_ends(connect: Connect, internet: Internet) -> None:
     assert len([request for request in server.requests if request.method == "POST"]) == 4
 
 
+@pytest.mark.parametrize("reply", [http(307), http(307, Location="")], ids=["missing", "empty"])
+def test_a_redirect_without_a_target_is_not_followed(
+    connect: Connect, internet: Internet, reply: Reply
+) -> None:
+    """The same request is not sent again at once."""
+    server = internet(lambda _: reply)
+    assert connect(US_TRACK_URL).post_batch(BODY) == Answer(307, b"")
+    assert len([request for request in server.requests if request.method == "POST"]) == 1
+
+
 def test_a_proxy_from_the_environment_sees_no_credentials(connect: Connect, internet: Internet) -> None:
     """It sees only the host name, and one tunnel serves many requests."""
     server = internet(lambda _: http(200, b"{}"))

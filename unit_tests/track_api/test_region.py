@@ -281,8 +281,19 @@ def test_a_redirect_elsewhere_is_a_configuration_error() -> None:
     with Server(lambda _: http(302, Location="http://127.0.0.1:1/login")) as server:
         error = failure(config(track_api_url=server.url))
     assert isinstance(error, ConfigError)
-    assert "redirect to a host that is not Customer.io's" in str(error)
+    assert "redirect that can't be followed (HTTP 302)" in str(error)
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("location", ["", f"{US_TRACK_URL}/", "http://track.customer.io/"])
+def test_a_redirect_by_customer_ios_host_is_not_said_to_lead_to_another(
+    internet: Internet, location: str
+) -> None:
+    """It leads nowhere, in a circle, or away from HTTPS; the message is true of each."""
+    internet(lambda _: http(307, Location=location))
+    error = failure(config())
+    assert isinstance(error, ConfigError)
+    assert "it leads in a circle, or not to an HTTPS address of Customer.io's" in str(error)
 
 
 def test_the_read_timeout_does_not_exceed_the_retry_budget() -> None:
