@@ -140,18 +140,16 @@ def killed(number: int, cgroup: Cgroup | None = None) -> Exceeded:
     """A process was killed by a signal that it did not cause itself."""
     group = cgroup or Cgroup()
     if number == signal.SIGXCPU:
-        return Exceeded(
-            f"The connector has used up its processor time{_of(_cpu_limits())}.", "Raise the limit."
-        )
+        return Exceeded(f"The connector has used up its CPU time{_of(_cpu_limits())}.", "Raise the limit.")
     if number != signal.SIGKILL:
         return Exceeded(
             f"The connector was killed by another process ({_signal_name(number)}).", _WHO_ENDED_IT
         )
     if group.killed_for_memory():
         return out_of_memory(group)
-    # The hard limit of processor time kills in the same way.
+    # The hard limit of CPU time kills in the same way.
     causes = ["by another process", "because the machine ran out of memory"] + [
-        f"at the end of its processor time of {limit}" for limit in _cpu_limits()
+        f"at the end of its CPU time of {limit}" for limit in _cpu_limits()
     ]
     return Exceeded(f"The connector was killed (SIGKILL) {', or '.join(causes)}.", _WHO_ENDED_IT)
 
@@ -248,4 +246,4 @@ def _mib(size: int | None, name: str) -> str:
 
 
 def _of(limits: list[str]) -> str:
-    return f"; its limit is {', and '.join(limits)}" if limits else ""
+    return f"; its limit{'s are' if len(limits) > 1 else ' is'} {' and '.join(limits)}" if limits else ""

@@ -91,7 +91,7 @@ def test_too_few_threads_for_a_bucket_are_no_bug(api: LocalTrackApi, bucket: Buc
             command = f"echo $$ > {folder}/cgroup.procs && exec {SCRIPT} rejected --config config.json"
             done = run(tmp_path, command)
         assert done.returncode == 1
-        assert b"could not start another thread; its limit is" in done.stderr
+        assert b"could not start another thread; its limit" in done.stderr
         assert f"{threads} in its container or cgroup (pids.max)".encode() in done.stderr
 
 

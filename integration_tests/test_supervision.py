@@ -184,8 +184,8 @@ def test_a_command_that_can_not_be_loaded_ends_with_a_trace(
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ("ulimit -St 1", "has used up its processor time; its limit is 1 s (ulimit -t)"),
-        ("ulimit -t 1", "or at the end of its processor time of 1 s (ulimit -t)"),
+        ("ulimit -St 1", "has used up its CPU time; its limit is 1 s (ulimit -t)"),
+        ("ulimit -t 1", "or at the end of its CPU time of 1 s (ulimit -t)"),
     ],
 )
 def test_a_limit_of_processor_time_is_named(limit: str, words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import resource
 import signal
@@ -144,13 +145,42 @@ def test_a_limit_is_recognized_in_the_errors_that_libraries_make_of_it(limited: 
     assert exceeded_limit(requests.ConnectionError("no"), limited) is None
 
 
+@contextlib.contextmanager
+def soft_limit(kind: int, value: int) -> Iterator[None]:
+    """A limit of this process, until the end of the block."""
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (value, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(kind, before)
+
+
 @pytest.fixture
 def few_descriptors() -> Iterator[None]:
     """A process that may have 64 files open."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    with soft_limit(resource.RLIMIT_NOFILE, 64):
+        yield
+
+
+def test_several_limits_are_all_named(limited: Cgroup) -> None:
+    """Which of them was reached can't be known."""
+    with soft_limit(resource.RLIMIT_AS, 1 << 40):
+        cause = out_of_memory(limited).cause
+    assert cause == (
+        "The connector ran out of memory; its limits are 256 MiB (the memory limit of its container or cgroup) and "
+        "1,048,576 MiB (ulimit -v)."
+    )
+
+
+def test_a_limit_of_cpu_time_is_named(unlimited: Cgroup) -> None:
+    """By its own signal; a SIGKILL may have come from it, or from elsewhere."""
+    with soft_limit(resource.RLIMIT_CPU, 86_400):
+        reached, maybe = killed(signal.SIGXCPU, unlimited), killed(signal.SIGKILL, unlimited)
+    assert reached.cause == "The connector has used up its CPU time; its limit is 86400 s (ulimit -t)."
+    assert maybe.cause.endswith(
+        "by another process, or because the machine ran out of memory, or at the end of its CPU time of 86400 s (ulimit -t)."
+    )
 
 
 @pytest.mark.usefixtures("few_descriptors")
