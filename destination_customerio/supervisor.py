@@ -107,7 +107,7 @@ class _Parent:
         """Wait for the child's end; returns the exit code."""
         _, status = os.waitpid(self._child, 0)
         exit_code = os.waitstatus_to_exitcode(status)
-        if self._signal or not 0 <= exit_code < _SIGNAL_BASE:
+        if self._signal or exit_code == _OUT_OF_MEMORY or not 0 <= exit_code < _SIGNAL_BASE:
             restore_terminal(_LAST_PATIENCE_SECONDS)
         if exit_code >= 0 and exit_code != _OUT_OF_MEMORY:
             return exit_code

@@ -214,6 +214,35 @@ def test_a_terminal_gets_its_cursor_back_from_the_parent(victim: str) -> None:
     assert shown.startswith(b"\r\x1b[2K\x1b[?25h")
 
 
+_OUT_OF_MEMORY_BESIDE_A_BAR = """
+import os, threading
+from destination_customerio.supervisor import supervise
+
+def fail():
+    raise MemoryError
+
+def work():
+    os.write(1, b"\\x1b[?25l")
+    threading.Thread(target=fail).start()
+    threading.Event().wait()
+
+supervise(work, lambda error: os.write(2, str(error).encode()))
+"""
+
+
+def test_a_terminal_gets_its_cursor_back_from_a_child_that_ran_out_of_memory() -> None:
+    """It ends at once then, by an exit code of its own."""
+    outer, inner = pty.openpty()
+    command = [sys.executable, "-c", _OUT_OF_MEMORY_BESIDE_A_BAR]
+    with subprocess.Popen(command, cwd=ROOT, stdout=inner, stderr=subprocess.PIPE) as process:
+        os.close(inner)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    shown = os.read(outer, 10_000)
+    os.close(outer)
+    assert shown == b"\x1b[?25l\r\x1b[2K\x1b[?25h"
+    assert b"ran out of memory" in said
+
+
 # Imports that swallow every exception while they wait, as finalizers and callbacks of libraries do.
 _SWALLOWING_IMPORTS = """
 import sys, time
