@@ -28,6 +28,7 @@ from destination_customerio.machine_limits import (
     out_of_memory,
     unstartable,
 )
+from destination_customerio.malloc import return_large_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,6 @@ _FAULTS = (
     signal.SIGTRAP,
 )
 _PR_SET_PDEATHSIG = 1
-_M_MMAP_THRESHOLD = -3
-_LARGE_BYTES = 1 << 20
 # With which a child that can't say so itself leaves that to its parent; no command's own exit code.
 _OUT_OF_MEMORY = 71
 # Exit codes from here on name the signal that ended the command, as shells have it.
@@ -143,7 +142,7 @@ def _run_child(work: Callable[[], int], report: Callable[[SyncError], None], par
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         _die_with(parent)
-        _return_memory()
+        return_large_blocks()
         threading.excepthook = partial(_give_up, threading.excepthook)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         exit_code = work()
@@ -173,17 +172,6 @@ def _die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def _return_memory() -> None:
-    """Have glibc return large blocks of memory as soon as they are free.
-
-    It would otherwise learn from the first row of many megabytes to keep such blocks, which then fragment its heap.
-    """
-    with contextlib.suppress(ImportError, OSError, AttributeError):  # another C library
-        import ctypes
-
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def _give_up(report: Callable[[threading.ExceptHookArgs], object], error: threading.ExceptHookArgs) -> None:

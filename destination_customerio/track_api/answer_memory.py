@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import threading
+
+from destination_customerio.malloc import return_large_blocks
 
 # A request of 500 KB whose rows are all rejected is usually answered with less.
 FREE_ANSWER_BYTES = 256 * 1024
@@ -13,9 +13,6 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 # Far more than there are rows in a request; a small value takes many times its length once it is parsed.
 _MAX_OBJECTS = 100_000
 _MAX_VALUES = 2_000_000
-
-_M_MMAP_THRESHOLD = -3  # from malloc.h
-_LARGE_BLOCK_BYTES = 1 << 20
 
 
 class AnswerMemory:
@@ -30,7 +27,8 @@ class AnswerMemory:
     def reserve(self) -> None:
         """Wait until no other large answer is in memory."""
         self._lock.acquire()
-        _return_large_blocks()
+        # The command has set this already; a program that uses the connector as a class has not.
+        return_large_blocks()
 
     def release(self) -> None:
         """The answer has been judged, or given up, and nothing refers to it any more."""
@@ -40,13 +38,3 @@ class AnswerMemory:
 def is_parsable(answer: bytearray) -> bool:
     """Whether an answer has few enough values to be parsed in the memory of a large one."""
     return answer.count(b"{") + answer.count(b"[") <= _MAX_OBJECTS and answer.count(b",") <= _MAX_VALUES
-
-
-def _return_large_blocks() -> None:
-    """Have the C library give large blocks back as soon as they are free.
-
-    Once it has seen some, glibc keeps up to 64 MB of them for each thread, so the lanes would add up all the same.
-    """
-    # Other C libraries have no such function, and no such habit.
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
