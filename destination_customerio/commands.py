@@ -19,7 +19,7 @@ from destination_customerio.descriptors import (
     StdoutError,
     say_on_stderr,
 )
-from destination_customerio.errors import SyncError, unexpected
+from destination_customerio.errors import SYNC_RESUMES, SyncError, unexpected
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.mapping.objects import destination_catalog
 from destination_customerio.sync.events import Inbox, Stop
@@ -59,8 +59,12 @@ def _traced(parsed: argparse.Namespace, output: Output, on_signal: OnSignal) -> 
     except SyncError as error:
         output.trace_error(error)
     except Exception as error:  # noqa: BLE001 - even after a bug, the platform gets exactly one trace
-        output.trace_error(unexpected(error))
+        output.trace_error(unexpected(error, SYNC_RESUMES if _sends(parsed) else "Nothing was written."))
     return 1
+
+
+def _sends(parsed: argparse.Namespace) -> bool:
+    return parsed.command == "write" and not parsed.dry_run
 
 
 def _run_command(parsed: argparse.Namespace, output: Output, on_signal: OnSignal) -> int:
