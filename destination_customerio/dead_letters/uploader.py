@@ -19,7 +19,6 @@ from destination_customerio.config.storage import GzipCompression, JsonlFormat
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import explain, explained
 from destination_customerio.dead_letters.s3_upload import upload
-from destination_customerio.errors import TransientError
 from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
@@ -35,11 +34,6 @@ CLOSE_SECONDS = 1.0
 UPLOADS_AT_ONCE = 8
 _OPENING = "The bucket for rejected rows can't be used"
 _NOTHING_SENT = "The sync did not start, and nothing was sent."
-_NO_THREAD = (
-    "The rejected rows could not be stored in the bucket: this machine does not allow another thread. The sync stops; the "
-    "next attempt sends the rows again that are not yet acknowledged. Raise the limit on processes and threads (ulimit -u, "
-    "or the container's pids limit)."
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -123,9 +117,9 @@ class Uploader:
         thread = threading.Thread(target=self._run, name="dead-letter-uploader", daemon=True)
         try:
             thread.start()
-        except RuntimeError:
+        except RuntimeError as error:
             if not self._threads:  # otherwise the others upload the file
-                self._fail(TransientError(_NO_THREAD))
+                self._fail(explain(error, self._storage))
         else:
             self._threads.append(thread)
 

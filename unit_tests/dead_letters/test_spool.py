@@ -344,4 +344,4 @@ def test_a_machine_without_room_for_a_thread_fails_the_upload(
     event = coordinator.next_event()
     assert isinstance(event, UploadFailed)
     assert isinstance(event.error, TransientError)
-    assert "does not allow another thread" in str(event.error)
+    assert "could not start another thread" in str(event.error)
