@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,3 +27,8 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
             link.__cause__,
             link.__context__,
         ]
+
+
+def is_raised_in(error: BaseException, *functions: str) -> bool:
+    """Whether an exception was raised in a function of one of these names, or below it."""
+    return any(frame.f_code.co_name in functions for frame, _ in traceback.walk_tb(error.__traceback__))

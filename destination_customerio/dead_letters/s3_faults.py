@@ -12,8 +12,9 @@ import traceback
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from destination_customerio.causes import chain_of
+from destination_customerio.causes import chain_of, is_raised_in
 from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
+from destination_customerio.network.tls_codes import NOT_TLS, OTHER_HOST, OUTDATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ def _in_credentials(cause: BaseException) -> Fault:
         # botocore names the parameter that is wrong, but only in the text.
         case boto.ParamValidationError() if "RoleArn" in str(cause):
             return Fault.ROLE_ARN
-        case Exception() if _is_raised_by(cause, "_retrieve_credentials_using"):
+        case Exception() if is_raised_in(cause, "_retrieve_credentials_using"):
             return Fault.CREDENTIALS_PROGRAM
         case OSError() if cause.filename is not None:
             return Fault.CREDENTIALS_FILE
@@ -241,30 +242,17 @@ def _in_tls(chain: list[BaseException]) -> Fault:
         if isinstance(part, ssl.SSLEOFError):
             return Fault.UNREACHABLE
         if isinstance(part, ssl.SSLError):
-            if part.reason in _NO_TLS_REASONS:
+            if part.reason in NOT_TLS:
                 return Fault.NO_TLS
             if part.reason in _NO_CERTIFICATES_REASONS:
                 return Fault.CA_BUNDLE
     return Fault.TLS
 
 
-# OpenSSL's numbers: expired, not valid yet; the host's name, its address.
 _CERTIFICATE_FAULTS = {
-    9: Fault.CERTIFICATE_TIME,
-    10: Fault.CERTIFICATE_TIME,
-    62: Fault.CERTIFICATE_NAME,
-    64: Fault.CERTIFICATE_NAME,
+    **dict.fromkeys(OUTDATED, Fault.CERTIFICATE_TIME),
+    **dict.fromkeys(OTHER_HOST, Fault.CERTIFICATE_NAME),
 }
-# What OpenSSL makes of an answer in plain HTTP; which one depends on its version.
-_NO_TLS_REASONS = frozenset(
-    {
-        "WRONG_VERSION_NUMBER",
-        "RECORD_LAYER_FAILURE",
-        "HTTP_REQUEST",
-        "UNKNOWN_PROTOCOL",
-        "PACKET_LENGTH_TOO_LONG",
-    }
-)
 _NO_CERTIFICATES_REASONS = frozenset({"NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE"})
 
 
@@ -276,8 +264,3 @@ def _is_raised_by_tls(error: BaseException) -> bool:
     """Whether a file was missed while a connection was made: only the file of certificates is read there."""
     frames = traceback.walk_tb(error.__traceback__)
     return any("urllib3" in frame.f_globals.get("__name__", "") for frame, _ in frames)
-
-
-def _is_raised_by(error: BaseException, function: str) -> bool:
-    """Whether an exception was raised in a function of this name, or below it."""
-    return any(frame.f_code.co_name == function for frame, _ in traceback.walk_tb(error.__traceback__))

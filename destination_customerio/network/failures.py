@@ -13,12 +13,12 @@ import errno
 import re
 import socket
 import ssl
-import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
-from destination_customerio.causes import chain_of
+from destination_customerio.causes import chain_of, is_raised_in
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from destination_customerio.machine_limits import exceeded_limit
+from destination_customerio.network.tls_codes import NOT_TLS, OTHER_HOST, OUTDATED, UNTRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 PROXY_AUTHENTICATION_REQUIRED = 407
 
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
-# Of OpenSSL (X509_V_ERR_*): no chain to a trusted authority; not yet valid, expired; wrong host name or address.
-_UNTRUSTED = frozenset({2, 18, 19, 20, 21, 27})
-_OUTDATED = frozenset({9, 10})
-_OTHER_HOST = frozenset({62, 64})
-# What OpenSSL makes of an answer in plain HTTP; it depends on the version.
-_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 # Not even a refusal: the proxy asks to come back.
 _PROXY_BUSY = frozenset({408, 429})
@@ -83,7 +77,7 @@ def _of_proxy(links: Sequence[BaseException], proxy: str, variable: str, peer: s
         if found := _TUNNEL_STATUS.search(str(link)):
             return _of_tunnel_status(int(found[1]), proxy, variable, peer)
     if any(isinstance(link, ssl.SSLError) for link in links):
-        if any(getattr(link, "reason", None) in _NOT_TLS for link in links):
+        if any(getattr(link, "reason", None) in NOT_TLS for link in links):
             return Failure(
                 ConfigError,
                 f"{proxy} does not use TLS on this port",
@@ -136,7 +130,7 @@ def _of_tls(links: Sequence[BaseException], route: Route, peer: str) -> Failure 
     reasons = {str(link.reason) for link in links if isinstance(link, ssl.SSLError)}
     if not reasons:
         return None
-    if reasons & _NOT_TLS:
+    if reasons & NOT_TLS:
         return Failure(
             ConfigError,
             f"{peer} does not use TLS on this port",
@@ -152,25 +146,25 @@ def _of_tls(links: Sequence[BaseException], route: Route, peer: str) -> Failure 
 def _of_certificate(code: int, words: str, route: Route, peer: str) -> Failure:
     variable = route.ca_bundle.variable if route.ca_bundle else ""
     certificate = f"the TLS certificate of {peer}"
-    if code in _OUTDATED:
+    if code in OUTDATED:
         return Failure(
             TransientError,
             f"{certificate} has expired or is not valid yet",
             "Check the clock of the machine that runs the connector; then have the certificate renewed.",
         )
-    if code in _OTHER_HOST:
+    if code in OTHER_HOST:
         return Failure(
             ConfigError,
             f"{certificate} is for another host name",
             "Check the URL and what it resolves to, and any proxy in between.",
         )
-    if code in _UNTRUSTED and variable:
+    if code in UNTRUSTED and variable:
         return Failure(
             ConfigError,
             f"{certificate} is signed by none of the authorities in {variable}",
             f"Add the CA that signed it to {variable}: that of the proxy that inspects TLS, the server's own, or the public ones.",
         )
-    if code in _UNTRUSTED:
+    if code in UNTRUSTED:
         return Failure(
             ConfigError,
             f"{certificate} is signed by an unknown authority",
@@ -204,7 +198,7 @@ def _of_connecting(links: Sequence[BaseException], peer: str) -> Failure | None:
             f"there is no route to {peer}",
             "Check the network, and whether it needs a proxy (HTTPS_PROXY).",
         )
-    if any(_is_timeout(link) and _is_from(link, "create_connection", "_tunnel") for link in links):
+    if any(_is_timeout(link) and is_raised_in(link, "create_connection", "_tunnel") for link in links):
         return Failure(
             TransientError,
             f"connecting to {peer} timed out",
@@ -215,13 +209,8 @@ def _of_connecting(links: Sequence[BaseException], peer: str) -> Failure | None:
 
 def _failed_at_the_proxy(links: Sequence[BaseException]) -> bool:
     """urllib3 says so, except where the proxy doesn't answer CONNECT, which is sent by `_tunnel`."""
-    return any(type(link).__name__ == "ProxyError" or _is_from(link, "_tunnel") for link in links)
+    return any(type(link).__name__ == "ProxyError" or is_raised_in(link, "_tunnel") for link in links)
 
 
 def _is_timeout(link: BaseException) -> bool:
     return isinstance(link, TimeoutError) or getattr(link, "errno", None) == errno.ETIMEDOUT
-
-
-def _is_from(link: BaseException, *functions: str) -> bool:
-    """Whether an exception was raised in a function of this name, or below it."""
-    return any(frame.f_code.co_name in functions for frame, _ in traceback.walk_tb(link.__traceback__))

@@ -36,7 +36,7 @@ _SUCCESS_WORDS = frozenset(
         "received",
     ]
 )
-_SUCCESS_CODES = range(200, 300)
+SUCCESS_CODES = range(200, 300)
 # Names of members in lower case, without `_` and `-`.
 _FAILURE_NAME = re.compile(r"error.*|exceptions?|faults?|failures?|failed|rejected")
 _SUCCESS_NAMES = frozenset({"success", "succeeded", "successful", "ok", "accepted"})
@@ -169,9 +169,9 @@ def _is_success(value: Any) -> bool:
     if isinstance(value, bool) or value is None:
         return value is True
     if isinstance(value, int):
-        return value in _SUCCESS_CODES
+        return value in SUCCESS_CODES
     text = value.strip().rstrip(".!").lower() if isinstance(value, str) else ""
-    return text in _SUCCESS_WORDS or text in map(str, _SUCCESS_CODES)
+    return text in _SUCCESS_WORDS or text in map(str, SUCCESS_CODES)
 
 
 def _is_denial(value: Any) -> bool:

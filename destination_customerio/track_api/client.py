@@ -29,6 +29,7 @@ from destination_customerio.track_api.answer_memory import (
     AnswerMemory,
     is_parsable,
 )
+from destination_customerio.track_api.answer_words import SUCCESS_CODES
 from destination_customerio.track_api.attempt_timer import AttemptTimer
 from destination_customerio.track_api.timed_http import TimedAdapter
 from destination_customerio.track_api.verdict import REDIRECTS, Answer, NoAnswer
@@ -46,7 +47,6 @@ SEND_TIMEOUT_SECONDS = 300.0
 _REGION_PATH = "/api/v1/accounts/region"
 _MAX_REDIRECTS = 3
 _HOSTS = frozenset(urlsplit(url).hostname for url in (US_TRACK_URL, EU_TRACK_URL))
-_SUCCESSES = range(200, 300)
 _READ_BYTES = 64 * 1024
 
 
@@ -171,7 +171,7 @@ class TrackClient:
                     self._reserve(reservation)
             if is_large and not is_parsable(content):
                 return NoAnswer("the answer was too long")
-            if response.status_code in _SUCCESSES:
+            if response.status_code in SUCCESS_CODES:
                 if not self._timer.is_received:
                     return NoAnswer("an answer before the whole request had been sent")
                 if not content and _may_have_content(response):

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.track_api.answer_words import (
+    SUCCESS_CODES,
     attributed,
     failure_words,
     has_envelope,
@@ -56,7 +57,6 @@ _NO_SUCH_VALUE = frozenset({404, 410})
 _TOO_MANY_REQUESTS = 429
 _LATER = frozenset({408, 425, _TOO_MANY_REQUESTS})
 _SERVER_ERROR = 500
-_SUCCESSES = range(200, 300)
 
 
 def _do_nothing() -> None:
@@ -206,7 +206,7 @@ def judge(
 
 
 def _doubt(status: int) -> Doubt:
-    if status in _SUCCESSES:
+    if status in SUCCESS_CODES:
         return Doubt.NO_SUCCESS
     if status in _NO_SUCH_PLACE:
         return Doubt.WRONG_ADDRESS
@@ -249,7 +249,7 @@ def _judge_success(answer: Answer, entries: int) -> Verdict:
         return Retry("an empty 207") if is_partial else Accepted()
     body = parse_object(answer.body)
     if body is None:
-        return Retry("a web page" if answer.body.lstrip().startswith(b"<") else "an unreadable body")
+        return Retry("a web page" if is_web_page(answer.body) else "an unreadable body")
     errors = body.get("errors")
     if isinstance(errors, list) and errors:
         return _judge_errors(body, errors, entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,13 @@ import pytest
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from destination_customerio.network.failures import explain_failure, explain_status
 from destination_customerio.network.route import Proxy, Route
+from destination_customerio.network.tls_codes import NOT_TLS
 from unit_tests.dead_letters import bucket_server
 from unit_tests.network.clients import CLIENTS, Outcome, post
 from unit_tests.network.tunnels import Authority, TunnelProxy, make_authority
 from unit_tests.track_api.loopback import Reply, Server, http
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -317,6 +318,16 @@ def test_an_answer_that_only_a_proxy_gives_is_named() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("x"), ConnectionResetError(104, "x"), TimeoutError("x")])
 def test_what_fails_after_the_connection_is_left_to_the_caller(error: Exception) -> None:
+def test_an_answer_without_tls_is_recognized_whatever_openssl_makes_of_it() -> None:
+    """Its reason depends on the version."""
+    for reason in sorted(NOT_TLS):
+        error = ssl.SSLError(1, "x")
+        error.reason = reason
+        failure = explain_failure(error, Route(), "the Track API")
+        assert failure is not None
+        assert failure.cause == "the Track API does not use TLS on this port", reason
+
+
     """The step is over, and the client knows what it was doing."""
     assert explain_failure(error, Route(), "the Track API") is None
 
