@@ -100,17 +100,22 @@ NO_SUCCESS: list[tuple[dict[str, Any], str, str]] = [
 ]
 HALF_A_HEAD = "HTTP/1.1 200 OK\r\nContent-Le"
 HALF_A_BODY = gzip.compress(b'{"errors":[{"batch_index":0}]}')[:10].decode("latin-1")
-UNPROVEN: list[tuple[dict[str, Any], str]] = [
-    ({"raw": "HTTP/1.1 200"}, "the connection was lost"),
-    ({"raw": HALF_A_HEAD}, "the connection was lost"),
+LOST = "the connection was lost"
+UNPROVEN: list[tuple[dict[str, Any], list[str]]] = [
+    ({"raw": "HTTP/1.1 200"}, [LOST]),
+    ({"raw": HALF_A_HEAD}, [LOST]),
     (
         {"raw": f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n{HALF_A_BODY}"},
-        "the answer was cut off",
+        ["the answer was cut off"],
     ),
-    ({"early": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"}, ""),
-    ({"status": 200, "body": PAGE}, "a web page"),
-    ({"status": 200, "body": "null"}, "an unreadable body"),
-    ({"status": 503, "retry_after": 86_400}, "a Retry-After of 86400 s"),
+    # A connection that is closed with unread bytes may lose the answer too.
+    (
+        {"early": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"},
+        ["an answer before the whole request had been sent", LOST],
+    ),
+    ({"status": 200, "body": PAGE}, ["a web page"]),
+    ({"status": 200, "body": "null"}, ["an unreadable body"]),
+    ({"status": 503, "retry_after": 86_400}, ["a Retry-After of 86400 s"]),
 ]
 
 
@@ -149,8 +154,9 @@ def test_an_answer_that_proves_nothing_acknowledges_nothing() -> None:
             for n, server in enumerate(servers)
         }
         done = run_at_once(runs)
-    for number, (_, words) in enumerate(UNPROVEN):
-        assert words in done[str(number)].failure("transient_error")
+    for number, (_, causes) in enumerate(UNPROVEN):
+        message = done[str(number)].failure("transient_error")
+        assert any(cause in message for cause in causes), message
         assert done[str(number)].states == []
 
 

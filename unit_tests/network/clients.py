@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CREDENTIALS = Credentials.model_validate({"siteId": "site", "apiKey": "key"})
+TRACK_API = "the Track API"
+STORE = "the store"
 
 
 class Outcome(NamedTuple):
-    """What became of a request: the error to end with and its words, or no error."""
+    """What became of a request: the error to end with and its words, or no error; `peer` is what it was for."""
 
     kind: type[SyncError] | None
     words: str
+    peer: str
 
 
 def post(url: str, read_timeout_seconds: float = 20.0) -> Outcome:
@@ -33,17 +36,17 @@ def post(url: str, read_timeout_seconds: float = 20.0) -> Outcome:
     try:
         client = TrackClient(url, CREDENTIALS, read_timeout_seconds)
     except ConfigError as error:
-        return Outcome(ConfigError, str(error))
+        return Outcome(ConfigError, str(error), TRACK_API)
     try:
         answer = client.post_batch(b"{}")
     except ConfigError as error:
-        return Outcome(ConfigError, str(error))
+        return Outcome(ConfigError, str(error), TRACK_API)
     finally:
         client.close()
     return (
-        Outcome(None, str(answer.status))
+        Outcome(None, str(answer.status), TRACK_API)
         if isinstance(answer, Answer)
-        else Outcome(TransientError, answer.kind)
+        else Outcome(TransientError, answer.kind, TRACK_API)
     )
 
 
@@ -55,18 +58,16 @@ def head(url: str, **values: str) -> Outcome:
         client = make_client(storage)
         client.head_bucket(Bucket=storage.s3_bucket_name)
     except ConfigError as error:
-        return Outcome(ConfigError, str(error))
+        return Outcome(ConfigError, str(error), STORE)
     except Exception as error:
-        failure = explain_failure(
-            error, bucket_route(storage, AwsSettings(dict(os.environ))), "the Track API"
-        )
+        failure = explain_failure(error, bucket_route(storage, AwsSettings(dict(os.environ))), STORE)
         if failure is None:
             raise
-        return Outcome(failure.kind, f"{failure.cause}. {failure.remedy}")
+        return Outcome(failure.kind, f"{failure.cause}. {failure.remedy}", STORE)
     finally:
         if client:
             client.close()
-    return Outcome(None, "200")
+    return Outcome(None, "200", STORE)
 
 
 CLIENTS: list[Callable[[str], Outcome]] = [post, head]

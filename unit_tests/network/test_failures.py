@@ -64,10 +64,10 @@ def serving(tls: ssl.SSLContext | None = None) -> Server:
 
 
 def assert_is(outcome: Outcome, kind: type[SyncError], *words: str) -> None:
-    """The kind, each of the words, and no password."""
+    """The kind, each of the words (with what the request was for as `{peer}`), and no password."""
     assert outcome.kind is kind, outcome
     for word in words:
-        assert word in outcome.words
+        assert word.format(peer=outcome.peer) in outcome.words
     assert PASSWORD not in outcome.words
 
 
@@ -75,11 +75,11 @@ def assert_is(outcome: Outcome, kind: type[SyncError], *words: str) -> None:
     ("credentials", "status", "kind", "words"),
     [
         ("user:right", 0, ConfigError, "the proxy in HTTPS_PROXY requires other credentials, or any (status 407)"),
-        ("", 403, ConfigError, "the proxy in HTTPS_PROXY refused to connect to the Track API (status 403)"),
-        ("", 405, ConfigError, "refused to connect to the Track API (status 405)"),
-        ("", 429, TransientError, "could not connect to the Track API (status 429)"),
-        ("", 502, TransientError, "the proxy in HTTPS_PROXY could not connect to the Track API (status 502)"),
-        ("", 504, TransientError, "could not connect to the Track API (status 504)"),
+        ("", 403, ConfigError, "the proxy in HTTPS_PROXY refused to connect to {peer} (status 403)"),
+        ("", 405, ConfigError, "refused to connect to {peer} (status 405)"),
+        ("", 429, TransientError, "could not connect to {peer} (status 429)"),
+        ("", 502, TransientError, "the proxy in HTTPS_PROXY could not connect to {peer} (status 502)"),
+        ("", 504, TransientError, "could not connect to {peer} (status 504)"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("userinfo", ["", f"user:{PASSWORD}@"])
@@ -262,9 +262,7 @@ def test_a_certificate_that_does_not_fit_is_described(
     """A renewed certificate may be in place in a minute, another name needs another URL."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.path))
     with serving(authority.issue(tmp_path, host, days)) as server:
-        assert_is(
-            request_by(f"https://{server.address}"), kind, f"the TLS certificate of the Track API {words}"
-        )
+        assert_is(request_by(f"https://{server.address}"), kind, f"the TLS certificate of {{peer}} {words}")
 
 
 def test_a_server_without_tls_is_described(request_by: Client) -> None:
@@ -273,7 +271,7 @@ def test_a_server_without_tls_is_described(request_by: Client) -> None:
         assert_is(
             request_by(f"https://{server.address}"),
             ConfigError,
-            "the Track API does not use TLS on this port",
+            "{peer} does not use TLS on this port",
             "http:// instead of https://",
         )
 
@@ -281,9 +279,7 @@ def test_a_server_without_tls_is_described(request_by: Client) -> None:
 def test_an_interrupted_handshake_is_described(request_by: Client) -> None:
     """Firewalls that look for host names do that."""
     with _Answering(Reply(b"", "close")) as server:
-        assert_is(
-            request_by(f"https://{server.address}"), TransientError, "TLS handshake with the Track API failed"
-        )
+        assert_is(request_by(f"https://{server.address}"), TransientError, "TLS handshake with {peer} failed")
 
 
 def test_a_host_whose_name_is_unknown_is_described(
@@ -294,14 +290,14 @@ def test_a_host_whose_name_is_unknown_is_described(
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
         monkeypatch.setenv("NO_PROXY", "10.0.0.0/8, .invalid:443")
         outcome = request_by("https://nowhere.invalid")
-        assert_is(outcome, TransientError, "the host name of the Track API could not be resolved")
+        assert_is(outcome, TransientError, "the host name of {peer} could not be resolved")
         assert proxy.asked == []
 
 
 def test_a_host_that_refuses_connections_is_described(request_by: Client) -> None:
     """No proxy is blamed where none is used."""
     with unused_address() as address:
-        assert_is(request_by(f"https://{address}"), TransientError, "the Track API refused the connection")
+        assert_is(request_by(f"https://{address}"), TransientError, "{peer} refused the connection")
 
 
 def test_an_answer_that_only_a_proxy_gives_is_named() -> None:
@@ -318,6 +314,10 @@ def test_an_answer_that_only_a_proxy_gives_is_named() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("x"), ConnectionResetError(104, "x"), TimeoutError("x")])
 def test_what_fails_after_the_connection_is_left_to_the_caller(error: Exception) -> None:
+    """The step is over, and the client knows what it was doing."""
+    assert explain_failure(error, Route(), "the Track API") is None
+
+
 def test_an_answer_without_tls_is_recognized_whatever_openssl_makes_of_it() -> None:
     """Its reason depends on the version."""
     for reason in sorted(NOT_TLS):
@@ -326,10 +326,6 @@ def test_an_answer_without_tls_is_recognized_whatever_openssl_makes_of_it() -> N
         failure = explain_failure(error, Route(), "the Track API")
         assert failure is not None
         assert failure.cause == "the Track API does not use TLS on this port", reason
-
-
-    """The step is over, and the client knows what it was doing."""
-    assert explain_failure(error, Route(), "the Track API") is None
 
 
 class _Answering(Server):
