@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-_M_MMAP_THRESHOLD = -3  # from malloc.h
+# From malloc.h.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _LARGE_BLOCK_BYTES = 1 << 20
+_KEPT_BYTES = 4 << 20
 
 
 def return_large_blocks() -> None:
@@ -17,4 +20,8 @@ def return_large_blocks() -> None:
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes
 
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
+        # With the former set, glibc no longer raises this one by itself, and would return the end of its heap after each batch:
+        # a fifth more CPU time for rows of 30 KB.
+        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
