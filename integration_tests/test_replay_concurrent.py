@@ -15,6 +15,7 @@ import pytest
 
 from destination_customerio.dead_letters.reading.bucket import RejectedFiles
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
+from destination_customerio.errors import ConfigError
 from integration_tests.command_line import ended, run_command, started
 from integration_tests.connector import catalog_of, record, run_connector, wait_until
 from integration_tests.rejected_rows import (
@@ -34,6 +35,7 @@ from integration_tests.rejected_rows import (
 from integration_tests.s3_proxy import CONDITIONS, Proxy, Request, proxy_to
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from integration_tests.buckets import Bucket
@@ -304,20 +306,129 @@ def test_a_copy_that_the_store_loses_loses_no_row(api: LocalTrackApi, bucket: Bu
     assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
 
 
-def test_what_a_killed_replay_left_is_not_read_and_then_deleted(api: LocalTrackApi, bucket: Bucket) -> None:
-    """Content that was uploaded to replace a file holds rows that the file holds too."""
+@pytest.mark.parametrize("left", ["nothing", "no object", "a part"])
+@pytest.mark.parametrize("end", ["the upload is refused", "the replay is killed"])
+def test_a_lost_copy_that_is_not_uploaded_again_loses_no_row(
+    api: LocalTrackApi, bucket: Bucket, left: str, end: str
+) -> None:
+    """The rows that remain are kept beside the file, and the next replay restores it with its label."""
+    fill(api, bucket.config(path_format="{uuid}/"), LINES[:9])
+    (key,) = bucket.keys()
+    label = bucket.client.head_object(Bucket=bucket.name, Key=key)["Metadata"]
+    process: list[subprocess.Popen[str]] = []
+
+    def lose(request: Request, body: bytes) -> bytes:
+        if request.method == "PUT" and "x-amz-copy-source" in request.headers:
+            if left == "no object":
+                bucket.client.delete_object(Bucket=bucket.name, Key=key)
+            else:
+                whole = bucket.read(key)
+                rest = whole[: len(whole) // 2] if left == "a part" else b""
+                bucket.client.put_object(Bucket=bucket.name, Key=key, Body=rest)
+        return body
+
+    def refuse(request: Request) -> str | None:
+        if request.method != "PUT" or key not in request.path or "x-amz-copy-source" in request.headers:
+            return None
+        if end == "the replay is killed":
+            process[0].kill()
+            process[0].wait()
+        return "AccessDenied"
+
+    with proxy_to(bucket.endpoint) as proxy:
+        ignoring_conditions(proxy)
+        proxy.change, proxy.refuse = lose, refuse
+        settings = config(api, bucket.config(s3_endpoint=proxy.url, path_format="{uuid}/"))
+        with started("replay", settings, CATALOG) as running:
+            process.append(running)
+            assert ended(running).exit_code == (1 if end == "the upload is refused" else -signal.SIGKILL)
+    let_lease_lapse(bucket)
+    done = run_command("replay", config(api, bucket.config(path_format="{uuid}/")), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert seqs(rows_in(bucket, replayed=False)) == [0, 3, 6]
+    assert seqs(rows_in(bucket, replayed=True)) == GOOD_ORDERS
+    assert bucket.client.head_object(Bucket=bucket.name, Key=key)["Metadata"] == label
+    assert len(bucket.keys()) == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (b"first", b"first"),
+        (b"corrected", b"corrected"),
+        (b"the rest", b"the rest"),
+        (b"the", b"the rest"),
+        (b"", b"the rest"),
+        (None, b"the rest"),
+    ],
+)
+@pytest.mark.parametrize("metadata", [{"stream": "a"}, {"notes": "n" * 1_900}], ids=["label", "long"])
+def test_an_interrupted_replacement_is_completed_if_rows_are_missing(
+    bucket: Bucket, found: bytes | None, expected: bytes, metadata: dict[str, str]
+) -> None:
+    """A file that still is the old version, is complete or was corrected meanwhile stays as it is."""
+    key = "customerio/rejected/größe 1.jsonl"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"first", Metadata=metadata)
+    with proxy_to(bucket.endpoint) as proxy:
+        ignoring_conditions(proxy)
+        proxy.refuse = lambda request: "AccessDenied" if "x-amz-copy-source" in request.headers else None
+        with RejectedFiles(bucket.storage(s3_endpoint=proxy.url)) as files:
+            (file,) = files.each()
+            with pytest.raises(ConfigError, match="was denied"):
+                files.replace(file, io.BytesIO(b"the rest"))
+    assert len(bucket.keys()) == 2
+    if found is None:
+        bucket.client.delete_object(Bucket=bucket.name, Key=key)
+    else:
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=found, Metadata=metadata)
+    with RejectedFiles(bucket.storage(), lag_seconds=(0.0,)) as files:
+        files.settle_leftovers()
+    assert contents(bucket) == {key: expected}
+
+
+def test_a_copy_that_becomes_visible_a_moment_later_is_no_change(bucket: Bucket) -> None:
+    """Stores that are eventually consistent show the old version for a while."""
+    key = "customerio/rejected/1.jsonl"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=b"first")
+    late: list[Request] = []
+    with proxy_to(bucket.endpoint) as proxy:
+        ignoring_conditions(proxy)
+        with RejectedFiles(bucket.storage(s3_endpoint=proxy.url), lag_seconds=(0.0, 0.0)) as files:
+            (file,) = files.each()
+
+            def lag(request: Request, headers: dict[str, str]) -> dict[str, str]:
+                if request.method != "GET" or len(late) == 2:
+                    return headers
+                late.append(request)
+                return {
+                    name: f'"{file.etag}"' if name.lower() == "etag" else value
+                    for name, value in headers.items()
+                }
+
+            proxy.headers = lag
+            files.replace(file, io.BytesIO(b"the rest"))
+    assert contents(bucket) == {key: b"the rest"}
+    assert len(late) == 2
+
+
+def test_what_an_interrupted_replay_left_is_not_read(api: LocalTrackApi, bucket: Bucket) -> None:
+    """What names no file may be the only copy of rows, so it stays."""
     fill(api, bucket.config(), LINES[:9])
     (key,) = bucket.keys()
-    left = "customerio/rejected/_replay_0b1f5f0e-9a53-4c6e-8f25-0d2f6c3d2a11"
-    of_others = "customerio/rejected/_replay_notes.txt"
-    for name, body in ((left, bucket.read(key)), (of_others, b"notes")):
+    below = "customerio/rejected/"
+    left = {
+        f"{below}_replay_0b1f5f0e-9a53-4c6e-8f25-0d2f6c3d2a11": bucket.read(key),
+        f"{below}_replay_notes.txt": b"notes",
+    }
+    asked = f"{below}_replay_0b1f5f0e-9a53-4c6e-8f25-0d2f6c3d2a12"
+    for name, body in {**left, asked: b""}.items():
         bucket.client.put_object(Bucket=bucket.name, Key=name, Body=body)
     assert "9 rejected rows in 1 file." in run_command("rejected", config(api, bucket.config())).stdout
     for arguments in (("--dry-run",), ()):
-        assert left in bucket.keys()  # noqa: SIM118 - no mapping
+        assert asked in bucket.keys()  # noqa: SIM118 - no mapping
         run_command("replay", config(api, bucket.config()), CATALOG, *arguments)
-    assert left not in bucket.keys()  # noqa: SIM118 - no mapping
-    assert bucket.read(of_others) == b"notes"
+    assert asked not in bucket.keys()  # noqa: SIM118 - no mapping
+    assert {name: bucket.read(name) for name in left} == left
     assert sorted(arrived(api)) == GOOD_ORDERS
 
 

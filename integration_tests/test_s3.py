@@ -165,7 +165,24 @@ def test_the_check_verifies_what_the_store_returns(bucket: Bucket, proxy: Proxy,
 
     proxy.change = change
     with pytest.raises(ConfigError, match=f"failed at the step {step}: the test object"):
-        check_storage(bucket.storage(s3_endpoint=proxy.url))
+        check_storage(bucket.storage(s3_endpoint=proxy.url), lag_seconds=(0.0, 0.0))
+
+
+@pytest.mark.parametrize("step", ["list", "read back"])
+def test_the_check_accepts_a_store_that_lags(bucket: Bucket, proxy: Proxy, step: str) -> None:
+    """As a sync does: objects become visible a moment later."""
+    late: list[Request] = []
+
+    def lag(request: Request, body: bytes) -> bytes:
+        if not STEPS[step](request) or len(late) == 2:
+            return body
+        late.append(request)
+        return b"an older state" if step == "read back" else body.replace(b"Contents>", b"Nothing>")
+
+    proxy.change = lag
+    check_storage(bucket.storage(s3_endpoint=proxy.url), lag_seconds=(0.0, 0.0))
+    assert len(late) == 2
+    assert bucket.keys() == []
 
 
 def test_the_check_of_a_missing_bucket(bucket: Bucket) -> None:

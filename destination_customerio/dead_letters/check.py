@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import TEST_NAME, DeadLetterKeys, bucket_root
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_errors import explained
-from destination_customerio.dead_letters.s3_upload import put
+from destination_customerio.dead_letters.s3_errors import explained, status_of
+from destination_customerio.dead_letters.s3_faults import Fault
+from destination_customerio.dead_letters.s3_upload import LAG_SECONDS, after_lag, put
 from destination_customerio.errors import ConfigError, SyncError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from mypy_boto3_s3.client import S3Client
@@ -24,10 +27,11 @@ if TYPE_CHECKING:
 _CONTENT = b"Written by the connection check of destination-customerio; safe to delete.\n"
 
 
-def check_storage(storage: S3Storage) -> None:
+def check_storage(storage: S3Storage, lag_seconds: Sequence[float] = LAG_SECONDS) -> None:
     """Write, list, read back and delete an object below the bucket path, and validate the formats of paths and names.
 
-    Its name has a random part, so that checks of several connections do not disturb each other.
+    Its name has a random part, so that checks of several connections do not disturb each other. `lag_seconds` are the
+    pauses between looks for it in the store.
 
     Raises:
         SyncError: a step failed; the message says which, why, and what to do.
@@ -40,9 +44,13 @@ def check_storage(storage: S3Storage) -> None:
         _write(client, storage, key)
     try:
         with _step("list", storage):
-            _list(client, storage, key)
+            if after_lag(partial(_fault_of_list, client, storage, key), lag_seconds):
+                raise _broken(storage, "list", "the test object was written, but is not listed")
         with _step("read back", storage):
-            _read_back(client, storage, key)
+            if fault := after_lag(partial(_fault_of_content, client, storage, key), lag_seconds):
+                is_gone = fault is Fault.NOT_STORED
+                finding = "is gone again" if is_gone else "has other content than was written"
+                raise _broken(storage, "read back", f"the test object {finding}")
     except SyncError:
         _delete_if_possible(client, storage, key)
         raise
@@ -60,15 +68,22 @@ def _write(client: S3Client, storage: S3Storage, key: str) -> None:
     )
 
 
-def _list(client: S3Client, storage: S3Storage, key: str) -> None:
+def _fault_of_list(client: S3Client, storage: S3Storage, key: str) -> Fault | None:
     answer = client.list_objects_v2(Bucket=storage.s3_bucket_name, Prefix=key, MaxKeys=1)
-    if not answer.get("Contents"):
-        raise _broken(storage, "list", "the test object was written, but is not listed")
+    return None if answer.get("Contents") else Fault.NOT_STORED
 
 
-def _read_back(client: S3Client, storage: S3Storage, key: str) -> None:
-    if client.get_object(Bucket=storage.s3_bucket_name, Key=key)["Body"].read() != _CONTENT:
-        raise _broken(storage, "read back", "the test object has other content than was written")
+def _fault_of_content(client: S3Client, storage: S3Storage, key: str) -> Fault | None:
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = client.get_object(Bucket=storage.s3_bucket_name, Key=key)
+    except ClientError as error:
+        if status_of(error) == 404:
+            return Fault.NOT_STORED
+        raise
+    with contextlib.closing(answer["Body"]) as body:
+        return None if body.read() == _CONTENT else Fault.OTHER_CONTENT
 
 
 def _delete(client: S3Client, storage: S3Storage, key: str) -> None:

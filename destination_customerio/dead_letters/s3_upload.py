@@ -20,6 +20,7 @@ import hashlib
 import io
 import re
 import time
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from destination_customerio.dead_letters.s3_answers import etag_in
@@ -38,7 +39,7 @@ _CHUNK_BYTES = 1024 * 1024
 _OK = 200
 _FORBIDDEN, _NOT_FOUND = 403, 404
 # Stores that are eventually consistent, or replicated, may show an older state for a while.
-_LAG_SECONDS = (0.5, 1.0, 2.0)
+LAG_SECONDS = (0.5, 1.0, 2.0)
 _LAGS = frozenset({Fault.NOT_STORED, Fault.OTHER_CONTENT})
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 # With any other value of this header, the ETag is not the MD5 of the content.
@@ -63,7 +64,7 @@ def upload(
     content_type: str,
     metadata: Mapping[str, str] | None = None,
     replacing: Replaced | None = None,
-    lag_seconds: Sequence[float] = _LAG_SECONDS,
+    lag_seconds: Sequence[float] = LAG_SECONDS,
 ) -> None:
     """Upload a file from its current position, in this thread; large ones in parts. It appears whole or not at all.
 
@@ -94,14 +95,18 @@ def upload(
             condition,
         )
     content = _Part(file, start, size)
+    if fault := after_lag(partial(_fault_of_stored, client, target, content, etag), lag_seconds):
+        raise UnprovenUploadError(fault)
+
+
+def after_lag(look: Callable[[], Fault | None], lag_seconds: Sequence[float] = LAG_SECONDS) -> Fault | None:
+    """What a look at the store finds to be wrong with an object; repeated while an older state may explain it."""
     for pause in lag_seconds:
-        try:
-            return _verify_stored(client, target, content, etag)
-        except UnprovenUploadError as error:
-            if error.fault not in _LAGS:
-                raise
+        fault = look()
+        if fault not in _LAGS:
+            return fault
         time.sleep(pause)
-    return _verify_stored(client, target, content, etag)
+    return look()
 
 
 def put(client: S3Client, target: dict[str, Any], content: _Part | io.BytesIO, **described: Any) -> str:
@@ -167,7 +172,7 @@ def _put_part(
     return completed
 
 
-def _verify_stored(client: S3Client, target: dict[str, Any], content: _Part, etag: str) -> None:
+def _fault_of_stored(client: S3Client, target: dict[str, Any], content: _Part, etag: str) -> Fault | None:
     from botocore.exceptions import ClientError
 
     try:
@@ -175,17 +180,17 @@ def _verify_stored(client: S3Client, target: dict[str, Any], content: _Part, eta
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if status == _NOT_FOUND:
-            raise UnprovenUploadError(Fault.NOT_STORED) from None
+            return Fault.NOT_STORED
         if status == _FORBIDDEN and etag == _md5(content).hex():
-            return
+            return None
         raise
     if _etag(cast("Mapping[str, Any]", head)) != etag:
-        raise UnprovenUploadError(Fault.OTHER_CONTENT)
+        return Fault.OTHER_CONTENT
     if head.get("ContentLength") == content.size:
-        return
+        return None
     with contextlib.closing(client.get_object(**target)["Body"]) as body:
-        if _md5_of(iter(lambda: body.read(_CHUNK_BYTES), b"")) != _md5(content):
-            raise UnprovenUploadError(Fault.OTHER_SIZE)
+        is_same = _md5_of(iter(lambda: body.read(_CHUNK_BYTES), b"")) == _md5(content)
+    return None if is_same else Fault.OTHER_SIZE
 
 
 def _proven_etag(answer: Mapping[str, Any], digest: bytes) -> str:

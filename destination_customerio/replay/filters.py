@@ -11,8 +11,8 @@ from destination_customerio.dead_letters.kinds import written_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from destination_customerio.dead_letters.reading.bucket import RejectedFile
     from destination_customerio.dead_letters.reading.layout import DeadLetter
+    from destination_customerio.dead_letters.reading.rejected_file import RejectedFile
     from destination_customerio.dead_letters.reading.stream_of_file import Origin
 
 

@@ -55,8 +55,9 @@ if TYPE_CHECKING:
 
     from destination_customerio.airbyte.catalog import Stream
     from destination_customerio.config.storage import S3Storage
-    from destination_customerio.dead_letters.reading.bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letters.reading.bucket import RejectedFiles
     from destination_customerio.dead_letters.reading.layout import Layout
+    from destination_customerio.dead_letters.reading.rejected_file import RejectedFile
     from destination_customerio.replay.console import View
     from destination_customerio.replay.file_replay import FileReplay, FileResult
     from destination_customerio.replay.filters import Filters
@@ -96,7 +97,7 @@ class Replay:
             SyncError: the bucket or Customer.io fails. No row is lost, and the next replay resumes.
         """
         if not self._dry_run:
-            self._bucket.delete_leftovers()
+            self._bucket.settle_leftovers()
         files = self._files(filters)
         for number, file in enumerate(files):
             self._view.on_file(number, len(files))

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from destination_customerio.config.storage import S3Storage
-    from destination_customerio.dead_letters.reading.bucket import RejectedFile, RejectedFiles
+    from destination_customerio.dead_letters.reading.bucket import RejectedFiles
     from destination_customerio.dead_letters.reading.layout import DeadLetter
+    from destination_customerio.dead_letters.reading.rejected_file import RejectedFile
     from destination_customerio.replay.console import View
     from destination_customerio.replay.filters import Filters
 

@@ -6,8 +6,8 @@ import pytest
 
 from destination_customerio.dead_letters.kinds import written_time
 from destination_customerio.dead_letters.labels import Label
-from destination_customerio.dead_letters.reading.bucket import RejectedFile
 from destination_customerio.dead_letters.reading.layout import DeadLetter
+from destination_customerio.dead_letters.reading.rejected_file import RejectedFile
 from destination_customerio.dead_letters.reading.stream_of_file import Origin
 from destination_customerio.errors import Rejection
 from destination_customerio.replay.filters import Filters, Found, parse_since

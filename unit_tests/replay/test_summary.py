@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from destination_customerio.dead_letters.reading.bucket import RejectedFile
 from destination_customerio.dead_letters.reading.layout import DeadLetter
+from destination_customerio.dead_letters.reading.rejected_file import RejectedFile
 from destination_customerio.errors import Rejection
 from destination_customerio.replay.summary import Summary
 

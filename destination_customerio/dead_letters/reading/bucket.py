@@ -1,8 +1,8 @@
 """The files of rejected rows in the bucket: list, fetch, move, replace.
 
 A file is one version of an object, identified by its ETag: content and version are fetched together, so that only what
-was read is replaced later (`replacing`), and a change by somebody else in between is noticed. Content is read from a temporary file,
-never from memory.
+was read is replaced later (`replacing`), and a change by somebody else in between is noticed. Content is read from a
+temporary file, never from memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 from destination_customerio.dead_letters.keys import (
@@ -22,17 +21,22 @@ from destination_customerio.dead_letters.keys import (
     safe_text,
     shortened,
 )
-from destination_customerio.dead_letters.labels import Label, read_label
-from destination_customerio.dead_letters.reading.replacing import Replacing, VersionChanged, is_aside
+from destination_customerio.dead_letters.reading.rejected_file import SOURCE, RejectedFile
+from destination_customerio.dead_letters.reading.replacing import (
+    Replacing,
+    VersionChanged,
+    is_aside,
+    target_of,
+)
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
 from destination_customerio.dead_letters.s3_answers import version_in
 from destination_customerio.dead_letters.s3_client import make_client
 from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
-from destination_customerio.dead_letters.s3_upload import upload
+from destination_customerio.dead_letters.s3_upload import LAG_SECONDS, upload
 from destination_customerio.temporary_files import open_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -44,61 +48,26 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1024 * 1024
 _MAX_FETCHES = 3
 _LOOKUPS_AT_ONCE = 8
-_DIGITS = re.compile("[0-9]+")
 _EXTENSION = re.compile(r"(\.[A-Za-z]+(?:\.gz)?)?$")
 # How much the clocks of sources and of the bucket may differ.
 _CLOCK_TOLERANCE_SECONDS = 3_600
-# Metadata of replayed rows: the version of the file that they came from.
-_SOURCE = "replayed-from"
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedFile:
-    """One version of a file of rejected rows.
-
-    rest       the key below the bucket path
-    stored_at  milliseconds since 1970
-    size       in bytes; 0 when unknown, as proxies lose it in answers to HEAD
-    """
-
-    key: str
-    rest: str
-    etag: str
-    stored_at: int
-    content_type: str
-    metadata: dict[str, str] = field(repr=False)
-    size: int = 0
-
-    @property
-    def label(self) -> Label | None:
-        """Its label, if it has one."""
-        return read_label(self.metadata)
-
-    @property
-    def order(self) -> tuple[int, int, str]:
-        """Sorts files in the order in which they were written: by the start of the sync, then by the number in it.
-
-        A partially replayed file keeps its label, and so its place. Without a label the time of storing counts, in
-        whole seconds, and then the key, with its digits compared as numbers.
-        """
-        natural = _DIGITS.sub(lambda digits: digits[0].zfill(20), self.key)
-        label = self.label
-        return (label.started_at, label.number, natural) if label else (self.stored_at, 0, natural)
 
 
 class RejectedFiles:
     """The files below the bucket path, except those already replayed. A context manager.
 
+    lag_seconds  the pauses between looks for a copy in the store
+
     Raises, from every method:
         SyncError: the bucket can't be used; the message says why, and what to do.
     """
 
-    def __init__(self, storage: S3Storage) -> None:
+    def __init__(self, storage: S3Storage, lag_seconds: Sequence[float] = LAG_SECONDS) -> None:
         self._storage = storage
         self._root = bucket_root(storage)
         with self._explained("The bucket of rejected rows could not be opened"):
             self._client: S3Client = make_client(storage)
-        self._replacing = Replacing(self._client, storage, self._etag_of)
+        self._replacing = Replacing(self._client, storage, self._etag_of, lag_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +130,7 @@ class RejectedFiles:
                 key,
                 content,
                 file.content_type,
-                {**file.metadata, _SOURCE: file.etag},
+                {**file.metadata, SOURCE: file.etag},
             )
         return key
 
@@ -189,15 +158,33 @@ class RejectedFiles:
             except VersionChanged:
                 raise _modified() from None
 
-    def delete_leftovers(self) -> None:
-        """Delete what replays that were killed have left beside the files; no other replay may be running."""
-        with self._explained("What an earlier replay left in the bucket could not be deleted"):
+    def settle_leftovers(self) -> None:
+        """Delete what earlier replays have left beside the files; no other replay may be running.
+
+        A file that lacks rows of it, since the store lost a copy, is completed first. What names no file stays.
+        """
+        with self._explained("What an earlier replay left in the bucket could not be restored or deleted"):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._storage.s3_bucket_name, Prefix=self._root + "_replay_"
             )
             for found in (found for page in pages for found in page.get("Contents", ())):
                 if is_aside(found["Key"].removeprefix(self._root)):
-                    self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=found["Key"])
+                    if found["Size"]:
+                        self._complete_from(found["Key"])
+                    else:  # by which a replay asked whether the store has conditional writes
+                        self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=found["Key"])
+
+    def _complete_from(self, aside_key: str) -> None:
+        aside = self._look_up(aside_key)
+        target = target_of(aside) if aside else None
+        if aside is None or target is None:
+            return
+        # One that can't be read stays for the next replay.
+        with contextlib.suppress(UnusableFile):
+            if self._etag_of(target.key) != target.etag:
+                with self.fetched(aside) as content, contextlib.suppress(VersionChanged):
+                    self._replacing.complete(target, content)
+            self._client.delete_object(Bucket=self._storage.s3_bucket_name, Key=aside.key)
 
     def _keys(self, page: ListObjectsV2OutputTypeDef, stored_since: int) -> Iterator[str]:
         for found in page.get("Contents", ()):
@@ -281,7 +268,7 @@ class RejectedFiles:
     def _replayed_key(self, file: RejectedFile) -> str:
         plain = self._below_replayed(file, "")
         there = self._look_up(plain)
-        if there is None or there.metadata.get(_SOURCE) == file.etag:
+        if there is None or there.metadata.get(SOURCE) == file.etag:
             return plain
         return self._below_replayed(file, "_" + safe_text(file.etag).replace("/", "_"))
 

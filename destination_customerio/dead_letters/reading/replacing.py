@@ -3,27 +3,31 @@
 Where the store has conditional writes (If-Match), it compares and writes in one step. Whether it has them is asked once,
 by a write that has to fail: some stores refuse the condition (501), others ignore it and write. Without conditional
 writes the new content is uploaded under another key first; after a last look at the file it is copied over it within the
-store, so that the gap between look and write does not depend on the size of the upload. The copy is read back: a store
-that confirms it and loses it would lose the rows that remain.
+store, so that the gap between look and write does not depend on the size of the upload.
+
+A store may confirm the copy and then lose it, and with it the rows that remain. So the copy is read back, and what was
+uploaded under the other key (the aside) is kept until the file is proven to have its content. The aside's metadata names
+the file, so that after a kill in between the next replay completes the replacement.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import re
 from functools import cached_property, partial
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import bucket_root
 from destination_customerio.dead_letters.s3_answers import etag_in
 from destination_customerio.dead_letters.s3_errors import status_of
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
-from destination_customerio.dead_letters.s3_upload import Replaced, upload
+from destination_customerio.dead_letters.s3_upload import Replaced, after_lag, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_s3.client import S3Client
 
@@ -34,6 +38,10 @@ _NO_VERSION = '"00000000000000000000000000000000"'
 # Beside the files, for as long as one is replaced.
 _ASIDE = "_replay_{}"
 _IS_ASIDE = re.compile(r"_replay_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# In the metadata of an aside: the key, in Base64, and the version of the file that it replaces.
+_TARGET_KEY, _TARGET_ETAG = "replaces-key", "replaces-version"
+# S3 allows 2 KB. The longest key takes 1,368 bytes in Base64, so next to one the label may find no room.
+_MAX_METADATA_BYTES = 2_000
 _CONDITION_FAILED = (404, 409, 412)
 _CONDITION_UNKNOWN = (400, 405, 501)
 
@@ -51,6 +59,13 @@ class Version(Protocol):
     def metadata(self) -> Mapping[str, str]: ...  # noqa: D102
 
 
+class _Target(NamedTuple):
+    key: str
+    etag: str
+    content_type: str
+    metadata: Mapping[str, str]
+
+
 class VersionChanged(Exception):  # noqa: N818 - what happened
     """The object is no longer the version that was fetched; it was left as it is."""
 
@@ -60,21 +75,41 @@ def is_aside(name: str) -> bool:
     return _IS_ASIDE.fullmatch(name) is not None
 
 
+def target_of(aside: Version) -> Version | None:
+    """The version that an aside replaces; None where its metadata does not name one."""
+    try:
+        key = base64.b64decode(aside.metadata[_TARGET_KEY], validate=True).decode()
+        etag = aside.metadata[_TARGET_ETAG]
+    except (KeyError, ValueError):
+        return None
+    own = (_TARGET_KEY, _TARGET_ETAG)
+    metadata = {name: value for name, value in aside.metadata.items() if name not in own}
+    return _Target(key, etag, aside.content_type, metadata)
+
+
 class Replacing:
     """Replaces and deletes versions of objects.
 
-    etag_of  looks up the ETag of an object; None if there is no object
+    etag_of      looks up the ETag of an object; None if there is no object
+    lag_seconds  the pauses between looks for a copy
 
     Raises, from every method:
         VersionChanged: the object is another version, or gone.
         Exception: whatever boto3 raises.
     """
 
-    def __init__(self, client: S3Client, storage: S3Storage, etag_of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        client: S3Client,
+        storage: S3Storage,
+        etag_of: Callable[[str], str | None],
+        lag_seconds: Sequence[float],
+    ) -> None:
         self._client = client
         self._storage = storage
         self._bucket = storage.s3_bucket_name
         self._etag_of = etag_of
+        self._lag_seconds = lag_seconds
 
     def replace(self, version: Version, content: IO[bytes]) -> None:
         """Store content in place of a version, atomically; content type and metadata stay."""
@@ -82,6 +117,19 @@ class Replacing:
             self._put_conditionally(version, content)
         else:
             self._put_aside_and_copy(version, content)
+
+    def complete(self, version: Version, content: IO[bytes]) -> None:
+        """Complete a replacement after its copy: what of the content the file lacks is uploaded."""
+        match after_lag(partial(self._fault_of_copy, version, content), self._lag_seconds):
+            case None:
+                return
+            case Fault.NOT_STORED:
+                content.seek(0)
+                upload(
+                    self._client, self._storage, version.key, content, version.content_type, version.metadata
+                )
+            case fault:
+                raise UnprovenUploadError(fault)
 
     def delete(self, version: Version) -> None:
         """Delete a version; a look at it comes right before, as few stores compare by themselves."""
@@ -140,26 +188,35 @@ class Replacing:
 
     def _put_aside_and_copy(self, version: Version, content: IO[bytes]) -> None:
         aside = self._aside()
+        upload(self._client, self._storage, aside, content, version.content_type, _metadata_of_aside(version))
+        # Any other failure leaves the aside to the next replay: it may have the only copy of the rows that remain.
         try:
-            upload(self._client, self._storage, aside, content, version.content_type, version.metadata)
             self._look_at(version)
             self._client.copy_object(
-                **self._target(version), CopySource={"Bucket": self._bucket, "Key": aside}
+                **self._target(version),
+                CopySource={"Bucket": self._bucket, "Key": aside},
+                ContentType=version.content_type,
+                Metadata=dict(version.metadata),
+                MetadataDirective="REPLACE",
             )
-            if not self._is_copied(version, content):
-                upload(
-                    self._client, self._storage, version.key, content, version.content_type, version.metadata
-                )
-        finally:
-            with contextlib.suppress(Exception):  # what is left here, the next replay deletes
-                self._client.delete_object(Bucket=self._bucket, Key=aside)
+            self.complete(version, content)
+        except VersionChanged:
+            self._delete_aside(aside)
+            raise
+        self._delete_aside(aside)
 
-    def _is_copied(self, version: Version, content: IO[bytes]) -> bool:
-        """Whether the file has the content now; nothing, or only its beginning, is a copy that was lost.
+    def _delete_aside(self, aside: str) -> None:
+        with contextlib.suppress(Exception):  # what is left here, the next replay deletes
+            self._client.delete_object(Bucket=self._bucket, Key=aside)
+
+    def _fault_of_copy(self, version: Version, content: IO[bytes]) -> Fault | None:
+        """What is wrong with the file after the copy; None if it has the content.
+
+        NOT_STORED if it is gone or has only the content's beginning, OTHER_CONTENT if it still is the version that was
+        to be replaced.
 
         Raises:
             VersionChanged: it has other content, which somebody has uploaded since.
-            UnprovenUploadError: it is the version that was to be replaced.
         """
         from botocore.exceptions import ClientError
 
@@ -167,19 +224,16 @@ class Replacing:
             answer = self._client.get_object(**self._target(version))
         except ClientError as error:
             if status_of(error) == 404:
-                content.seek(0)
-                return False
+                return Fault.NOT_STORED
             raise
-        if etag_in(cast("Mapping[str, Any]", answer)) == version.etag:
-            raise UnprovenUploadError(Fault.OTHER_CONTENT)
         content.seek(0)
         with contextlib.closing(answer["Body"]) as body:
+            if etag_in(cast("Mapping[str, Any]", answer)) == version.etag:
+                return Fault.OTHER_CONTENT
             while piece := body.read(_PART_BYTES):
                 if content.read(len(piece)) != piece:
                     raise VersionChanged
-        is_whole = not content.read(1)
-        content.seek(0)
-        return is_whole
+        return Fault.NOT_STORED if content.read(1) else None
 
     def _look_at(self, version: Version) -> None:
         if self._etag_of(version.key) != version.etag:
@@ -190,6 +244,12 @@ class Replacing:
 
     def _aside(self) -> str:
         return bucket_root(self._storage) + _ASIDE.format(uuid4())
+
+
+def _metadata_of_aside(version: Version) -> dict[str, str]:
+    own = {_TARGET_KEY: base64.b64encode(version.key.encode()).decode(), _TARGET_ETAG: version.etag}
+    both = {**version.metadata, **own}
+    return both if sum(map(len, (*both, *both.values()))) <= _MAX_METADATA_BYTES else own
 
 
 def _quoted(etag: str) -> str:
