@@ -61,6 +61,35 @@ def test_what_can_not_be_replayed_is_said_and_left_alone(api: LocalTrackApi, buc
     assert all(bucket.read(below + name) == body for name, body in put.items())
 
 
+def test_rows_that_another_connection_has_replayed_are_left_alone(api: LocalTrackApi, bucket: Bucket) -> None:
+    """Its bucket path may be below this one; a stream or a folder may have the same name as its folder."""
+    storage = bucket.config()
+    fill(api, storage, LINES[:9])
+    (orders,) = bucket.keys()
+    label = bucket.client.head_object(Bucket=bucket.name, Key=orders)["Metadata"]
+    row = (
+        b'"_airbyte_raw_id","_airbyte_data"\r\n'
+        b'"r%d","{""person_id"":""u1"",""event_name"":""paid"",""_seq"":%d}"\r\n'
+    )
+    from_another = {"replayed-from": "0123"}
+    for number, (name, metadata) in enumerate(
+        {
+            "other/replayed/orders/1.csv": {**label, **from_another},
+            "other/deeper/replayed/1.csv": {**label, **from_another},
+            # Not of a replay, and moved back to be sent again.
+            "other/replayed/orders/2.csv": label,
+            "other/orders/3.csv": {**label, **from_another},
+        }.items(),
+        100,
+    ):
+        key = f"customerio/rejected/{name}"
+        bucket.client.put_object(Bucket=bucket.name, Key=key, Body=row % (number, number), Metadata=metadata)
+    assert "11 rejected rows in 3 files." in run_command("rejected", config(api, storage)).stdout
+    done = run_command("replay", config(api, storage), CATALOG)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert sorted(arrived(api)) == [*GOOD_ORDERS, 102, 103]
+
+
 def test_the_stream_of_a_file_may_be_named_on_the_command_line(api: LocalTrackApi, bucket: Bucket) -> None:
     """For files that neither their label nor their key assigns; all others are only filtered by it."""
     storage = bucket.config(path_format="{sync_id}/")

@@ -91,7 +91,7 @@ class RejectedFiles:
                     if page is None:
                         return
                     found = list(pool.map(self._look_up, self._keys(page, stored_since)))
-                yield from (file for file in found if file)
+                yield from (file for file in found if file and not file.is_replayed)
 
     @contextlib.contextmanager
     def fetched(self, file: RejectedFile) -> Iterator[IO[bytes]]:

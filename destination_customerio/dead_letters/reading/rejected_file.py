@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from destination_customerio.dead_letters.keys import REPLAYED
 from destination_customerio.dead_letters.labels import Label, read_label
 
 # Metadata of replayed rows: the version of the file that they came from.
@@ -33,6 +34,11 @@ class RejectedFile:
     def label(self) -> Label | None:
         """Its label, if it has one."""
         return read_label(self.metadata)
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether it has the rows that a replay has sent, perhaps of a connection whose bucket path is below ours."""
+        return SOURCE in self.metadata and f"/{REPLAYED}/" in f"/{self.rest}"
 
     @property
     def order(self) -> tuple[int, int, str]:
