@@ -507,7 +507,7 @@ def test_the_lease_of_a_killed_replay_lapses_by_its_age_alone(api: LocalTrackApi
             sent = len(arrived(api))
             second = run_command("replay", config(api, bucket.config()), CATALOG).failure()
             assert f", process {process.pid}, lease renewed " in second
-            assert "if it was killed, its lease lapses in " in second
+            assert "if it was killed, its lease expires in " in second
             assert len(arrived(api)) == sent
         finally:
             test_has_ended.set()

@@ -77,7 +77,7 @@ def test_the_message_names_the_holder_and_the_time_to_wait(bucket: Bucket) -> No
     with pytest.raises(TransientError) as caught, Lease(bucket.storage(), lapse_seconds=3_600):
         pass
     assert "(host worker-7, process 31, lease renewed " in str(caught.value)
-    assert "if it was killed, its lease lapses in 3," in str(caught.value)
+    assert "if it was killed, its lease expires in 3," in str(caught.value)
 
 
 def test_a_lease_is_renewed_while_it_is_held(bucket: Bucket) -> None:
@@ -126,6 +126,29 @@ def test_a_lease_that_is_gone_is_lost_if_it_may_have_lapsed(bucket: Bucket, seco
             proxy.refuse = suspend
             wait_until(lambda: bool(lost) or len(proxy.requests) > 12)
     assert len(lost) == (1 if seconds == 60 else 0)
+
+
+def test_a_machine_suspended_during_a_renewal_may_have_lost_its_lease(bucket: Bucket) -> None:
+    """What counts is when the renewal was sent, not when its answer was read."""
+    lost: list[SyncError] = []
+    now = [0.0]
+    with proxy_to(bucket.endpoint) as proxy:
+
+        def suspend(request: Request, body: bytes) -> bytes:
+            if request.method == "PUT":
+                bucket.client.delete_object(Bucket=bucket.name, Key=LEASE_KEY)
+                now[0] += 60
+            return body
+
+        with Lease(
+            bucket.storage(s3_endpoint=proxy.url),
+            renew_seconds=0.01,
+            on_lost=lost.append,
+            clock=lambda: now[0],
+        ):
+            proxy.change = suspend
+            wait_until(lambda: bool(lost) or len(proxy.requests) > 12)
+    assert len(lost) == 1
 
 
 @pytest.mark.parametrize("content", [b"\x00" * 1_000_000, b"[" * 100_000, held_by("h" * 100_000, 1)], ids=len)

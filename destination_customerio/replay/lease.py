@@ -59,7 +59,7 @@ class Lease:
     lapse_seconds    the age from which on a lease may be taken over; the same for all replays of a bucket
     release_seconds  how long the end may wait for the store; a lease that is not released in time lapses
     on_lost          called in another thread, once, when another replay has taken it over
-    clock            counts seconds
+    clock            counts seconds, also while the machine is suspended
 
     Raises:
         TransientError: another replay holds it.
@@ -74,7 +74,7 @@ class Lease:
         lapse_seconds: float = 60.0,
         release_seconds: float = 5.0,
         on_lost: Callable[[SyncError], None] = lambda _: None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._storage = storage
         self._renew_seconds = renew_seconds
@@ -146,6 +146,7 @@ class Lease:
                     raise
 
     def _write(self, condition: Mapping[str, Any] | None = None) -> None:
+        started_at = self._clock()
         content = {"host": socket.gethostname(), "process": command_process_id(), "token": self._token}
         self._client.put_object(
             Bucket=self._bucket,
@@ -154,7 +155,8 @@ class Lease:
             ContentType="application/json",
             **(condition or {}),
         )
-        self._renewed_at = self._clock()
+        # The store may have written it before the machine was suspended, and answered after.
+        self._renewed_at = started_at
 
     def _holder(self) -> _Holder | None:
         from botocore.exceptions import ClientError
@@ -185,7 +187,7 @@ class Lease:
             )
         return TransientError(
             f"Another replay of these rejected rows is running ({holder.name}, lease renewed {holder.age_seconds:,.0f} s "
-            "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease lapses in "
+            "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease expires in "
             f"{max(self._lapse_seconds - holder.age_seconds, 0):,.0f} s."
         )
 
