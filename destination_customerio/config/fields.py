@@ -18,7 +18,7 @@ def _trimmed(value: object) -> object:
 
 def _without_controls(value: object) -> object:
     if isinstance(value, str) and any(unicodedata.category(character) in _CONTROLS for character in value):
-        raise ValueError("contains a line end or another control character; enter it again without")
+        raise ValueError("contains a line break or another control character; enter it again without")
     return value
 
 

@@ -43,13 +43,13 @@ def _key(name: str, option: str) -> Rule:
         _FOR_CREDENTIALS,
         (name,),
         option,
-        "contains a line end, a space or another character that no key has",
+        "contains a line break, a space or another character that no key has",
         is_key,
     )
 
 
 def is_key(value: str) -> bool:
-    """Whether a part of an access key can be sent: ASCII characters without spaces and line ends."""
+    """Whether a part of an access key can be sent: ASCII characters without spaces and line breaks."""
     return all("!" <= character <= "~" for character in value)
 
 
@@ -161,14 +161,14 @@ RULES = (
         _FOR_CREDENTIALS,
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",),
         "",
-        f"{_ONE_WORD}, not even a line end",
+        f"{_ONE_WORD}, not even a line break",
         _is_token,
     ),
     Rule(
         _FOR_CREDENTIALS,
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN",),
         "",
-        "must not contain a line end",
+        "must not contain a line break",
         lambda value: not {"\r", "\n"} & set(value),
     ),
     Rule(

@@ -46,7 +46,7 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         Explanation(
             ConfigError,
             "the account that owns the access key or the bucket is restricted ({code})",
-            "Settle it with the store's provider; often a bill is open, or the account is not signed up for the service.",
+            "Contact the store's provider; often an invoice is unpaid, or the account is not signed up for the service.",
         ),
     ),
     (
@@ -161,8 +161,8 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
         ("407",),
         Explanation(
             ConfigError,
-            "the proxy of the environment demands a user name and a password (status 407)",
-            "Put them into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or except the store with NO_PROXY.",  # ignore-https-check: a pattern
+            "the proxy of the environment requires a user name and a password (status 407)",
+            "Put them into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or exempt the store with NO_PROXY.",  # ignore-https-check: a pattern
         ),
     ),
     (

@@ -31,7 +31,7 @@ class Explanation(NamedTuple):
 
 BUSY = Explanation(
     TransientError,
-    "the store asks for fewer requests",
+    "the store throttles requests",
     "Try again later; if it persists, use another bucket or path.",
 )
 DENIED = Explanation(

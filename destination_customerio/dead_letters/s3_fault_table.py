@@ -87,7 +87,7 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     ),
     Fault.SIGN_IN: Explanation(
         ConfigError,
-        "the AWS profile of this machine needs somebody to sign in, who has not, or whose session has expired ({error})",
+        "the AWS profile of this machine needs an interactive sign-in, which is missing or has expired ({error})",
         "Give the machine a role, or configure an access key for the bucket: a browser sign-in (aws sso login) does not last.",
     ),
     Fault.MFA: Explanation(
@@ -145,7 +145,7 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     Fault.PROXY: Explanation(
         TransientError,
         "the proxy of the environment could not be used, or refused the connection",
-        "Check HTTPS_PROXY and HTTP_PROXY, or except the store with NO_PROXY; then try again.",
+        "Check HTTPS_PROXY and HTTP_PROXY, or exempt the store with NO_PROXY; then try again.",
     ),
     Fault.UNRESOLVED: Explanation(
         TransientError,

@@ -83,7 +83,7 @@ class _WatchedCredentials:
 
 
 def _usable(key: ReadOnlyCredentials) -> ReadOnlyCredentials:
-    """The key, if it can be sent; a mounted secret often ends with a line end, which would look like a broken network."""
+    """The key, if it can be sent; a mounted secret often ends with a line break, which would look like a broken network."""
     if not all(is_key(part or "") for part in (key.access_key, key.secret_key, key.token)):
         raise UnusableKeyError
     return key

@@ -144,7 +144,7 @@ def test_a_control_character_inside_a_setting_is_refused(field: str, control: st
     """It would become a part of a key or a header; at the ends, where pasting leaves it, white space is removed."""
     raw = {**VALID, "object_storage_config": {**S3, **KEY, field: f"some{control}xyzzy"}}
     message = config_error(raw)
-    assert f"object_storage_config.{field}: contains a line end or another control character" in message
+    assert f"object_storage_config.{field}: contains a line break or another control character" in message
     assert "xyzzy" not in message
 
 
@@ -153,7 +153,7 @@ def test_a_control_character_inside_a_key_is_refused(field: str) -> None:
     """Two lines were pasted into one field."""
     raw = {"credentials": {**VALID["credentials"], field: "first\nsecond"}}
     message = config_error(raw)
-    assert f"credentials.{field}: contains a line end" in message
+    assert f"credentials.{field}: contains a line break" in message
     assert "second" not in message
 
 

@@ -82,11 +82,11 @@ def test_an_invalid_option_of_the_config_file_is_named(profile: Path, option: st
         ("AWS_STS_REGIONAL_ENDPOINTS", "x", "AWS_STS_REGIONAL_ENDPOINTS must be regional or legacy"),
         ("AWS_ENDPOINT_URL_STS", "x y", "AWS_ENDPOINT_URL_STS must be a URL"),
         ("AWS_ASSUME_ROLE_EXTERNAL_ID", "x", "AWS_ASSUME_ROLE_EXTERNAL_ID must have 2 to 1224"),
-        # A mounted secret often ends with a line end: no broken network, and no wrong key.
-        ("AWS_ACCESS_KEY_ID", "AKIA\n", "AWS_ACCESS_KEY_ID contains a line end, a space or"),
-        ("AWS_SECRET_ACCESS_KEY", "secret\n", "AWS_SECRET_ACCESS_KEY contains a line end"),
-        ("AWS_SESSION_TOKEN", "to ken", "AWS_SESSION_TOKEN contains a line end, a space or"),
-        ("AWS_SESSION_TOKEN", "tökén", "AWS_SESSION_TOKEN contains a line end, a space or another"),
+        # A mounted secret often ends with a line break: no broken network, and no wrong key.
+        ("AWS_ACCESS_KEY_ID", "AKIA\n", "AWS_ACCESS_KEY_ID contains a line break, a space or"),
+        ("AWS_SECRET_ACCESS_KEY", "secret\n", "AWS_SECRET_ACCESS_KEY contains a line break"),
+        ("AWS_SESSION_TOKEN", "to ken", "AWS_SESSION_TOKEN contains a line break, a space or"),
+        ("AWS_SESSION_TOKEN", "tökén", "AWS_SESSION_TOKEN contains a line break, a space or another"),
     ],
 )
 def test_an_invalid_variable_for_assuming_a_role_is_named(
@@ -101,13 +101,13 @@ def test_an_invalid_variable_for_assuming_a_role_is_named(
 
 
 @pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
-def test_a_line_end_in_the_machines_key_is_named(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_a_line_break_in_the_machines_key_is_named(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     """Also where the key is used for the bucket itself."""
     for name, right in {**KEY, variable: "value\n"}.items():
         monkeypatch.setenv(name, right)
     error = failure()
     assert type(error) is ConfigError
-    assert f"the environment variable {variable} contains a line end" in str(error)
+    assert f"the environment variable {variable} contains a line break" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_useless_token_file_is_named(
         ),
         (
             "[default]\nsso_start_url = https://x\nsso_region = us-east-1\nsso_account_id = 1\nsso_role_name = r\n",
-            "needs somebody to sign in",
+            "needs an interactive sign-in",
         ),
         (
             ASSUMES_A_ROLE + "mfa_serial = arn:aws:iam::123456789012:mfa/x\n" + WITH_A_KEY,
@@ -229,7 +229,7 @@ def test_an_agent_of_the_container_may_be_back_soon(
 @pytest.mark.parametrize(
     ("variable", "content"), [("AWS_CONTAINER_AUTHORIZATION_TOKEN", None), ("_FILE", "token\n")]
 )
-def test_a_line_end_in_the_containers_token_is_named(
+def test_a_line_break_in_the_containers_token_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, content: str | None
 ) -> None:
     """The address is right."""

@@ -74,11 +74,15 @@ DENIED = (ConfigError, f"access to the bucket {BUCKET} was denied (", "s3:PutObj
 REFUSED_KEY = (ConfigError, "the access key was refused", "secret access key")
 ELSEWHERE = (ConfigError, "is in another region", "Set the bucket region")
 EXPIRED = (TransientError, "the credentials expired", "renew the credentials")
-BUSY = (TransientError, "asks for fewer requests", "Try again later")
+BUSY = (TransientError, "the store throttles requests", "Try again later")
 HOST_STYLE = (ConfigError, "only accepts virtual-hosted addresses", "not an IP address")
 NOT_S3 = (ConfigError, "but not as an S3 store does", "web console")
 FULL = (ConfigError, f"the bucket {BUCKET} is full", "Give it more room")
-ACCOUNT = (ConfigError, "the account that owns the access key or the bucket is restricted", "a bill is open")
+ACCOUNT = (
+    ConfigError,
+    "the account that owns the access key or the bucket is restricted",
+    "an invoice is unpaid",
+)
 KMS_KEY = (ConfigError, f"the KMS key of the bucket {BUCKET} can't be used", "kms:GenerateDataKey")
 PASSING = (TransientError, "the store answered", "Try again")
 DAMAGED = (TransientError, "the file was damaged on its way", "proxy")
@@ -137,7 +141,7 @@ EXPECTED_BY_CODE = {
     "IncompleteBody": DAMAGED,
     "XAmzContentSHA256Mismatch": DAMAGED,
     "XAmzContentChecksumMismatch": DAMAGED,
-    "407": (ConfigError, "the proxy of the environment demands", "HTTPS_PROXY"),
+    "407": (ConfigError, "the proxy of the environment requires", "HTTPS_PROXY"),
     "429": BUSY,
     "InvalidBucketName": (ConfigError, f"{BUCKET} is not a valid bucket name", "Correct the bucket name."),
     "ExpiredToken": EXPIRED,
@@ -268,11 +272,11 @@ def test_an_error_code_is_quoted_only_if_s3_has_it(code: str) -> None:
         ("", "PutObject", 403, ConfigError, "answered with status 403, but not as an S3 store does"),
         ("401", "ListObjectsV2", 401, ConfigError, "answered with status 401, but not as an S3 store does"),
         ("408", "PutObject", 408, TransientError, "the store answered an error with status 408"),
-        ("429", "PutObject", 429, TransientError, "fewer requests"),
-        ("407", "PutObject", 407, ConfigError, "the proxy of the environment demands"),
+        ("429", "PutObject", 429, TransientError, "throttles requests"),
+        ("407", "PutObject", 407, ConfigError, "the proxy of the environment requires"),
         ("403", "HeadObject", 403, ConfigError, "access to the bucket"),
         ("500", "PutObject", 500, TransientError, "the store answered an error with status 500"),
-        ("", "PutObject", 503, TransientError, "fewer requests"),
+        ("", "PutObject", 503, TransientError, "throttles requests"),
         ("NoSuchKey", "PutObject", 404, TransientError, "the store answered NoSuchKey"),
     ],
 )
@@ -298,7 +302,7 @@ def test_a_redirect_of_aws_is_about_the_region() -> None:
         ("AccessDenied", 403, ConfigError, "role could not be assumed (AWS answered AccessDenied)"),
         ("InvalidIdentityToken", 400, ConfigError, "(AWS answered InvalidIdentityToken)"),
         ("ValidationError", 400, ConfigError, "the role is not named by a valid ARN"),
-        ("ThrottlingException", 400, TransientError, "fewer requests"),
+        ("ThrottlingException", 400, TransientError, "throttles requests"),
         ("ExpiredTokenException", 400, TransientError, "the credentials expired"),
         ("IDPCommunicationError", 400, TransientError, "AWS could not issue credentials"),
         ("InternalFailure", 500, TransientError, "AWS could not issue credentials"),
@@ -446,7 +450,7 @@ FAULTS: list[tuple[Fault, Exception, type[SyncError], str]] = [
         Fault.SIGN_IN,
         failed_in(CREDENTIALS, boto.UnauthorizedSSOTokenError()),
         ConfigError,
-        "needs somebody to sign in",
+        "needs an interactive sign-in",
     ),
     (Fault.MFA, failed_in(CREDENTIALS, MfaError()), ConfigError, "a code of an MFA device"),
     (
