@@ -64,8 +64,12 @@ def is_url(value: str) -> bool:
     return (
         not re.search(r"\s", value)
         and parts.scheme in ("http", "https")
-        and re.fullmatch(r"[0-9a-z]([-.:0-9a-z]*[0-9a-z])?", host) is not None
+        and re.fullmatch(r"[:0-9a-z]([-.:0-9a-z]*[:0-9a-z])?", host) is not None
     )
+
+
+def _is_url_or_empty(value: str) -> bool:
+    return not value or is_url(value)  # boto3 ignores one that is set but empty
 
 
 def _is_positive(value: str) -> bool:
@@ -191,14 +195,14 @@ RULES = (
         ("AWS_EC2_METADATA_SERVICE_ENDPOINT",),
         "ec2_metadata_service_endpoint",
         _A_URL,
-        is_url,
+        _is_url_or_empty,
     ),
     Rule(
         _FOR_CREDENTIALS,
         ("AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"),
         "endpoint_url",
         _A_URL,
-        is_url,
+        _is_url_or_empty,
     ),
     # Not valid, whatever they are: nothing else was found that could have failed.
     Rule(
@@ -209,3 +213,29 @@ RULES = (
         lambda _: False,
     ),
 )
+# Names of options in the AWS config file that may be shown; any other may be a secret without its option.
+KNOWN_OPTIONS = frozenset({rule.option.partition(".")[0] for rule in RULES if rule.option}) | {
+    "ca_bundle",
+    "credential_process",
+    "credential_source",
+    "duration_seconds",
+    "ignore_configured_endpoint_urls",
+    "login_session",
+    "mfa_serial",
+    "output",
+    "parameter_validation",
+    "region",
+    "s3",
+    "services",
+    "sigv4a_signing_region_set",
+    "source_profile",
+    "sso_account_id",
+    "sso_region",
+    "sso_registration_scopes",
+    "sso_role_name",
+    "sso_session",
+    "sso_start_url",
+    "tcp_keepalive",
+    "use_dualstack_endpoint",
+    "use_fips_endpoint",
+}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from destination_customerio.dead_letters.aws_rules import RULES
 
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
     from destination_customerio.dead_letters.s3_steps import Step
 
-# In the order in which boto3 takes the first that is set.
-CA_BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+# In each case, the first that is set counts.
+OTHER_CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 REGIONS = ("AWS_DEFAULT_REGION",)
 SESSION_TOKENS = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
 
-class Endpoint(NamedTuple):
-    """The URL of a service that this machine sets, and the setting that has it. The URL may contain a password."""
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The URL of a service that this machine sets, and the setting that has it.
+
+    url  it may contain a password, so it is not in the repr
+    """
 
     setting: str
-    url: str
+    url: str = field(repr=False)
 
     @property
     def clause(self) -> str:
@@ -41,8 +45,9 @@ class Endpoint(NamedTuple):
 class AwsSettings:
     """The settings of this machine.
 
-    profile        the profile in use, as the AWS config files have it
-    services       its section of services
+    environment        the variables of the environment
+    profile            the profile in use, as the AWS config files have it
+    services           its section of services
     ignores_endpoints  whether configured endpoints are ignored
     """
 

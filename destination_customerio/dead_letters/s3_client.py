@@ -5,7 +5,6 @@ botocore is imported where it is needed, as that is slow. Proxies and CA bundles
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_SECONDS = 10
 _READ_TIMEOUT_SECONDS = 60
-# With botocore's backoff these take about half a minute. AWS_MAX_ATTEMPTS overrides it, as everywhere with boto3.
+# With botocore's backoff these take about half a minute. The machine's own setting overrides it, as everywhere with boto3.
 _MAX_ATTEMPTS = 8
 _OK = 200
 _AWS_REGION = re.compile(r"[a-z0-9]+(-[a-z]+)+-[0-9]+|aws-global")
@@ -63,7 +62,7 @@ def make_client(storage: S3Storage) -> S3Client:
                 user_agent_extra=f"airbyte-destination-customerio/{__version__}",
                 proxies=proxies_of(route),
                 s3={"addressing_style": _addressing_style(storage)},
-                **_retries(),
+                **_retries(settings),
                 **_checksums(storage, settings),
             ),
         )
@@ -83,8 +82,9 @@ def _addressing_style(storage: S3Storage) -> Literal["auto", "path", "virtual"]:
     )
 
 
-def _retries() -> dict[str, Any]:
-    attempts = {} if "AWS_MAX_ATTEMPTS" in os.environ else {"total_max_attempts": _MAX_ATTEMPTS}
+def _retries(settings: AwsSettings) -> dict[str, Any]:
+    is_set = "AWS_MAX_ATTEMPTS" in settings.environment or "max_attempts" in settings.profile
+    attempts = {} if is_set else {"total_max_attempts": _MAX_ATTEMPTS}
     return {"retries": {"mode": "standard", **attempts}}
 
 

@@ -1,26 +1,27 @@
 """What a failure of the bucket means, as the error to end with.
 
-Causes and remedies are in `s3_explanations`, `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No text of an exception or of an answer
-gets into a message, as stores quote keys in it: only codes that are known, and names of our own.
+Causes and remedies are in `s3_explanations`, `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No
+text of an exception or of an answer gets into a message, as stores quote keys in it: only codes that are known, and names
+of our own.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from destination_customerio.causes import chain_of
+from destination_customerio.dead_letters.aws_rules import KNOWN_OPTIONS
 from destination_customerio.dead_letters.aws_settings import (
-    CA_BUNDLES,
     PROFILES,
     REGIONS,
     SESSION_TOKENS,
     AwsSettings,
     first_set,
 )
+from destination_customerio.dead_letters.s3_addressing import has_host_name
 from destination_customerio.dead_letters.s3_error_table import BY_CODE, SHOWN_CODES
 from destination_customerio.dead_letters.s3_explanations import (
     BUCKET_IN_ENDPOINT,
@@ -40,7 +41,7 @@ from destination_customerio.dead_letters.s3_explanations import (
 )
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import Fault, fault_of
-from destination_customerio.dead_letters.s3_route import bucket_route, sign_in_route
+from destination_customerio.dead_letters.s3_route import bucket_route, ca_bundle_setting, sign_in_route
 from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
 from destination_customerio.errors import ConfigError, SyncError, TransientError, unexpected
 from destination_customerio.machine_limits import exceeded_limit
@@ -142,6 +143,11 @@ def _explanation_of_proxy(
     error: BaseException, storage: S3Storage, settings: AwsSettings
 ) -> Explanation | None:
     """Why no connection came about through the proxy of the environment; None where there is none, or it did its part."""
+    from botocore.exceptions import MetadataRetrievalError
+
+    # The metadata service of a container or a machine is always reached directly.
+    if any(isinstance(link, MetadataRetrievalError) for link in chain_of(error)):
+        return None
     is_sign_in = isinstance(error, StepFailedError)
     try:
         route = sign_in_route(storage, settings) if is_sign_in else bucket_route(storage, settings)
@@ -161,7 +167,8 @@ def _explanation_of_answer(error: Any, storage: S3Storage, settings: AwsSettings
     without_code = not code or code.isdecimal()
     number = code or str(status)
     if without_code and 300 <= status < 400:
-        return REDIRECTED if storage.s3_endpoint else BY_CODE["PermanentRedirect"]
+        is_aws = not (storage.s3_endpoint or settings.endpoint("s3"))
+        return BY_CODE["PermanentRedirect"] if is_aws else REDIRECTED
     if without_code and 400 <= status < _SERVER_ERROR:
         is_head = operation.startswith("Head")
         if status in (401, 403) and not is_head:  # a store would say why
@@ -208,20 +215,12 @@ def _server_of(storage: S3Storage) -> str | None:
     """The endpoint without the bucket's name; None if it has none."""
     parts = urlsplit(storage.s3_endpoint)
     bucket = storage.s3_bucket_name
-    if parts.netloc.startswith(bucket + ".") and not _is_address(parts.hostname or ""):
+    if parts.netloc.startswith(bucket + ".") and has_host_name(storage.s3_endpoint):
         return urlunsplit((parts.scheme, parts.netloc.removeprefix(bucket + "."), parts.path, "", ""))
     path = parts.path.rstrip("/")
     if path.endswith("/" + bucket):
         return urlunsplit((parts.scheme, parts.netloc, path.removesuffix("/" + bucket), "", ""))
     return None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _words(
@@ -234,7 +233,9 @@ def _words(
     answer = cause if isinstance(cause, ClientError) else None
     configured = settings.endpoint("s3")
     store = storage.s3_endpoint or (f"the store of {configured.setting}" if configured else "AWS")
-    profile = ", ".join(sorted(settings.profile))
+    # Somebody may have left a secret on a line of its own, which then is the name of an option.
+    profile = ", ".join(sorted(KNOWN_OPTIONS & settings.profile.keys()))
+    environment = settings.environment
     return {
         "bucket": storage.s3_bucket_name,
         "store": store,
@@ -247,26 +248,23 @@ def _words(
         "status": status_of(answer) if answer else 0,
         "error": type(cause).__name__,
         "os_error": os.strerror(getattr(cause, "errno", None) or 0),
-        "file": _file_of(cause),
+        "file": _file_of(cause, settings),
         "setting": _setting_of(error, fault, storage, settings),
         "settings": "AWS variables that are set: "
-        + (", ".join(sorted(name for name in os.environ if name.startswith("AWS_"))) or "none")
+        + (", ".join(sorted(name for name in environment if name.startswith("AWS_"))) or "none")
         + (f"; in the AWS profile: {profile}." if profile else "."),
-        "profile_variable": next((name for name in PROFILES if name in os.environ), "AWS_PROFILE"),
-        "token_variable": first_set(SESSION_TOKENS, os.environ) or "",
+        "profile_variable": next((name for name in PROFILES if name in environment), "AWS_PROFILE"),
+        "token_variable": first_set(SESSION_TOKENS, environment) or "",
     }
 
 
-def _file_of(cause: BaseException) -> str:
+def _file_of(cause: BaseException, settings: AwsSettings) -> str:
     """The path of a file of this machine that could not be read, with the variable that names it."""
     named = next(filter(None, map(_path_in, chain_of(cause))), None)
-    for name, value in sorted(os.environ.items()):
+    for name, value in sorted(settings.environment.items()):
         if named and name.startswith("AWS_") and value == str(named):
             return f"{name}={named}"
-    if named:
-        return str(named)
-    bundle = first_set(CA_BUNDLES, os.environ)
-    return f"{bundle}={os.environ[bundle]}" if bundle else "ca_bundle in the AWS config file"
+    return str(named) if named else ca_bundle_setting(settings)
 
 
 def _path_in(error: BaseException) -> object:
@@ -278,19 +276,23 @@ def _setting_of(error: Exception, fault: Fault | None, storage: S3Storage, setti
     endpoint = settings.endpoint("s3")
     match fault:
         case Fault.REGION:
-            name = first_set(REGIONS, settings.environment)
-            machine = f"the environment variable {name}" if name else "region in the AWS config file"
-            return "the bucket region" if storage.s3_bucket_region else machine
+            return "the bucket region" if storage.s3_bucket_region else _region_of_the_machine(settings)
         case Fault.ENDPOINT | Fault.ADDRESS if storage.s3_endpoint:
             return f"the endpoint {storage.s3_endpoint}"
         case Fault.ENDPOINT | Fault.ADDRESS if endpoint:
             return endpoint.clause
         case Fault.ADDRESS:
-            return f"the region {storage.s3_bucket_region} and this machine's settings"
+            configured = f"the region {storage.s3_bucket_region}" if storage.s3_bucket_region else ""
+            return f"{configured or _region_of_the_machine(settings)} and this machine's other settings"
     step = error.step if isinstance(error, StepFailedError) else Step.SETTINGS
     return settings.invalid(step) or (
         f"a setting for AWS on this machine is invalid ({type(cause_of(error)).__name__})"
     )
+
+
+def _region_of_the_machine(settings: AwsSettings) -> str:
+    name = first_set(REGIONS, settings.environment)
+    return f"the environment variable {name}" if name else "region in the AWS config file"
 
 
 def _sentences(failed: str, cause: str, *rest: str) -> str:

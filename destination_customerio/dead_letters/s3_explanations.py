@@ -21,7 +21,8 @@ class Explanation(NamedTuple):
     Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint in plain HTTP), {server} (the endpoint
     without the bucket's name), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
     {file} (one that is missing or broken), {setting} (what is wrong with a setting), {settings} (the names of those that this
-    machine has for AWS, in a sentence), {profile_variable} (the variable that names the AWS profile).
+    machine has for AWS, in a sentence), {profile_variable} (the variable that names the AWS profile), {token_variable} (the
+    variable that has the session token).
     """
 
     kind: type[SyncError]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from destination_customerio.dead_letters.aws_settings import REGIONS, first_set
+from destination_customerio.dead_letters.aws_settings import OTHER_CA_BUNDLES, REGIONS, first_set
 from destination_customerio.network.route import Route, route_to
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def bucket_route(storage: S3Storage, settings: AwsSettings) -> Route:
     configured = settings.endpoint("s3")
     endpoint = storage.s3_endpoint or (configured.url if configured else "")
     if not endpoint:
-        endpoint = f"https://{_aws_host(storage)}"
+        endpoint = f"https://{_aws_host(storage, settings)}"
     return route_to(endpoint, "bucket", settings.environment)
 
 
@@ -43,7 +43,7 @@ def sign_in_route(storage: S3Storage, settings: AwsSettings) -> Route:
 
 
 def sign_in_region(storage: S3Storage, settings: AwsSettings) -> str:
-    """The region whose sign-in services are used."""
+    """The region of the bucket, whose sign-in services are used."""
     name = first_set(REGIONS, settings.environment)
     machine = settings.environment[name] if name else settings.profile.get("region")
     return storage.s3_bucket_region or machine or DEFAULT_REGION
@@ -84,12 +84,21 @@ def verify_of(session: Session, route: Route) -> str | bool:
     return (session.get_config_variable("ca_bundle") or "").strip() or route.verify
 
 
-def _aws_host(storage: S3Storage) -> str:
+def ca_bundle_setting(settings: AwsSettings) -> str:
+    """The setting that `verify_of` takes, with the path if it is a variable."""
+    environment = settings.environment
+    name = first_set(("AWS_CA_BUNDLE",), environment)
+    if not name and not settings.profile.get("ca_bundle"):
+        name = first_set(OTHER_CA_BUNDLES, environment)
+    return f"{name}={environment[name]}" if name else "ca_bundle in the AWS config file"
+
+
+def _aws_host(storage: S3Storage, settings: AwsSettings) -> str:
     bucket = storage.s3_bucket_name
     if arn := _ACCESS_POINT.fullmatch(bucket):
         region = arn["region"]
         return f"{arn['name']}-{arn['account']}.s3-accesspoint.{region}.{_aws_domain(region)}"
-    return f"{bucket}.{_s3_host(storage.s3_bucket_region or DEFAULT_REGION)}"
+    return f"{bucket}.{_s3_host(sign_in_region(storage, settings))}"
 
 
 def _s3_host(region: str) -> str:

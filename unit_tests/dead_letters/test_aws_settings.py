@@ -41,7 +41,7 @@ def failure(endpoint: str = STORE, **values: str) -> SyncError:
         make_client(storage).close()
     except Exception as error:  # noqa: BLE001 - all of them must be explained
         explanation = explain(error, storage)
-        assert not {ACCESS_KEY_ID, SECRET_ACCESS_KEY, BUCKET} & set(str(explanation).split())
+        assert not any(part in str(explanation) for part in (ACCESS_KEY_ID, SECRET_ACCESS_KEY))
         return explanation
     raise AssertionError("a client was made")
 
@@ -209,6 +209,7 @@ def test_a_key_whose_token_expired_is_not_renewed(monkeypatch: pytest.MonkeyPatc
     assert "nothing renews them (AWS_SESSION_TOKEN is set)" in str(error)
 
 
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:1"])
 @pytest.mark.parametrize(
     ("address", "kind", "words"),
     [
@@ -217,13 +218,72 @@ def test_a_key_whose_token_expired_is_not_renewed(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_an_agent_of_the_container_may_be_back_soon(
-    monkeypatch: pytest.MonkeyPatch, address: str, kind: type[SyncError], words: str
+    monkeypatch: pytest.MonkeyPatch, address: str, kind: type[SyncError], words: str, proxy: str
 ) -> None:
-    """A wrong address stays wrong."""
+    """A wrong address stays wrong; neither STS nor a proxy has a part in it."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", address)
     error = failure()
     assert type(error) is kind
     assert words in str(error)
+
+
+@pytest.mark.parametrize("url", ["", "http://[::1]:9000", "https://[fe80::]"])
+def test_an_endpoint_that_boto3_ignores_or_accepts_is_not_at_fault(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Whatever else fails while credentials are fetched."""
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://store.example/x")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_SERVICE_ENDPOINT"):
+        monkeypatch.setenv(name, url)
+    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI must be the address" in str(failure())
+
+
+def test_a_secret_on_a_line_of_its_own_is_not_shown(profile: Path) -> None:
+    """With an equals sign in it, it is the name of an option."""
+    profile.write_text(f"[default]\nrole_arn = {ROLE}\n{SECRET_ACCESS_KEY}==\nregion = eu-west-3\n")
+    error = failure()
+    assert "in the AWS profile: region, role_arn." in str(error)
+    assert SECRET_ACCESS_KEY.lower() not in str(error).lower()
+
+
+def test_the_password_of_an_endpoint_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A URL may contain one."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://user:s3cret@store.example")
+    settings = AwsSettings.of_this_machine()
+    assert settings.endpoint("s3")
+    assert "s3cret" not in repr((settings, settings.endpoint("s3")))
+
+
+def test_the_number_of_attempts_may_come_from_the_profile(
+    profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As everywhere with boto3."""
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    profile.write_text("[default]\nmax_attempts = 3\n")
+    client = make_client(bucket_server.storage(STORE))
+    assert client.meta.config.retries["total_max_attempts"] == 3  # type: ignore[attr-defined]
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("region", "settings"),
+    [
+        ("", ({"AWS_DEFAULT_REGION": "eu-west-3"}, {})),
+        ("", ({}, {"region": "eu-west-3"})),
+        ("eu-west-3", ({"AWS_DEFAULT_REGION": "us-east-2"}, {"region": "us-east-2"})),
+    ],
+)
+def test_a_host_of_any_region_can_be_exempt_from_the_proxy(
+    region: str, settings: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    """The region may come from the machine."""
+    storage = bucket_server.storage("", s3_bucket_region=region)
+    variables, profile = settings
+    environment = {**variables, "HTTPS_PROXY": "http://proxy.example:3128"}
+    assert bucket_route(storage, AwsSettings(environment, profile)).proxy
+    exempt = {**environment, "NO_PROXY": f"{BUCKET}.s3.eu-west-3.amazonaws.com"}
+    assert bucket_route(storage, AwsSettings(exempt, profile)).proxy is None
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,31 @@ def test_a_redirect_of_aws_is_about_the_region() -> None:
     assert "is in another region" in str(error)
 
 
+def test_a_redirect_of_a_store_that_the_machine_sets_is_about_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only AWS redirects to regions."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    error = explain(answer("301", status=301), bucket_server.storage(""))
+    assert "the store of AWS_ENDPOINT_URL_S3 redirects to another address" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("us-east-1", "can be made from the region us-east-1 and this machine's other settings"),
+        ("", "can be made from the environment variable AWS_DEFAULT_REGION and this machine's other"),
+    ],
+)
+def test_the_setting_of_the_region_that_gives_no_address_is_named(
+    monkeypatch: pytest.MonkeyPatch, region: str, words: str
+) -> None:
+    """It may be the machine's."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    storage = bucket_server.storage("", s3_bucket_region=region)
+    assert words in str(explain(boto.EndpointProviderError(msg="row value"), storage))
+
+
 @pytest.mark.parametrize(
     ("code", "status", "kind", "words"),
     [
@@ -606,6 +631,24 @@ def test_a_file_of_certificates_that_has_none(
         error = failure(f"https://{server.address}")
     assert type(error) is ConfigError
     assert "AWS_CA_BUNDLE names a file" in str(error)
+    assert_safe(str(error))
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_a_broken_bundle_of_the_config_file_is_not_blamed_on_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """It takes precedence over all of them but AWS_CA_BUNDLE."""
+    made = make_certificate(tmp_path)
+    broken, config = tmp_path / "broken.pem", tmp_path / "config.ini"
+    broken.write_text("no certificate")
+    config.write_text(f"[default]\nca_bundle = {broken}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv(variable, str(made.path))
+    with Server(lambda _: http(200), tls=made.context) as server:
+        error = failure(f"https://{server.address}")
+    assert type(error) is ConfigError
+    assert "has no certificates (ca_bundle in the AWS config file)" in str(error)
     assert_safe(str(error))
 
 
