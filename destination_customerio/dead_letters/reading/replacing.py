@@ -40,7 +40,8 @@ _ASIDE = "_replay_{}"
 _IS_ASIDE = re.compile(r"_replay_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # In the metadata of an aside: the key, in Base64, and the version of the file that it replaces.
 _TARGET_KEY, _TARGET_ETAG = "replaces-key", "replaces-version"
-# S3 allows 2 KB. The longest key takes 1,368 bytes in Base64, so next to one the label may find no room.
+# S3 allows 2 KB. The copy gets the metadata too, as not every store can replace it; so what has no room for both keeps
+# the file's own, and names no file.
 _MAX_METADATA_BYTES = 2_000
 _CONDITION_FAILED = (404, 409, 412)
 _CONDITION_UNKNOWN = (400, 405, 501)
@@ -195,9 +196,6 @@ class Replacing:
             self._client.copy_object(
                 **self._target(version),
                 CopySource={"Bucket": self._bucket, "Key": aside},
-                ContentType=version.content_type,
-                Metadata=dict(version.metadata),
-                MetadataDirective="REPLACE",
             )
             self.complete(version, content)
         except VersionChanged:
@@ -249,7 +247,7 @@ class Replacing:
 def _metadata_of_aside(version: Version) -> dict[str, str]:
     own = {_TARGET_KEY: base64.b64encode(version.key.encode()).decode(), _TARGET_ETAG: version.etag}
     both = {**version.metadata, **own}
-    return both if sum(map(len, (*both, *both.values()))) <= _MAX_METADATA_BYTES else own
+    return both if sum(map(len, (*both, *both.values()))) <= _MAX_METADATA_BYTES else dict(version.metadata)
 
 
 def _quoted(etag: str) -> str:
