@@ -31,7 +31,7 @@ _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _OPENING_BRACKETS, _CLOSING_BRACKETS = b"[{", b"]}"
 _STEPS = {**dict.fromkeys(_OPENING_BRACKETS, 1), **dict.fromkeys(_CLOSING_BRACKETS, -1)}
 _NO_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
-# In valid JSON, brackets need not be told apart by their kind.
+# In valid JSON, brackets need not be distinguished by their kind.
 _PARENTHESES = bytes.maketrans(_OPENING_BRACKETS + _CLOSING_BRACKETS, b"(())")
 _PAIRS = [b"(" * depth + b")" * depth for depth in (512, 64, 8, 1)]
 _OPEN = ord("(")
