@@ -127,10 +127,8 @@ class Batch:
         return self._rows[entry] if self._rows else entry
 
     def without(self, rows: Container[int], entries: Sequence[int]) -> Sequence[int]:
-        """The entries that belong to none of these rows: a row of several is rejected with the first that is."""
-        if not self._rows:
-            return entries
-        kept = [entry for entry in entries if self._rows[entry] not in rows]
+        """The entries that belong to none of these rows; the same sequence if that is all of them."""
+        kept = [entry for entry in entries if self.row_of(entry) not in rows]
         return kept if len(kept) < len(entries) else entries
 
     def count_rows(self, entries: Sequence[int]) -> int:

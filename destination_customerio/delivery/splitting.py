@@ -80,12 +80,12 @@ class Delivery:
         requests = batch.requests()
         parts: list[Sequence[int]] = [*reversed(requests)]
         while parts:
-            part = batch.without(rejected, parts.pop())
-            if not part:
+            part = parts.pop()
+            # A row of several entries is rejected with the first that is; the others are not sent.
+            if rejected and not (part := batch.without(rejected, part)):
                 continue
             is_whole = part in requests
             verdict = self._send_part(batch, part, is_whole=is_whole)
-            # A row of several entries is rejected if one of them is.
             for index, rejection in verdict.rejected.items():
                 rejected.setdefault(batch.row_of(part[index]), rejection)
             is_single_verdict = (
@@ -97,7 +97,7 @@ class Delivery:
             if isinstance(verdict, Accepted):
                 continue
             if verdict.rejected:
-                parts.append([entry for entry in part if batch.row_of(entry) not in rejected])
+                parts.append(part)
             elif is_whole and (refusal := self._refusal(batch.endpoint)):
                 refused = endpoint_refused(refusal, batch.endpoint.column)
                 return dict.fromkeys(range(len(batch)), refused), True
