@@ -32,7 +32,8 @@ COPY docs/pypi.md /build/source/docs/
 COPY destination_customerio /build/source/destination_customerio
 RUN cd /build/source && /build/tools/bin/python -m hatchling build --target wheel \
  && python -m pip --python /opt/connector/bin/python install --no-deps --no-index --root /build/root dist/*.whl
-# Process 1 ignores a signal without a handler, but keeps one that is blocked until Python is ready for it.
+# Process 1 ignores a signal without a handler, but keeps one that is blocked until Python is ready for it. One that comes
+# before the engine has started this script is lost, but then nothing has been read either.
 RUN sed -i '1s|^#!|#!/usr/bin/env -S --block-signal=TERM,INT |' /build/root/opt/connector/bin/destination-customerio
 
 FROM ${BASE_IMAGE}
