@@ -33,7 +33,7 @@ def api() -> Iterator[LocalTrackApi]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_told() -> Iterator[None]:
+def _no_output_shows_a_canary() -> Iterator[None]:
     """After every fault: no credential and no value of a row in any output, states excepted, which are the source's."""
     finished_runs.clear()
     yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ def table(figures: list[dict[str, Any]]) -> str:
 def main(path: Path) -> None:
     """Replace the table of the last run."""
     figures = [json.loads(line) for line in path.read_text().splitlines()]
+    # Several workers finish in another order than that of the files.
+    figures.sort(key=itemgetter("file"))
     text = DOCUMENT.read_text()
     found = _PLACE.search(text)
     if found is None:

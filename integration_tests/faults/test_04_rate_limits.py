@@ -35,5 +35,5 @@ def test_every_row_arrives_through_a_storm_of_429s(
         faults=f"{refused} x 429",
         rows=rows,
         **lost_and_doubled(api, range(rows)),
-        sent_while_told_to_wait=early,
+        sent_during_the_wait=early,
     )
