@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 
     from unit_tests.dead_letters.bucket_server import Bucket
 
-# No deadlines, as test machines differ in speed.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-# The long profile prints how to reproduce a failure.
+# No deadlines, as test machines differ in speed. The same inputs in each run, so that a change fails on what it changed.
 settings.register_profile(
-    "long", parent=settings.get_profile("unhurried"), max_examples=5_000, print_blob=True
+    "unhurried", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# The long profile explores, and prints how to reproduce a failure.
+settings.register_profile(
+    "long",
+    parent=settings.get_profile("unhurried"),
+    derandomize=False,
+    max_examples=5_000,
+    print_blob=True,
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
