@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from destination_customerio.dead_letters.s3_steps import Step
 
 # In each case, the first that is set counts.
-OTHER_CA_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 REGIONS = ("AWS_DEFAULT_REGION",)
 SESSION_TOKENS = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")

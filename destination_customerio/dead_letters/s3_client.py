@@ -55,7 +55,7 @@ def make_client(storage: S3Storage) -> S3Client:
             "s3",
             region_name=region,
             endpoint_url=storage.s3_endpoint or None,
-            verify=verify_of(session, route),
+            verify=verify_of(settings),
             config=ClientConfig(
                 connect_timeout=_CONNECT_TIMEOUT_SECONDS,
                 read_timeout=_READ_TIMEOUT_SECONDS,

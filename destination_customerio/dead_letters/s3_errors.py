@@ -41,7 +41,7 @@ from destination_customerio.dead_letters.s3_explanations import (
 )
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import Fault, fault_of
-from destination_customerio.dead_letters.s3_route import bucket_route, ca_bundle_setting, sign_in_route
+from destination_customerio.dead_letters.s3_route import bucket_route, ca_bundle, sign_in_route
 from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
 from destination_customerio.errors import ConfigError, SyncError, TransientError, unexpected
 from destination_customerio.machine_limits import exceeded_limit
@@ -264,7 +264,10 @@ def _file_of(cause: BaseException, settings: AwsSettings) -> str:
     for name, value in sorted(settings.environment.items()):
         if named and name.startswith("AWS_") and value == str(named):
             return f"{name}={named}"
-    return str(named) if named else ca_bundle_setting(settings)
+    if named:
+        return str(named)
+    bundle = ca_bundle(settings)
+    return bundle.setting if bundle else "that of the package certifi"
 
 
 def _path_in(error: BaseException) -> object:

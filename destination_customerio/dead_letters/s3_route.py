@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from destination_customerio.dead_letters.aws_settings import OTHER_CA_BUNDLES, REGIONS, first_set
-from destination_customerio.network.route import Route, route_to
+from destination_customerio.dead_letters.aws_settings import REGIONS, first_set
+from destination_customerio.network.route import CA_VARIABLES, Route, route_to
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -18,6 +18,13 @@ DEFAULT_REGION = "us-east-1"
 _ACCESS_POINT = re.compile(
     r"arn:[\w-]+:s3:(?P<region>[\w-]+):(?P<account>\d+):accesspoint[:/](?P<name>[\w.-]+)"
 )
+
+
+class NamedBundle(NamedTuple):
+    """A file of certificate authorities, and the setting that names it, as it is shown in a message."""
+
+    path: str
+    setting: str
 
 
 def bucket_route(storage: S3Storage, settings: AwsSettings) -> Route:
@@ -69,7 +76,7 @@ def set_sign_in_route(session: Session, storage: S3Storage, settings: AwsSetting
     if not session.get_config_variable("region"):
         session.set_config_variable("region", sign_in_region(storage, settings))
     if _sign_in_url(storage, settings).startswith("https://"):
-        session.set_config_variable("ca_bundle", verify_of(session, route))
+        session.set_config_variable("ca_bundle", verify_of(settings))
 
 
 def proxies_of(route: Route) -> dict[str, str]:
@@ -77,20 +84,23 @@ def proxies_of(route: Route) -> dict[str, str]:
     return dict.fromkeys(("http", "https"), route.proxy.url) if route.proxy else {}
 
 
-def verify_of(session: Session, route: Route) -> str | bool:
-    """AWS_CA_BUNDLE, the bundle of the AWS profile, or the one that other variables name, in this order."""
-    if route.ca_bundle and route.ca_bundle.variable == "AWS_CA_BUNDLE":
-        return route.ca_bundle.path
-    return (session.get_config_variable("ca_bundle") or "").strip() or route.verify
+def verify_of(settings: AwsSettings) -> str | Literal[True]:
+    """As the `verify` of boto3."""
+    bundle = ca_bundle(settings)
+    return bundle.path if bundle else True
 
 
-def ca_bundle_setting(settings: AwsSettings) -> str:
-    """The setting that `verify_of` takes, with the path if it is a variable."""
+def ca_bundle(settings: AwsSettings) -> NamedBundle | None:
+    """The CA bundle of AWS_CA_BUNDLE, of the AWS profile, or of the other variables, in this order."""
     environment = settings.environment
-    name = first_set(("AWS_CA_BUNDLE",), environment)
-    if not name and not settings.profile.get("ca_bundle"):
-        name = first_set(OTHER_CA_BUNDLES, environment)
-    return f"{name}={environment[name]}" if name else "ca_bundle in the AWS config file"
+    own, *others = CA_VARIABLES["bucket"]
+    # As for boto3, this variable hides the profile's option even if it is empty.
+    if own not in environment and (path := (settings.profile.get("ca_bundle") or "").strip()):
+        return NamedBundle(path, "ca_bundle in the AWS config file")
+    for name in (own, *others):
+        if path := environment.get(name, "").strip():
+            return NamedBundle(path, f"{name}={path}")
+    return None
 
 
 def _aws_host(storage: S3Storage, settings: AwsSettings) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Client = Literal["track_api", "bucket"]
 
 # In order: the first variable that is set counts. boto3 can't use a folder of certificates, so the bucket has no SSL_CERT_DIR.
-_CA_VARIABLES: Mapping[Client, tuple[str, ...]] = {
+CA_VARIABLES: Mapping[Client, tuple[str, ...]] = {
     "track_api": ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     "bucket": ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
 }
@@ -104,7 +104,7 @@ def ca_bundle_for(url: str, client: Client, environ: Mapping[str, str]) -> CaBun
     """
     if not url.lower().startswith("https://"):
         return None
-    for variable in _CA_VARIABLES[client]:
+    for variable in CA_VARIABLES[client]:
         if path := environ.get(variable, "").strip():
             return checked_bundle(CaBundle(variable, path), folder_allowed=client == "track_api")
     return None
