@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import TEST_NAME, DeadLetterKeys, bucket_root
+from destination_customerio.dead_letters.s3_answers import status_of
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_errors import explained, status_of
+from destination_customerio.dead_letters.s3_errors import explained
 from destination_customerio.dead_letters.s3_faults import Fault
 from destination_customerio.dead_letters.s3_upload import LAG_SECONDS, after_lag, put
 from destination_customerio.errors import ConfigError, SyncError

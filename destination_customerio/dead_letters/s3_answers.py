@@ -1,4 +1,4 @@
-"""What answers of the store say about the version of an object."""
+"""What answers of the store say: the code and the status of an error, and the version of an object."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from destination_customerio.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+
+def code_of(error: Any) -> str:
+    """The code of an S3 error, such as `NoSuchKey`; empty where the store named none."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status_of(error: Any) -> int:
+    """The HTTP status of an S3 error; 0 where there was none."""
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
 
 
 def etag_in(answer: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from destination_customerio.dead_letters.aws_settings import (
     first_set,
 )
 from destination_customerio.dead_letters.s3_addressing import has_host_name
+from destination_customerio.dead_letters.s3_answers import code_of, status_of
 from destination_customerio.dead_letters.s3_error_table import BY_CODE, SHOWN_CODES
 from destination_customerio.dead_letters.s3_explanations import (
     BUCKET_IN_ENDPOINT,
@@ -55,17 +56,6 @@ if TYPE_CHECKING:
 _UPLOADING = "The rejected rows could not be stored in the bucket"
 _SYNC_STOPS = "The sync stops; the next attempt sends the rows again that are not yet acknowledged."
 _SERVER_ERROR = 500
-
-
-def code_of(error: Any) -> str:
-    """The code of an S3 error, such as `NoSuchKey`; empty where the store named none."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def status_of(error: Any) -> int:
-    """The HTTP status of an S3 error; 0 where there was none."""
-    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status
 
 
 def explain(

@@ -23,7 +23,7 @@ import time
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from destination_customerio.dead_letters.s3_answers import etag_in
+from destination_customerio.dead_letters.s3_answers import etag_in, status_of
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _fault_of_stored(client: S3Client, target: dict[str, Any], content: _Part, e
     try:
         head = client.head_object(**target)
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        status = status_of(error)
         if status == _NOT_FOUND:
             return Fault.NOT_STORED
         if status == _FORBIDDEN and etag == _md5(content).hex():

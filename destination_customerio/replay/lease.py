@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import LEASE_NAME, bucket_root
-from destination_customerio.dead_letters.s3_answers import version_in
+from destination_customerio.dead_letters.s3_answers import code_of, status_of, version_in
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
+from destination_customerio.dead_letters.s3_errors import explained
 from destination_customerio.errors import TransientError
 from destination_customerio.exact_json.codec import parse_object
 from destination_customerio.supervisor import command_process_id

@@ -29,9 +29,9 @@ from destination_customerio.dead_letters.reading.replacing import (
     target_of,
 )
 from destination_customerio.dead_letters.reading.row_texts import UnusableFile
-from destination_customerio.dead_letters.s3_answers import version_in
+from destination_customerio.dead_letters.s3_answers import code_of, status_of, version_in
 from destination_customerio.dead_letters.s3_client import make_client
-from destination_customerio.dead_letters.s3_errors import code_of, explained, status_of
+from destination_customerio.dead_letters.s3_errors import explained
 from destination_customerio.dead_letters.s3_upload import LAG_SECONDS, upload
 from destination_customerio.temporary_files import open_temporary
 

@@ -21,8 +21,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import bucket_root
-from destination_customerio.dead_letters.s3_answers import etag_in
-from destination_customerio.dead_letters.s3_errors import status_of
+from destination_customerio.dead_letters.s3_answers import etag_in, status_of
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 from destination_customerio.dead_letters.s3_upload import Replaced, after_lag, upload
 
