@@ -1,29 +1,18 @@
 """What a failure of the bucket means, as the error to end with.
 
 Causes and remedies are in `s3_explanations`, `s3_error_table` and `s3_fault_table`, what failed is read by `s3_faults`. No
-text of an exception or of an answer gets into a message, as stores quote keys in it: only codes that are known, and names
-of our own.
+text of an exception or of an answer gets into a message, as stores quote keys in it: only what `s3_placeholders` fills in.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from destination_customerio.causes import chain_of
-from destination_customerio.dead_letters.aws_rules import KNOWN_OPTIONS
-from destination_customerio.dead_letters.aws_settings import (
-    PROFILES,
-    REGIONS,
-    SESSION_TOKENS,
-    AwsSettings,
-    first_set,
-)
-from destination_customerio.dead_letters.s3_addressing import has_host_name
+from destination_customerio.dead_letters.aws_settings import SESSION_TOKENS, AwsSettings, first_set
 from destination_customerio.dead_letters.s3_answers import code_of, status_of
-from destination_customerio.dead_letters.s3_error_table import BY_CODE, SHOWN_CODES
+from destination_customerio.dead_letters.s3_error_table import BY_CODE
 from destination_customerio.dead_letters.s3_explanations import (
     BUCKET_IN_ENDPOINT,
     BUSY,
@@ -42,8 +31,9 @@ from destination_customerio.dead_letters.s3_explanations import (
 )
 from destination_customerio.dead_letters.s3_fault_table import BY_FAULT
 from destination_customerio.dead_letters.s3_faults import Fault, fault_of
-from destination_customerio.dead_letters.s3_route import bucket_route, ca_bundle, sign_in_route
-from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
+from destination_customerio.dead_letters.s3_placeholders import placeholders, server_of
+from destination_customerio.dead_letters.s3_route import bucket_route, sign_in_route
+from destination_customerio.dead_letters.s3_steps import StepFailedError, cause_of
 from destination_customerio.errors import ConfigError, SyncError, TransientError, unexpected
 from destination_customerio.machine_limits import exceeded_limit
 from destination_customerio.network.failures import explain_failure
@@ -69,37 +59,20 @@ def explain(
         failed: what failed, as the beginning of a sentence
         meaning: what that means for the rows, in whole sentences; may be empty
     """
-    from botocore.exceptions import ClientError
-
     cause = cause_of(error)
     if isinstance(cause, SyncError):
         return cause
     if limit := exceeded_limit(error):
         return TransientError(_sentences(failed, limit.clause, meaning, limit.remedy))
     settings = AwsSettings.of_this_machine()
-    fault = fault_of(error)
-    if isinstance(cause, ClientError):
-        explanation = (
-            _explanation_for_credentials(cause, settings)
-            if isinstance(error, StepFailedError)
-            else _explanation_of_answer(cause, storage, settings)
-        )
-    elif fault:
-        explanation = _explanation_of_proxy(error, storage, settings) or BY_FAULT[fault]
-    else:
-        bug = unexpected(error)
-        return SyncError(
-            _sentences(
-                failed,
-                f"unexpected error ({type(error).__name__})",
-                meaning,
-                "Please report this with the connector's version.",
-            ),
-            bug.internal_message,
-        )
-    words = _words(error, fault, storage, settings)
+    explanation = _explanation(error, storage, settings)
+    if explanation is None:
+        words = f"unexpected error ({type(error).__name__})"
+        remedy = "Please report this with the connector's version."
+        return SyncError(_sentences(failed, words, meaning, remedy), unexpected(error).internal_message)
+    values = placeholders(error, storage, settings)
     return explanation.kind(
-        _sentences(failed, explanation.cause.format(**words), meaning, explanation.remedy.format(**words))
+        _sentences(failed, explanation.cause.format(**values), meaning, explanation.remedy.format(**values))
     )
 
 
@@ -129,6 +102,20 @@ def explained(
         raise explain(error, storage, failed, meaning) from None
 
 
+def _explanation(error: Exception, storage: S3Storage, settings: AwsSettings) -> Explanation | None:
+    """What kind of failure this is; None for a bug of the connector."""
+    from botocore.exceptions import ClientError
+
+    cause = cause_of(error)
+    if isinstance(cause, ClientError):
+        if isinstance(error, StepFailedError):
+            return _explanation_for_credentials(cause, settings)
+        return _explanation_of_answer(cause, storage, settings)
+    if fault := fault_of(error):
+        return _explanation_of_proxy(error, storage, settings) or BY_FAULT[fault]
+    return None
+
+
 def _explanation_of_proxy(
     error: BaseException, storage: S3Storage, settings: AwsSettings
 ) -> Explanation | None:
@@ -151,7 +138,7 @@ def _explanation_of_proxy(
 
 def _explanation_of_answer(error: Any, storage: S3Storage, settings: AwsSettings) -> Explanation:
     code, status, operation = code_of(error), status_of(error), str(error.operation_name)
-    if _is_for_another_address(code, operation) and _server_of(storage):
+    if _is_for_another_address(code, operation) and server_of(storage):
         return BUCKET_IN_ENDPOINT
     # Without a body, botocore takes the status as the code. Answers to HEAD have none; others of a store do.
     without_code = not code or code.isdecimal()
@@ -201,97 +188,5 @@ def _is_for_another_address(code: str, operation: str) -> bool:
     )
 
 
-def _server_of(storage: S3Storage) -> str | None:
-    """The endpoint without the bucket's name; None if it has none."""
-    parts = urlsplit(storage.s3_endpoint)
-    bucket = storage.s3_bucket_name
-    if parts.netloc.startswith(bucket + ".") and has_host_name(storage.s3_endpoint):
-        return urlunsplit((parts.scheme, parts.netloc.removeprefix(bucket + "."), parts.path, "", ""))
-    path = parts.path.rstrip("/")
-    if path.endswith("/" + bucket):
-        return urlunsplit((parts.scheme, parts.netloc, path.removesuffix("/" + bucket), "", ""))
-    return None
-
-
-def _words(
-    error: Exception, fault: Fault | None, storage: S3Storage, settings: AwsSettings
-) -> dict[str, object]:
-    """What fills the placeholders of an explanation."""
-    from botocore.exceptions import ClientError
-
-    cause = cause_of(error)
-    answer = cause if isinstance(cause, ClientError) else None
-    configured = settings.endpoint("s3")
-    store = storage.s3_endpoint or (f"the store of {configured.setting}" if configured else "AWS")
-    # Somebody may have left a secret on a line of its own, which then is the name of an option.
-    profile = ", ".join(sorted(KNOWN_OPTIONS & settings.profile.keys()))
-    environment = settings.environment
-    return {
-        "bucket": storage.s3_bucket_name,
-        "store": store,
-        "plain": urlunsplit(("http", *urlsplit(storage.s3_endpoint)[1:]))
-        if storage.s3_endpoint
-        else "http://host:port",  # ignore-https-check: a pattern
-        "server": _server_of(storage) or store,
-        "operation": answer.operation_name if answer else "",
-        "code": _shown(code_of(answer)) if answer else "",
-        "status": status_of(answer) if answer else 0,
-        "error": type(cause).__name__,
-        "os_error": os.strerror(getattr(cause, "errno", None) or 0),
-        "file": _file_of(cause, settings),
-        "setting": _setting_of(error, fault, storage, settings),
-        "settings": "AWS variables that are set: "
-        + (", ".join(sorted(name for name in environment if name.startswith("AWS_"))) or "none")
-        + (f"; in the AWS profile: {profile}." if profile else "."),
-        "profile_variable": next((name for name in PROFILES if name in environment), "AWS_PROFILE"),
-        "token_variable": first_set(SESSION_TOKENS, environment) or "",
-    }
-
-
-def _file_of(cause: BaseException, settings: AwsSettings) -> str:
-    """The path of a file of this machine that could not be read, with the variable that names it."""
-    named = next(filter(None, map(_path_in, chain_of(cause))), None)
-    for name, value in sorted(settings.environment.items()):
-        if named and name.startswith("AWS_") and value == str(named):
-            return f"{name}={named}"
-    if named:
-        return str(named)
-    bundle = ca_bundle(settings)
-    return bundle.setting if bundle else "that of the package certifi"
-
-
-def _path_in(error: BaseException) -> object:
-    return getattr(error, "kwargs", {}).get("path") or getattr(error, "filename", None)
-
-
-def _setting_of(error: Exception, fault: Fault | None, storage: S3Storage, settings: AwsSettings) -> str:
-    """The setting that is wrong, as a clause."""
-    endpoint = settings.endpoint("s3")
-    match fault:
-        case Fault.REGION:
-            return "the bucket region" if storage.s3_bucket_region else _region_of_the_machine(settings)
-        case Fault.ENDPOINT | Fault.ADDRESS if storage.s3_endpoint:
-            return f"the endpoint {storage.s3_endpoint}"
-        case Fault.ENDPOINT | Fault.ADDRESS if endpoint:
-            return endpoint.clause
-        case Fault.ADDRESS:
-            configured = f"the region {storage.s3_bucket_region}" if storage.s3_bucket_region else ""
-            return f"{configured or _region_of_the_machine(settings)} and this machine's other settings"
-    step = error.step if isinstance(error, StepFailedError) else Step.SETTINGS
-    return settings.invalid(step) or (
-        f"a setting for AWS on this machine is invalid ({type(cause_of(error)).__name__})"
-    )
-
-
-def _region_of_the_machine(settings: AwsSettings) -> str:
-    name = first_set(REGIONS, settings.environment)
-    return f"the environment variable {name}" if name else "region in the AWS config file"
-
-
 def _sentences(failed: str, cause: str, *rest: str) -> str:
     return " ".join((f"{failed}: {cause}.", *filter(None, rest)))
-
-
-def _shown(code: str) -> str:
-    """An error code for a message; one that is not known may be anything, so it is left out."""
-    return code if code in SHOWN_CODES else "an error"
