@@ -17,11 +17,11 @@ from destination_customerio.exact_json.codec import (
     NestedTooDeeply,
     Raw,
     is_raw_text,
-    is_valid_text,
     parse,
 )
 from destination_customerio.exact_json.repair import repaired, unused_replacement
 from destination_customerio.exact_json.spans import Member, is_object, members
+from destination_customerio.exact_json.utf8 import is_valid_text
 
 # A stream's namespace ("" if it has none) and name.
 StreamKey = tuple[str, str]

@@ -8,7 +8,8 @@ from typing import Any
 
 import orjson
 
-from destination_customerio.exact_json.codec import NestedTooDeeply, without_lone_surrogates
+from destination_customerio.exact_json.codec import NestedTooDeeply
+from destination_customerio.exact_json.utf8 import without_lone_surrogates
 
 
 def encode_canonically(value: Any) -> bytes:

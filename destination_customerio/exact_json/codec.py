@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from codecs import utf_8_decode
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from destination_customerio.exact_json.repair import repaired
+from destination_customerio.exact_json.utf8 import without_lone_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +29,6 @@ Raw: TypeAlias = msgspec.Raw
 
 # A decimal of up to 15 digits is the same after it was a double; with the point it has 16 characters.
 _EXACT_CHARACTERS = 16
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_PIECE_BYTES = 1 << 16
 
 
 class Oversized:
@@ -109,23 +106,6 @@ def check(text: bytes | Raw) -> None:
         ValueError: as for `parse`.
     """
     _read(_RAW.decode, text)
-
-
-def is_utf8(text: bytes) -> bool:
-    """Whether bytes are UTF-8: values are copied, so nothing else would notice."""
-    if text.isascii():
-        return True
-    # In pieces, as one long text would take several times its size. A piece may end within a character.
-    whole = memoryview(text)
-    start = 0
-    try:
-        while start < len(text):
-            stop = start + _PIECE_BYTES
-            _, size = utf_8_decode(whole[start:stop], "strict", stop >= len(text))
-            start += size
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def raw_members(text: bytes | Raw) -> dict[str, Raw] | None:
@@ -214,31 +194,6 @@ def encode_lines(values: Iterable[Any]) -> bytes:
         return _ENCODER.encode_lines(list(values))
     except UnicodeEncodeError:
         return _ENCODER.encode_lines([without_lone_surrogates(value) for value in values])
-
-
-def without_lone_surrogates(value: Any) -> Any:
-    """The value with U+FFFD for each lone surrogate, as a parser on the receiving side would replace it."""
-    match value:
-        case str():
-            return _SURROGATE.sub("\ufffd", value)
-        case dict():
-            return {
-                without_lone_surrogates(name): without_lone_surrogates(item) for name, item in value.items()
-            }
-        case list():
-            return [without_lone_surrogates(item) for item in value]
-    return value
-
-
-def is_valid_text(text: str) -> bool:
-    """Whether `text` can be encoded as UTF-8, that is, contains no lone surrogate."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def as_object(value: Any) -> JsonObject | None:

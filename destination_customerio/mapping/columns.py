@@ -16,10 +16,10 @@ from destination_customerio.exact_json.codec import (
     JsonObject,
     Oversized,
     is_raw_array,
-    is_valid_text,
     plain,
     raw_items,
 )
+from destination_customerio.exact_json.utf8 import is_valid_text
 from destination_customerio.mapping import event_ids
 from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, Oversized, is_valid_text
+from destination_customerio.exact_json.codec import JsonObject, Oversized
+from destination_customerio.exact_json.utf8 import is_valid_text
 from destination_customerio.mapping.limits import MAX_ID_BYTES, oversized
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 

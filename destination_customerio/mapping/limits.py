@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, is_valid_text, longest, own_bytes
+from destination_customerio.exact_json.codec import JsonObject, longest, own_bytes
+from destination_customerio.exact_json.utf8 import is_valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sized

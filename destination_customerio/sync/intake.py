@@ -32,10 +32,10 @@ from destination_customerio.exact_json.codec import (
     JsonObject,
     NestedTooDeeply,
     check,
-    is_utf8,
     without_oversized,
 )
 from destination_customerio.exact_json.spans import Member, is_object
+from destination_customerio.exact_json.utf8 import is_utf8
 from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.limits import MAX_COLUMN_BYTES, nested_too_deeply, too_many_columns

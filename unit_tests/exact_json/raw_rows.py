@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from destination_customerio.exact_json.codec import Raw, encode, is_valid_text, plain
+from destination_customerio.exact_json.codec import Raw, encode, plain
+from destination_customerio.exact_json.utf8 import is_valid_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

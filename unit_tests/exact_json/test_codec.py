@@ -20,8 +20,6 @@ from destination_customerio.exact_json.codec import (
     check,
     compacted,
     encode,
-    is_utf8,
-    is_valid_text,
     parse,
     parse_exactly,
     plain,
@@ -150,17 +148,6 @@ def test_lone_surrogates_become_the_replacement_character_in_names_and_values() 
     assert encode(parsed).decode() == '{"\ufffdn":"a\ufffd\U0001f600","\ufeffx":"\ufeff\ufffd"}'
 
 
-@given(json_values.broken_text)
-def test_valid_text_is_what_utf8_can_encode(text: str) -> None:
-    """`is_valid_text` agrees with the codec."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        assert not is_valid_text(text)
-    else:
-        assert is_valid_text(text)
-
-
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"{'a':1}", b"[1,]", b'"\xff"', b'"\xed\xa0\x80"', b"{}{}", b"nan"]
 )
@@ -275,17 +262,6 @@ def test_compaction_removes_space_only(text: str) -> None:
     assert bytes(as_raw(text.encode())) == compact
     strings_removed = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", compact)
     assert not re.search(rb"\s", strings_removed)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [b"{}", b"a\xc3\xa9" * 200_000, b"\xf0\x9f\x98\x80" * 200_000, b"x" * ((1 << 18) - 1) + b"\xc3\xa9"],
-)
-def test_valid_utf8_is_recognized_in_texts_of_any_length(text: bytes) -> None:
-    """Also where a character is cut by the end of a piece."""
-    assert is_utf8(text)
-    for broken in (b"\xff" + text, text + b"\xc3", text[:-1] + b"\xed\xa0\x80"):
-        assert not is_utf8(broken)
 
 
 def test_a_text_is_checked_whole() -> None:

@@ -16,8 +16,9 @@ from destination_customerio.dead_letters.row_format import (
     rejected_members,
 )
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import NestedTooDeeply, check, is_utf8, parse, parse_object
+from destination_customerio.exact_json.codec import NestedTooDeeply, check, parse, parse_object
 from destination_customerio.exact_json.spans import Member, members
+from destination_customerio.exact_json.utf8 import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
