@@ -127,11 +127,6 @@ class World:
         """Look one person up, as in `person(email="ada@example.com")`."""
         return self.people.get(person_key(identifier))
 
-    def events_of(self, **identifier: str) -> list[Event]:
-        """One person's events, in the order they were applied."""
-        person = self.person(**identifier)
-        return [event for event in self.events if event.person is person]
-
     def profiles(self) -> list[Person]:
         """Everybody once, also those whom several identifiers name."""
         return list({id(person): person for person in self.people.values()}.values())
