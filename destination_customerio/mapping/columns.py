@@ -25,10 +25,9 @@ from destination_customerio.mapping.identifiers import (
     MERGEABLE_KINDS,
     Identification,
     Identified,
-    identifier,
+    identified_object,
+    identified_person,
     names_nobody,
-    object_order_key,
-    order_key,
     required_text,
     segment_id,
 )
@@ -114,7 +113,7 @@ class Columns:
         if first is None:
             return [self.person({column: values[0] for column, values in given.items()})]
         kind = self._people[first]
-        return _each(first, given[first], lambda value: _person(plain(value), kind, first))
+        return _each(first, given[first], lambda value: identified_person(plain(value), kind, first))
 
     def merged_person(self, data: JsonObject, side: str) -> Identified:
         """A merge's `primary` or `secondary`, from one of three columns."""
@@ -126,15 +125,11 @@ class Columns:
                 reason, names[0], f"Exactly one of {', '.join(columns)} must identify the person."
             )
         ((column, value),) = given.items()
-        return _person(value, columns[column], column)
+        return identified_person(value, columns[column], column)
 
     def object(self, data: JsonObject) -> Identified:
         """The object a row is about."""
-        identifiers = {
-            column: identifier(plain(data.pop(column, None)), "id", column)
-            for column in ("object_type_id", "object_id")
-        }
-        return object_order_key(**identifiers), identifiers
+        return identified_object(plain(data.pop("object_type_id", None)), plain(data.pop("object_id", None)))
 
     def objects(self, data: JsonObject) -> list[Identified]:
         """The objects of one type that a row names in `object_id`, which may hold an array."""
@@ -260,11 +255,6 @@ def _taken(data: JsonObject, column: str) -> Any:
     if type(value) is Oversized:
         raise oversized(column)
     return value
-
-
-def _person(value: Any, kind: str, column: str) -> Identified:
-    text = identifier(value, kind, column)
-    return order_key(text, kind), {kind: text}
 
 
 def _each(column: str, values: Sequence[Any], read: Callable[[Any], Identified]) -> list[Identified]:

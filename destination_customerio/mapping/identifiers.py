@@ -115,6 +115,29 @@ def identifier(value: Any, kind: str, column: str) -> str:
     return text
 
 
+def identified_person(value: Any, kind: str, column: str) -> Identified:
+    """The person that a row's `column` identifies.
+
+    Raises:
+        Rejection: as for `identifier`.
+    """
+    text = identifier(value, kind, column)
+    return order_key(text, kind), {kind: text}
+
+
+def identified_object(object_type_id: Any, object_id: Any) -> Identified:
+    """The object that two columns of these names identify.
+
+    Raises:
+        Rejection: as for `identifier`.
+    """
+    identifiers = {
+        "object_type_id": identifier(object_type_id, "id", "object_type_id"),
+        "object_id": identifier(object_id, "id", "object_id"),
+    }
+    return object_order_key(**identifiers), identifiers
+
+
 def order_key(identifier_text: str, kind: str) -> OrderKey:
     """What Customer.io compares: two rows with the same key are about one person and must stay in order."""
     return identifier_text.casefold() if kind == "email" else identifier_text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from destination_customerio.mapping import entries
 from destination_customerio.mapping.destination_object import Column, DestinationObject
+from destination_customerio.mapping.identifiers import MERGEABLE_KINDS
 from destination_customerio.mapping.relationships import RELATIONSHIPS
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ _DEVICE = ("identifier", "device_token")
 _UPDATED_AT = Column("person_updated_at", "integer")
 _RELATIONSHIPS = Column(RELATIONSHIPS, "array", is_listed=False)
 _EVENT = (Column("event_id"), Column("timestamp", "integer"))
-_MERGED = tuple(
-    Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in ("email", "id", "cio_id")
-)
+_MERGED = tuple(Column(f"{side}_{kind}") for side in ("primary", "secondary") for kind in MERGEABLE_KINDS)
 
 DESTINATION_OBJECTS = {
     row.name: row

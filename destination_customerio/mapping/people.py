@@ -12,11 +12,12 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import plain
 from destination_customerio.mapping.identifiers import (
     ANY_IDENTIFIER,
+    IDENTIFIER_KINDS,
     AnyIdentifier,
     IdentifierKind,
+    identified_person,
     identifier,
     names_nobody,
-    order_key,
 )
 from destination_customerio.mapping.visible_text import is_blank
 
@@ -62,8 +63,7 @@ class _OnePerson:
         self._column = kind.column
 
     def read(self, data: JsonObject) -> Identified:
-        text = identifier(plain(data.pop(self._column, None)), self._kind, self._column)
-        return order_key(text, self._kind), {self._kind: text}
+        return identified_person(plain(data.pop(self._column, None)), self._kind, self._column)
 
 
 class _AnyPerson:
@@ -93,19 +93,16 @@ class _AnyPerson:
             raise Rejection("required", self._blamed, self._missing)
         # What programs write for a value that they don't have identifies nobody, but explains the rejection.
         chosen = next((kind for kind in candidates if not names_nobody(given[kind.name])), candidates[0])
-        text = identifier(given[chosen.name], chosen.name, chosen.column)
+        person = identified_person(given[chosen.name], chosen.name, chosen.column)
         if self._sends_attributes:
             for kind in ANY_IDENTIFIER.alternatives:
-                if (
-                    kind not in (chosen, _CIO_ID)
-                    and kind.name in given
-                    and not names_nobody(given[kind.name])
-                ):
-                    _add(data, kind.name, identifier(given[kind.name], kind.name, kind.column))
-        return order_key(text, chosen.name), {chosen.name: text}
+                value = given.get(kind.name)
+                if kind not in (chosen, _CIO_ID) and not names_nobody(value):
+                    _add(data, kind.name, identifier(value, kind.name, kind.column))
+        return person
 
 
-_CIO_ID = ANY_IDENTIFIER.alternatives[0]
+_CIO_ID = IDENTIFIER_KINDS["cio_id"]
 
 
 def _add(attributes: JsonObject, name: str, text: str) -> None:
