@@ -6,7 +6,7 @@ import contextlib
 import io
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from destination_customerio.dead_letters.keys import TEST_NAME, DeadLetterKeys, bucket_root
@@ -38,47 +38,48 @@ def check_storage(storage: S3Storage, lag_seconds: Sequence[float] = LAG_SECONDS
         SyncError: a step failed; the message says which, why, and what to do.
     """
     DeadLetterKeys(storage, datetime.now(UTC), uuid4())
-    key = f"{bucket_root(storage)}{TEST_NAME}_{uuid4().hex}"
+    bucket = storage.s3_bucket_name
+    target: Any = {"Bucket": bucket, "Key": f"{bucket_root(storage)}{TEST_NAME}_{uuid4().hex}"}
     with _step("connect", storage):
         client = make_client(storage)
     with _step("write", storage):
-        _write(client, storage, key)
+        put(client, target, io.BytesIO(_CONTENT), ContentType="text/plain")
     try:
         with _step("list", storage):
-            if after_lag(partial(_fault_of_list, client, storage, key), lag_seconds):
+            if after_lag(partial(_fault_of_list, client, bucket, target["Key"]), lag_seconds):
                 raise _broken(storage, "list", "the test object was written, but is not listed")
         with _step("read back", storage):
-            if fault := after_lag(partial(_fault_of_content, client, storage, key), lag_seconds):
+            if fault := after_lag(partial(_fault_of_content, client, target), lag_seconds):
                 is_gone = fault is Fault.NOT_STORED
                 finding = "is gone again" if is_gone else "has other content than was written"
                 raise _broken(storage, "read back", f"the test object {finding}")
     except SyncError:
-        _delete_if_possible(client, storage, key)
+        # The check has failed already, for the reason that is reported.
+        with contextlib.suppress(Exception):
+            client.delete_object(**target)
         raise
     with _step("delete", storage):
-        _delete(client, storage, key)
+        client.delete_object(**target)
 
 
 def _step(name: str, storage: S3Storage) -> AbstractContextManager[None]:
-    return explained(storage, f"The check of the bucket {storage.s3_bucket_name} failed at the step {name}")
+    return explained(storage, _failed_at(name, storage))
 
 
-def _write(client: S3Client, storage: S3Storage, key: str) -> None:
-    put(
-        client, {"Bucket": storage.s3_bucket_name, "Key": key}, io.BytesIO(_CONTENT), ContentType="text/plain"
-    )
+def _failed_at(step: str, storage: S3Storage) -> str:
+    return f"The check of the bucket {storage.s3_bucket_name} failed at the step {step}"
 
 
-def _fault_of_list(client: S3Client, storage: S3Storage, key: str) -> Fault | None:
-    answer = client.list_objects_v2(Bucket=storage.s3_bucket_name, Prefix=key, MaxKeys=1)
+def _fault_of_list(client: S3Client, bucket: str, key: str) -> Fault | None:
+    answer = client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
     return None if answer.get("Contents") else Fault.NOT_STORED
 
 
-def _fault_of_content(client: S3Client, storage: S3Storage, key: str) -> Fault | None:
+def _fault_of_content(client: S3Client, target: Any) -> Fault | None:
     from botocore.exceptions import ClientError
 
     try:
-        answer = client.get_object(Bucket=storage.s3_bucket_name, Key=key)
+        answer = client.get_object(**target)
     except ClientError as error:
         if status_of(error) == 404:
             return Fault.NOT_STORED
@@ -87,18 +88,8 @@ def _fault_of_content(client: S3Client, storage: S3Storage, key: str) -> Fault |
         return None if body.read() == _CONTENT else Fault.OTHER_CONTENT
 
 
-def _delete(client: S3Client, storage: S3Storage, key: str) -> None:
-    client.delete_object(Bucket=storage.s3_bucket_name, Key=key)
-
-
-def _delete_if_possible(client: S3Client, storage: S3Storage, key: str) -> None:
-    # The check has already failed for another reason, which is the one to report.
-    with contextlib.suppress(Exception):
-        _delete(client, storage, key)
-
-
 def _broken(storage: S3Storage, step: str, finding: str) -> ConfigError:
     return ConfigError(
-        f"The check of the bucket {storage.s3_bucket_name} failed at the step {step}: {finding}. "
-        "Check the endpoint, and that no proxy between Airbyte and the store caches or rewrites responses."
+        f"{_failed_at(step, storage)}: {finding}. Check the endpoint, and that no proxy between Airbyte and the store caches "
+        "or rewrites responses."
     )

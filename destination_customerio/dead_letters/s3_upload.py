@@ -7,7 +7,7 @@ A status of 200 proves nothing: proxies, portals and web consoles answer it to e
    answer names encryption with somebody's own key (SSE-KMS, SSE-C), whose ETags only look like one;
 2. HEAD finds an object with the ETag of the upload and of the same size. Some stores need a moment until it does. Some
    proxies lose the size in answers to HEAD, so where it differs, the object is read back and compared. Credentials that
-   may write but not read find nothing: then the first proof has to do, if the ETag is the MD5 of the content.
+   may write but not read find nothing: then the first proof suffices, if the ETag is the MD5 of the content.
 
 The ETag of an upload in parts is not recomputed, as stores make it differently; those of its parts are checked.
 """
@@ -27,7 +27,7 @@ from destination_customerio.dead_letters.s3_answers import etag_in, status_of
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -109,13 +109,13 @@ def after_lag(look: Callable[[], Fault | None], lag_seconds: Sequence[float] = L
     return look()
 
 
-def put(client: S3Client, target: dict[str, Any], content: _Part | io.BytesIO, **described: Any) -> str:
+def put(client: S3Client, target: dict[str, Any], content: _Part | IO[bytes], **described: Any) -> str:
     """Write an object in one request; returns its ETag.
 
     Raises:
         Exception: as for `upload`.
     """
-    digest = _md5(content)
+    digest = md5(content)
     answer = client.put_object(
         **target, Body=cast("IO[bytes]", content), ContentMD5=_in_base64(digest), **described
     )
@@ -157,7 +157,7 @@ def _put_in_parts(
 def _put_part(
     client: S3Client, begun_upload: dict[str, Any], number: int, part: _Part, algorithm: dict[str, Any]
 ) -> CompletedPartTypeDef:
-    digest = _md5(part)
+    digest = md5(part)
     answer = client.upload_part(
         **begun_upload,
         PartNumber=number,
@@ -181,7 +181,7 @@ def _fault_of_stored(client: S3Client, target: dict[str, Any], content: _Part, e
         status = status_of(error)
         if status == _NOT_FOUND:
             return Fault.NOT_STORED
-        if status == _FORBIDDEN and etag == _md5(content).hex():
+        if status == _FORBIDDEN and etag == md5(content).hex():
             return None
         raise
     if _etag(cast("Mapping[str, Any]", head)) != etag:
@@ -189,7 +189,7 @@ def _fault_of_stored(client: S3Client, target: dict[str, Any], content: _Part, e
     if head.get("ContentLength") == content.size:
         return None
     with contextlib.closing(client.get_object(**target)["Body"]) as body:
-        is_same = _md5_of(iter(lambda: body.read(_CHUNK_BYTES), b"")) == _md5(content)
+        is_same = _md5_of(body.read) == md5(content)
     return None if is_same else Fault.OTHER_SIZE
 
 
@@ -213,16 +213,17 @@ def _etag(answer: Mapping[str, Any]) -> str:
     return etag.lower() if _MD5.match(etag) else etag
 
 
-def _md5(content: _Part | io.BytesIO) -> bytes:
+def md5(content: _Part | IO[bytes]) -> bytes:
+    """The digest of all bytes of a file, which is at its start afterwards."""
     content.seek(0)
-    digest = _md5_of(iter(lambda: content.read(_CHUNK_BYTES), b""))
+    digest = _md5_of(content.read)
     content.seek(0)
     return digest
 
 
-def _md5_of(chunks: Iterable[bytes]) -> bytes:
+def _md5_of(read: Callable[[int], bytes]) -> bytes:
     digest = hashlib.md5(usedforsecurity=False)
-    for chunk in chunks:
+    while chunk := read(_CHUNK_BYTES):
         digest.update(chunk)
     return digest.digest()
 

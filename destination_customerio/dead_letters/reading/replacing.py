@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import hashlib
 import re
 from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -23,7 +22,7 @@ from uuid import uuid4
 from destination_customerio.dead_letters.keys import bucket_root
 from destination_customerio.dead_letters.s3_answers import etag_in, status_of
 from destination_customerio.dead_letters.s3_faults import Fault, UnprovenUploadError
-from destination_customerio.dead_letters.s3_upload import Replaced, after_lag, upload
+from destination_customerio.dead_letters.s3_upload import Replaced, after_lag, md5, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from destination_customerio.config.storage import S3Storage
 
-_PART_BYTES = 16 << 20
+_CHUNK_BYTES = 16 << 20
 _NO_VERSION = '"00000000000000000000000000000000"'
 # Beside the files, for as long as one is replaced.
 _ASIDE = "_replay_{}"
@@ -183,7 +182,7 @@ class Replacing:
             if status_of(error) not in _CONDITION_FAILED:
                 raise
             # The answer to a first attempt may have been lost; the version is our own then.
-            if self._etag_of(version.key) != _md5(content):
+            if self._etag_of(version.key) != md5(content).hex():
                 raise VersionChanged from None
 
     def _put_aside_and_copy(self, version: Version, content: IO[bytes]) -> None:
@@ -227,7 +226,7 @@ class Replacing:
         with contextlib.closing(answer["Body"]) as body:
             if etag_in(cast("Mapping[str, Any]", answer)) == version.etag:
                 return Fault.OTHER_CONTENT
-            while piece := body.read(_PART_BYTES):
+            while piece := body.read(_CHUNK_BYTES):
                 if content.read(len(piece)) != piece:
                     raise VersionChanged
         return Fault.NOT_STORED if content.read(1) else None
@@ -251,11 +250,3 @@ def _metadata_of_aside(version: Version) -> dict[str, str]:
 
 def _quoted(etag: str) -> str:
     return f'"{etag}"'
-
-
-def _md5(content: IO[bytes]) -> str:
-    content.seek(0)
-    digest = hashlib.md5(usedforsecurity=False)
-    while piece := content.read(_PART_BYTES):
-        digest.update(piece)
-    return digest.hexdigest()
