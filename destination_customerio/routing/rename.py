@@ -44,13 +44,13 @@ _NOTHING = object()
 _POSITION = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
-def resolve_renames(routes: Sequence[Route], kind: Identification) -> list[Rename | None]:
+def resolve_renames(routes: Sequence[Route], configured: Identification) -> list[Rename | None]:
     """How the rows of each route are renamed; None where they are not.
 
     Raises:
         ConfigError: mapped streams lack required columns of their objects; it names all of these.
     """
-    resolved = [Rename(mapping, target, kind) if mapping else None for _, target, mapping in routes]
+    resolved = [Rename(mapping, target, configured) if mapping else None for _, target, mapping in routes]
     missing = [
         f"stream {found.stream} has no {' and no '.join(names)} for {found.target.name}"
         for found, rename in zip(routes, resolved, strict=True)
@@ -72,10 +72,10 @@ class Rename:
     mapped     the destination columns that are mapped by name, constants included
     """
 
-    def __init__(self, mapping: StreamMapping, target: DestinationObject, kind: Identification) -> None:
+    def __init__(self, mapping: StreamMapping, target: DestinationObject, configured: Identification) -> None:
         columns = [column for column in mapping.field_mappings if isinstance(column, ColumnMapping)]
         self.sources = {column.destination: column.source for column in columns}
-        self._named = {column.name for column in target.named_columns(kind)}
+        self._named = {column.name for column in target.named_columns(configured)}
         self.constants = {
             column.destination: _constant(column.value, is_named=column.destination in self._named)
             for column in mapping.field_mappings
@@ -90,7 +90,7 @@ class Rename:
             if "." in source
         ]
         self.mapped = frozenset(self.sources.keys() | self.constants.keys())
-        self._required = [column.name for column in target.named_columns(kind) if column.required]
+        self._required = [column.name for column in target.named_columns(configured) if column.required]
         self._keeps_all = mapping.unmapped_fields == "attributes"
 
     def __call__(self, row: JsonObject) -> JsonObject:

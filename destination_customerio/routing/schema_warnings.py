@@ -43,7 +43,7 @@ _MAX_LISTED = 20
 
 
 def schema_warnings(
-    stream: Stream, columns: Collection[str], target: DestinationObject, kind: Identification
+    stream: Stream, columns: Collection[str], target: DestinationObject, configured: Identification
 ) -> Iterator[str]:
     """Warnings about one stream.
 
@@ -51,11 +51,11 @@ def schema_warnings(
         stream: the stream
         columns: the columns of its schema, after renaming
         target: the object that it goes to
-        kind: how the configuration identifies people
+        configured: how the configuration identifies people
     """
     if stream.properties:
-        yield from _missing_columns(stream, columns, target, kind)
-    if misspelled := _misspelled(columns, target, kind):
+        yield from _missing_columns(stream, columns, target, configured)
+    if misspelled := _misspelled(columns, target, configured):
         yield (
             f"Stream {stream} has columns that are spelled almost like names with a meaning: {_listed(misspelled)}. "
             "Names are case-sensitive, so these columns are sent as ordinary attributes and have no effect of their own. "
@@ -79,20 +79,20 @@ def overwrite_warnings(streams: Sequence[Stream]) -> Iterator[str]:
 
 
 def _missing_columns(
-    stream: Stream, columns: Collection[str], target: DestinationObject, kind: Identification
+    stream: Stream, columns: Collection[str], target: DestinationObject, configured: Identification
 ) -> Iterator[str]:
-    for required in target.named_columns(kind):
+    for required in target.named_columns(configured):
         if not required.required or required.name in columns:
             continue
         text = f"Stream {stream} has no column {required.name} in its schema, which {target.name} requires"
-        if required.name in {person.column for person in kind.alternatives}:
-            text += f", as the configuration identifies people by {kind.name} (identifierType)"
+        if required.name in {kind.column for kind in configured.alternatives}:
+            text += f", as the configuration identifies people by {configured.name} (identifierType)"
             yield f"{text}. {_rejected(required.name)} {_other_identifier(columns, required.name)}"
         else:
             yield f"{text}. {_rejected(required.name)} {_rename(columns, required.name)}"
     if target.name == "person_merge":
         for side in ("primary", "secondary"):
-            names = [f"{side}_{kind_name}" for kind_name in MERGEABLE_KINDS]
+            names = [f"{side}_{kind}" for kind in MERGEABLE_KINDS]
             if not any(name in columns for name in names):
                 yield (
                     f"Stream {stream} has none of the columns {', '.join(names)} in its schema, of which person_merge "
@@ -120,10 +120,10 @@ def _rename(columns: Collection[str], required: str) -> str:
     return f"Map a column or a constant to {required}, in the connection's mapping or in stream_mappings."
 
 
-def _misspelled(columns: Collection[str], target: DestinationObject, kind: Identification) -> list[str]:
+def _misspelled(columns: Collection[str], target: DestinationObject, configured: Identification) -> list[str]:
     """The columns with a reserved name in other case; required columns have a warning of their own."""
     reserved = _RESERVED_ATTRIBUTES.get(target.name, frozenset()) | {
-        column.name for column in target.named_columns(kind) if not column.required
+        column.name for column in target.named_columns(configured) if not column.required
     }
     # Preferences may be spelled as paths: cio_subscription_preferences.topics.topic_1.
     stems = {column: column.split(".")[0] for column in columns}
