@@ -114,9 +114,8 @@ def _in_settings(cause: BaseException) -> Fault:
             return Fault.AWS_FILE
         case boto.InvalidRegionError():
             return Fault.REGION
-        case ValueError() if str(cause).startswith(
-            "Invalid endpoint"
-        ):  # botocore has no type of its own for this
+        # botocore has no type of its own for this.
+        case ValueError() if str(cause).startswith("Invalid endpoint"):
             return Fault.ENDPOINT
         case _:
             return Fault.AWS_SETTING

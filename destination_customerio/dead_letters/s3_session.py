@@ -46,7 +46,7 @@ def make_session(storage: S3Storage) -> tuple[Session, AwsSettings]:
         if key_id := storage.access_key_id.get_secret_value():
             session.set_credentials(key_id, storage.secret_access_key.get_secret_value())
             return session, settings
-        _ask_nobody_for_codes(session)
+        _refuse_mfa_prompts(session)
         credentials = _assumed(session, storage, settings) if storage.role_arn else session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
@@ -57,14 +57,14 @@ def make_session(storage: S3Storage) -> tuple[Session, AwsSettings]:
         return found, settings
 
 
-def _ask_nobody_for_codes(session: Session) -> None:
+def _refuse_mfa_prompts(session: Session) -> None:
     """Without this, boto3 asks for the code of an MFA device on stdin: it would take a row for it, and send it to AWS."""
 
     def refuse(_: str) -> str:
         raise MfaError
 
     provider: Any = session.get_component("credential_provider").get_provider("assume-role")
-    provider._prompter = refuse  # there is no other way in
+    provider._prompter = refuse  # botocore has no public setting for it
 
 
 class _WatchedCredentials:

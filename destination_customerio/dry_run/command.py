@@ -12,6 +12,7 @@ from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.airbyte.line_errors import CONSEQUENCE
 from destination_customerio.airbyte.stdin import start_reading
 from destination_customerio.config.loader import read_config
+from destination_customerio.descriptors import STDIN
 from destination_customerio.dry_run.console import JsonView, TerminalView, View
 from destination_customerio.dry_run.input_limit import RowLimit
 from destination_customerio.dry_run.samples import SamplingAssembler, SamplingDeadLetters, StreamSamples
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 OnSignal: TypeAlias = "Callable[[Callable[[int], object]], None]"
 
-_STDIN = 0
 _NOTHING_WAS_SENT = "Nothing was sent."
 
 
@@ -130,7 +130,7 @@ def observe(
     )
     on_signal(lambda number: inbox.post(Stop(number)))
     limit = RowLimit(inbox, options.limit_rows) if options.limit_rows else None
-    start_reading(_STDIN, limit or inbox)
+    start_reading(STDIN, limit or inbox)
     try:
         signal_number = pipeline.run()
     finally:

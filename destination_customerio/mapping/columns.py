@@ -197,7 +197,7 @@ class Columns:
         """When something happened, in unix seconds; None when the row doesn't say.
 
         Customer.io would silently replace a time that it can't read with "now", so those are rejected; so is a time when
-        nothing can have happened, as it comes from a number that is no time, or stands for none.
+        nothing can have happened, as it comes from a number that is no time, or is a placeholder for none.
         """
         value = data.pop(column, None)
         if type(value) is Oversized:
@@ -219,9 +219,8 @@ class Columns:
 
     def created_at(self, data: JsonObject) -> None:
         """Convert the one attribute for which Customer.io requires a format: unix seconds."""
-        if (
-            not self._created_at_is_a_date
-        ):  # which are converted anyway; a second time could misread the first's result
+        # Dates are converted anyway, and converting them twice could misread the result of the first time.
+        if not self._created_at_is_a_date:
             self.convert(data, "created_at")
 
     def convert_dates(self, data: JsonObject) -> None:

@@ -164,9 +164,8 @@ def summary_lines(
     streams: Sequence[StreamSync], requests: RequestCounts, delivered_word: str = "delivered"
 ) -> Iterator[Line]:
     """The outcome of each stream's rows."""
-    if (
-        len(streams) > _MAX_LISTED_STREAMS
-    ):  # then those with rejected rows, which somebody must look at, come first
+    # Where not all are listed, those with rejected rows come first: somebody must look at them.
+    if len(streams) > _MAX_LISTED_STREAMS:
         streams = sorted(streams, key=lambda stream: not stream.counts.rejected)
     for stream in streams[:_MAX_LISTED_STREAMS]:
         counts = stream.counts
