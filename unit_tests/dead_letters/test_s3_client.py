@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,20 +11,11 @@ from destination_customerio.dead_letters.s3_upload import upload
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import Bucket, Refusal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(autouse=True)
 def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without credentials of its own."""
     bucket_server.isolate(monkeypatch)
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A bucket that takes everything."""
-    yield from bucket_server.serve()
 
 
 def test_the_region_may_come_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from unit_tests.dead_letters.explaining import answer, assert_safe, explained, f
 from unit_tests.track_api.loopback import Reply, Request, Server, http, make_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without credentials of its own."""
     bucket_server.isolate(monkeypatch)
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A bucket that takes everything."""
-    yield from bucket_server.serve()
 
 
 def test_an_answer_of_the_store_fails_the_upload(bucket: Bucket) -> None:

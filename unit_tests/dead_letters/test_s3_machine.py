@@ -16,7 +16,6 @@ from unit_tests.dead_letters.explaining import assert_safe, failure
 from unit_tests.track_api.loopback import Server, http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -27,12 +26,6 @@ ROLE = "arn:aws:iam::123456789012:role/rejected"
 def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without credentials of its own."""
     bucket_server.isolate(monkeypatch)
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A bucket that takes everything."""
-    yield from bucket_server.serve()
 
 
 def test_a_machine_without_credentials(bucket: Bucket) -> None:

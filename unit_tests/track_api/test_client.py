@@ -3,52 +3,32 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import gzip
-import queue
 import socket
-import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from destination_customerio import __version__
-from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Credentials
+from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError
-from destination_customerio.track_api.answer_memory import AnswerMemory
-from destination_customerio.track_api.client import TrackClient
 from destination_customerio.track_api.verdict import Answer, NoAnswer
 from unit_tests.track_api.loopback import Certificate, Reply, Request, Server, http
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from destination_customerio.track_api.client import TrackClient
 
     Connect = Callable[..., TrackClient]
     Internet = Callable[[Callable[[Request], Reply]], Server]
 
-CREDENTIALS = Credentials.model_validate({"siteId": "site", "apiKey": "schlüssel"})
 AUTHORIZATION = "Basic " + base64.b64encode("site:schlüssel".encode()).decode()
 BODY = b'{"batch":[{"type":"person"}]}'
-LONG_TIMEOUT_SECONDS = 20.0
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
-
-
-@pytest.fixture
-def connect() -> Iterator[Callable[..., TrackClient]]:
-    """A factory of clients, which are closed after the test."""
-    clients = []
-
-    def make(url: str, read_timeout_seconds: float = LONG_TIMEOUT_SECONDS, **more: Any) -> TrackClient:
-        clients.append(TrackClient(url, CREDENTIALS, read_timeout_seconds, **more))
-        return clients[-1]
-
-    yield make
-    for client in clients:
-        client.close()
 
 
 def test_a_batch_is_posted_to_its_own_endpoint(connect: Connect) -> None:
@@ -190,174 +170,6 @@ def test_a_refused_connection_is_not_an_answer(connect: Connect) -> None:
         assert connect(url).post_batch(BODY) == NoAnswer("the Track API refused the connection")
 
 
-@pytest.mark.parametrize(
-    "beginning", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"]
-)
-def test_a_silent_server_times_out(connect: Connect, beginning: bytes) -> None:
-    """The timeout applies before the answer and in the middle of it."""
-    with Server(lambda _: Reply(beginning, "hang")) as server:
-        assert isinstance(connect(server.url, 0.1).post_batch(BODY), NoAnswer)
-    assert len(server.requests) == 1
-
-
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(b"", repeated=CONTINUE),
-        Reply(b"", repeated=CONTINUE * 1_000),
-        Reply(b"", repeated=HINTS),
-        Reply(b"HTTP/1.1 200 OK\r\n", repeated=b"A: b\r\n"),
-        Reply(b"HTTP/1.1 200 OK\r\nA: ", repeated=b"x"),
-        Reply(HEAD, repeated=b" "),
-        Reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", repeated=b"1\r\n \r\n"),
-    ],
-    ids=["100", "a flood of 100", "103", "headers", "a header", "a body", "chunks"],
-)
-def test_an_answer_without_an_end_times_out(connect: Connect, reply: Reply) -> None:
-    """The timeout is for the whole answer, however often a part of it comes."""
-    with Server(lambda _: reply) as server:
-        found = connect(server.url, 0.3).post_batch(BODY)
-    assert isinstance(found, NoAnswer)
-    assert found.kind in ("no answer in time", "the connection was refused or lost")
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("interim", [CONTINUE, HINTS, HINTS * 3 + CONTINUE, b"HTTP/1.1 199 x\r\n\r\n"])
-def test_interim_answers_are_skipped(connect: Connect, interim: bytes) -> None:
-    """The answer is the one that follows, on the same connection."""
-    with Server(lambda _: Reply(interim + http(207, b"{}").raw)) as server:
-        client = connect(server.url)
-        assert [client.post_batch(BODY) for _ in range(3)] == [Answer(207, b"{}")] * 3
-    assert server.connections == 1
-
-
-def test_a_proxy_that_never_ends_its_answer_to_connect_times_out(
-    connect: Connect, internet: Internet
-) -> None:
-    """The time for connecting is for all of it."""
-    server = internet(lambda _: http(200))
-    server.connect_reply = Reply(b"HTTP/1.1 200 Connected\r\n", repeated=b"A: b\r\n")
-    assert isinstance(connect(US_TRACK_URL, 0.3).post_batch(BODY), NoAnswer)
-    assert [request.method for request in server.requests] == ["CONNECT"]
-
-
-SLOW_BODY_BYTES = 400_000
-
-
-@contextlib.contextmanager
-def slow_reader(takes_bytes: int) -> Iterator[str]:
-    """A server that takes so many bytes, at most 8 KiB every 30 ms, and then answers; yields its URL."""
-    stopping = threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection, contextlib.suppress(OSError):
-            taken = 0
-            while taken < takes_bytes and not stopping.wait(0.03):
-                taken += len(connection.recv(8_192))
-            if takes_bytes >= SLOW_BODY_BYTES:
-                connection.sendall(http(200, b"{}").raw)
-            stopping.wait(60)
-
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        stopping.set()
-        thread.join()
-
-
-def test_a_request_that_makes_progress_is_not_cut_off(connect: Connect) -> None:
-    """The timeout is for a piece of the request, then for the answer; how long it took to send is known."""
-    with slow_reader(SLOW_BODY_BYTES) as url:
-        found = connect(url, 1.0).post_batch(bytes(SLOW_BODY_BYTES))
-    assert found == Answer(200, b"{}")
-    assert found.sending_seconds > 0.5
-
-
-def test_a_request_that_makes_no_progress_times_out(connect: Connect) -> None:
-    """Also if the operating system has taken all of it."""
-    with slow_reader(10_000) as url:
-        found = connect(url, 1.0).post_batch(bytes(SLOW_BODY_BYTES))
-    assert found == NoAnswer("the request could not be sent in time")
-    assert found.timed_out
-
-
-def test_a_request_has_a_time_for_all_of_it(connect: Connect) -> None:
-    """However small the progress that it makes."""
-    with slow_reader(SLOW_BODY_BYTES) as url:
-        found = connect(url, 1.0, send_timeout_seconds=0.2).post_batch(bytes(50 * SLOW_BODY_BYTES))
-    assert found == NoAnswer("the request could not be sent in time")
-
-
-@contextlib.contextmanager
-def early_server(reply: Reply, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server that answers before it has read the body of a request; yields its address."""
-    answered = threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with tls.wrap_socket(connection, server_side=True) if tls else connection as stream:
-            stream.recv(1_024)
-            stream.sendall(reply.raw)
-            if reply.then == "hang":
-                answered.wait(60)
-
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        thread = threading.Thread(target=serve, args=(listener,))
-        thread.start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
-        answered.set()
-        thread.join()
-
-
-@pytest.fixture(params=["plain", "tls"])
-def tls(
-    request: pytest.FixtureRequest, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
-) -> ssl.SSLContext | None:
-    """Servers with and without TLS."""
-    if request.param == "plain":
-        return None
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
-    return certificate.context
-
-
-EARLY = "an answer before the whole request had been sent"
-
-
-@pytest.mark.parametrize("then", ["close", "hang"])
-@pytest.mark.parametrize("size", [SLOW_BODY_BYTES, 50 * SLOW_BODY_BYTES])
-def test_a_success_before_the_whole_request_was_sent_is_none(
-    connect: Connect, tls: ssl.SSLContext | None, then: str, size: int
-) -> None:
-    """Whoever gives it does not know the rows, and nothing else is sent over its connection."""
-    with early_server(http(200, b"{}", then), tls) as address:
-        found = connect(f"{'https' if tls else 'http'}://{address}", 1.0).post_batch(bytes(size))
-    # A connection that is closed with unread bytes may lose the answer too.
-    assert found in [NoAnswer(EARLY)] + [NoAnswer("the connection was lost")] * (then == "close")
-
-
-@pytest.mark.parametrize("size", [SLOW_BODY_BYTES, 50 * SLOW_BODY_BYTES])
-def test_a_refusal_before_the_whole_request_was_sent_is_read(
-    connect: Connect, tls: ssl.SSLContext | None, size: int
-) -> None:
-    """A gateway may refuse a request for its length alone."""
-    with early_server(http(413, b"{}", "hang"), tls) as address:
-        found = connect(f"{'https' if tls else 'http'}://{address}", 1.0).post_batch(bytes(size))
-    assert found == Answer(413, b"{}")
-
-
 def test_cookies_are_not_kept(connect: Connect) -> None:
     """All attempts of a request are alike."""
     with Server(lambda _: http(200, b"{}", Set_Cookie="server=3; Path=/")) as server:
@@ -373,65 +185,6 @@ def test_the_date_of_an_answer_is_kept(connect: Connect) -> None:
         answer = connect(server.url).post_batch(BODY)
     assert isinstance(answer, Answer)
     assert answer.date == "Thu, 01 Jan 2026 00:00:29 GMT"
-
-
-def test_large_answers_are_read_one_at_a_time(connect: Connect) -> None:
-    """The next one waits until the first has been judged, at no cost to its own timeout; small ones don't wait."""
-    memory = AnswerMemory()
-    body = bytes(8 * 1024 * 1024)
-    answers: queue.SimpleQueue[Answer | NoAnswer] = queue.SimpleQueue()
-    with Server(lambda request: http(200, body if request.body else b"{}")) as server:
-        first, second, third = (connect(server.url, seconds, memory=memory) for seconds in (20.0, 1.0, 20.0))
-        held = first.post_batch(BODY)
-        thread = threading.Thread(target=lambda: answers.put(second.post_batch(BODY)))
-        thread.start()
-        thread.join(1.5)
-        assert thread.is_alive()
-        assert third.get_region() == Answer(200, b"{}")
-        held.release()
-        assert answers.get(timeout=60) == Answer(200, body)
-        thread.join()
-
-
-def test_an_answer_that_is_given_up_frees_its_memory(connect: Connect) -> None:
-    """Whether it was too long, cut off, or too slow."""
-    memory = AnswerMemory()
-    replies = iter(
-        [
-            http(200, bytes(64 * 1024 * 1024)),
-            Reply(HEAD + bytes(900_000), "close"),
-            Reply(HEAD + bytes(900_000), "hang"),
-        ]
-    )
-    with Server(lambda _: next(replies)) as server:
-        client = connect(server.url, 1.0, memory=memory)
-        for _ in range(3):
-            assert isinstance(client.post_batch(BODY), NoAnswer)
-    memory.reserve()
-
-
-@pytest.mark.parametrize("is_compressed", [True, False])
-def test_an_oversized_answer_is_not_read_to_the_end(connect: Connect, is_compressed: bool) -> None:
-    """Memory is bounded, whether the answer is compressed or not."""
-    body = bytes(64 * 1024 * 1024)
-    reply = http(200, gzip.compress(body, 1), Content_Encoding="gzip") if is_compressed else http(200, body)
-    with Server(lambda _: reply) as server:
-        assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
-
-
-@pytest.mark.parametrize("value", [b"{}", b"[]", b'""', b'{"batch_index":0}'])
-def test_an_answer_of_very_many_values_is_not_parsed(connect: Connect, value: bytes) -> None:
-    """It would take many times its length."""
-    body = b'{"errors":[' + b",".join([value] * (31_000_000 // (len(value) + 1))) + b"]}"
-    with Server(lambda _: http(207, body)) as server:
-        assert connect(server.url).post_batch(BODY) == NoAnswer("the answer was too long")
-
-
-def test_an_answer_about_every_row_is_read(connect: Connect) -> None:
-    """A 207 that rejects thousands of rows takes megabytes."""
-    body = b'{"errors":[' + b",".join([b'{"message":"' + b"x" * 500 + b'"}'] * 10_000) + b"]}"
-    with Server(lambda _: http(207, body)) as server:
-        assert connect(server.url).post_batch(BODY) == Answer(207, body)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
