@@ -10,10 +10,20 @@ Sizes are UTF-8 bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tools.local_track_api.body import encode
+from tools.local_track_api.members import (
+    BrokenRule,
+    EntryError,
+    no_others,
+    object_of,
+    only,
+    optional_object,
+    required,
+    text_of,
+    too_large,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,19 +52,6 @@ _NOT_OF_DEVICES = ("token", "platform")
 _PREFERENCES = "cio_subscription_preferences"
 
 
-@dataclass(frozen=True, slots=True)
-class EntryError:
-    """Why an entry is refused: `reason` a code word, `field` the member or attribute, `message` a sentence."""
-
-    reason: str
-    field: str
-    message: str
-
-    def to_json(self) -> dict[str, str]:
-        """The members of one error of an answer."""
-        return {"reason": self.reason, "field": self.field, "message": self.message}
-
-
 def check_entry(entry: object, size: int) -> EntryError | None:
     """The first rule that an entry breaks, or None.
 
@@ -64,80 +61,74 @@ def check_entry(entry: object, size: int) -> EntryError | None:
     """
     try:
         _check(entry, size)
-    except _BrokenRule as broken:
+    except BrokenRule as broken:
         return broken.error
     return None
 
 
-class _BrokenRule(Exception):  # noqa: N818 - the verdict on one entry, never seen outside
-    def __init__(self, reason: str, field: str, message: str) -> None:
-        super().__init__(message)
-        self.error = EntryError(reason, field, message)
-
-
 def _check(entry: object, size: int) -> None:
-    members = _object(entry, "entry")
+    members = object_of(entry, "entry")
     attributes = members.get("attributes")
-    # Only an entry of this size can hold that much, and only this order lets the more telling of two limits speak.
+    # Only an entry of this size can hold that much, and only in this order is the more specific of the two limits named.
     if size > MAX_DATA_BYTES and attributes is not None and len(encode(attributes)) > MAX_DATA_BYTES:
-        raise _too_large("attributes", MAX_DATA_BYTES)
+        raise too_large("attributes", MAX_DATA_BYTES)
     if size > MAX_ENTRY_BYTES:
-        raise _BrokenRule(
+        raise BrokenRule(
             "too_large", "entry", f"entry is {size} bytes, more than the limit of {MAX_ENTRY_BYTES} bytes"
         )
-    kind = _text(members, "type")
-    action = _text(members, "action")
+    kind = text_of(members, "type")
+    action = text_of(members, "action")
     actions = _ACTIONS.get(kind)
     if actions is None:
-        raise _BrokenRule("invalid", "type", "type must be person or object")
+        raise BrokenRule("invalid", "type", "type must be person or object")
     check = actions.get(action)
     if check is None:
-        raise _BrokenRule("invalid", "action", f"action is none that a {kind} has")
+        raise BrokenRule("invalid", "action", f"action is none that a {kind} has")
     check(members, size)
 
 
 def _person_identify(entry: JsonObject, size: int) -> None:
-    _only(entry, "identifiers", "attributes", "timestamp", "cio_relationships")
+    only(entry, "identifiers", "attributes", "timestamp", "cio_relationships")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
     if "cio_relationships" in entry:
         for relationship in _relationships(entry):
             _object_ids(relationship)
     _timestamp(entry, "timestamp")
     _limited_attributes(entry, size)
-    _acting_attributes(_optional_object(entry, "attributes"))
+    _acting_attributes(optional_object(entry, "attributes"))
 
 
 def _person_event(entry: JsonObject, _size: int) -> None:
-    _only(entry, "identifiers", "attributes", "name", "id", "timestamp")
+    only(entry, "identifiers", "attributes", "name", "id", "timestamp")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
-    name = _text(entry, "name")
+    name = text_of(entry, "name")
     if len(name.encode()) > MAX_EVENT_NAME_BYTES:
-        raise _too_large("name", MAX_EVENT_NAME_BYTES)
-    if "id" in entry and not _ULID.fullmatch(_text(entry, "id")):
-        raise _BrokenRule("invalid", "id", "id must be a ULID")
+        raise too_large("name", MAX_EVENT_NAME_BYTES)
+    if "id" in entry and not _ULID.fullmatch(text_of(entry, "id")):
+        raise BrokenRule("invalid", "id", "id must be a ULID")
     _timestamp(entry, "timestamp")
-    _optional_object(entry, "attributes")
+    optional_object(entry, "attributes")
 
 
 def _person_only(entry: JsonObject, _size: int) -> None:
-    _only(entry, "identifiers")
+    only(entry, "identifiers")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
 
 
 def _person_merge(entry: JsonObject, _size: int) -> None:
-    _only(entry, "primary", "secondary")
+    only(entry, "primary", "secondary")
     _person(entry, "primary", _MERGE_IDENTIFIERS)
     _person(entry, "secondary", _MERGE_IDENTIFIERS)
 
 
 def _person_add_device(entry: JsonObject, _size: int) -> None:
     device = _device(entry, "token", "platform", "last_used", "attributes")
-    if _text(device, "platform") not in _PLATFORMS:
-        raise _BrokenRule("invalid", "platform", "platform must be ios or android")
+    if text_of(device, "platform") not in _PLATFORMS:
+        raise BrokenRule("invalid", "platform", "platform must be ios or android")
     _timestamp(device, "last_used")
-    for name in _optional_object(device, "attributes"):
+    for name in optional_object(device, "attributes"):
         if name in _NOT_OF_DEVICES:
-            raise _BrokenRule("invalid", f"device.attributes.{name}", f"{name} is reserved")
+            raise BrokenRule("invalid", f"device.attributes.{name}", f"{name} is reserved")
 
 
 def _person_delete_device(entry: JsonObject, _size: int) -> None:
@@ -145,14 +136,14 @@ def _person_delete_device(entry: JsonObject, _size: int) -> None:
 
 
 def _person_relationships(entry: JsonObject, _size: int) -> None:
-    _only(entry, "identifiers", "cio_relationships")
+    only(entry, "identifiers", "cio_relationships")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
     for relationship in _relationships(entry):
         _object_ids(relationship)
 
 
 def _object_identify(entry: JsonObject, size: int) -> None:
-    _only(entry, "identifiers", "attributes", "cio_relationships")
+    only(entry, "identifiers", "attributes", "cio_relationships")
     _object_ids(entry)
     if "cio_relationships" in entry:
         for relationship in _relationships(entry):
@@ -161,12 +152,12 @@ def _object_identify(entry: JsonObject, size: int) -> None:
 
 
 def _object_delete(entry: JsonObject, _size: int) -> None:
-    _only(entry, "identifiers")
+    only(entry, "identifiers")
     _object_ids(entry)
 
 
 def _object_relationships(entry: JsonObject, _size: int) -> None:
-    _only(entry, "identifiers", "cio_relationships")
+    only(entry, "identifiers", "cio_relationships")
     _object_ids(entry)
     for relationship in _relationships(entry):
         _person(relationship, "identifiers", _PERSON_IDENTIFIERS)
@@ -197,67 +188,63 @@ _ACTIONS: dict[str, dict[str, Callable[[JsonObject, int], None]]] = {
 
 
 def _person(owner: JsonObject, member: str, kinds: tuple[str, ...]) -> None:
-    identifiers = _object(_required(owner, member), member)
+    identifiers = object_of(required(owner, member), member)
     if len(identifiers) != 1:
-        raise _BrokenRule("invalid", member, f"{member} must hold exactly one identifier")
+        raise BrokenRule("invalid", member, f"{member} must hold exactly one identifier")
     kind = next(iter(identifiers))
     if kind not in kinds:
-        raise _BrokenRule("invalid", member, f"{member} must be one of {', '.join(kinds)}")
-    value = _text(identifiers, kind)
+        raise BrokenRule("invalid", member, f"{member} must be one of {', '.join(kinds)}")
+    value = text_of(identifiers, kind)
     if kind == "id" and len(value.encode()) > MAX_ID_BYTES:
-        raise _too_large("id", MAX_ID_BYTES)
+        raise too_large("id", MAX_ID_BYTES)
     if kind == "phone" and not _E164.fullmatch(value):
-        raise _BrokenRule("invalid", "phone", "phone must be + and up to 15 digits")
+        raise BrokenRule("invalid", "phone", "phone must be + and up to 15 digits")
 
 
 def _object_ids(owner: JsonObject) -> None:
-    identifiers = _object(_required(owner, "identifiers"), "identifiers")
+    identifiers = object_of(required(owner, "identifiers"), "identifiers")
     if identifiers.keys() != {"object_type_id", "object_id"}:
-        raise _BrokenRule(
-            "invalid", "identifiers", "identifiers must hold object_type_id and object_id alone"
-        )
-    _text(identifiers, "object_type_id")
-    _text(identifiers, "object_id")
+        raise BrokenRule("invalid", "identifiers", "identifiers must hold object_type_id and object_id alone")
+    text_of(identifiers, "object_type_id")
+    text_of(identifiers, "object_id")
 
 
 def _relationships(entry: JsonObject) -> list[JsonObject]:
-    relationships = _required(entry, "cio_relationships")
+    relationships = required(entry, "cio_relationships")
     if type(relationships) is not list or not relationships:
-        raise _BrokenRule(
-            "invalid", "cio_relationships", "cio_relationships must be a list that is not empty"
-        )
+        raise BrokenRule("invalid", "cio_relationships", "cio_relationships must be a list that is not empty")
     for relationship in relationships:
-        members = _object(relationship, "cio_relationships")
-        _no_others(members, {"identifiers", "relationship_attributes"})
-        _optional_object(members, "relationship_attributes")
+        members = object_of(relationship, "cio_relationships")
+        no_others(members, {"identifiers", "relationship_attributes"})
+        optional_object(members, "relationship_attributes")
     return relationships
 
 
 def _device(entry: JsonObject, *members: str) -> JsonObject:
-    _only(entry, "identifiers", "device")
+    only(entry, "identifiers", "device")
     _person(entry, "identifiers", _PERSON_IDENTIFIERS)
-    device = _object(_required(entry, "device"), "device")
-    _no_others(device, set(members))
-    _text(device, "token")
+    device = object_of(required(entry, "device"), "device")
+    no_others(device, set(members))
+    text_of(device, "token")
     return device
 
 
 def _limited_attributes(entry: JsonObject, size: int) -> None:
-    attributes = _optional_object(entry, "attributes")
+    attributes = optional_object(entry, "attributes")
     if len(attributes) > MAX_ATTRIBUTES:
-        raise _BrokenRule(
+        raise BrokenRule(
             "too_many", "attributes", f"{len(attributes)} attributes, more than the limit of {MAX_ATTRIBUTES}"
         )
     if size <= MAX_ATTRIBUTE_NAME_BYTES:
         return
     for name, value in attributes.items():
         if len(name.encode()) > MAX_ATTRIBUTE_NAME_BYTES:
-            raise _BrokenRule(
+            raise BrokenRule(
                 "too_large", name, f"the attribute's name is over {MAX_ATTRIBUTE_NAME_BYTES} bytes"
             )
         # An escaped character takes more bytes in the entry than it counts, never fewer.
         if size > MAX_ATTRIBUTE_VALUE_BYTES and _value_bytes(value) > MAX_ATTRIBUTE_VALUE_BYTES:
-            raise _too_large(name, MAX_ATTRIBUTE_VALUE_BYTES)
+            raise too_large(name, MAX_ATTRIBUTE_VALUE_BYTES)
 
 
 def _acting_attributes(attributes: JsonObject) -> None:
@@ -266,7 +253,7 @@ def _acting_attributes(attributes: JsonObject) -> None:
         _boolean(attributes.get(name), name)
     for name, value in attributes.items():
         if name == _PREFERENCES and value is not None:
-            topics = _optional_object(_object(value, name), "topics")
+            topics = optional_object(object_of(value, name), "topics")
             for topic, choice in topics.items():
                 _boolean(choice, f"{name}.topics.{topic}")
         elif name.startswith(f"{_PREFERENCES}.topics."):
@@ -275,7 +262,7 @@ def _acting_attributes(attributes: JsonObject) -> None:
 
 def _boolean(value: object, name: str) -> None:
     if value is not None and type(value) is not bool:
-        raise _BrokenRule("invalid", name, f"{name} must be true or false")
+        raise BrokenRule("invalid", name, f"{name} must be true or false")
 
 
 def _value_bytes(value: object) -> int:
@@ -287,43 +274,4 @@ def _timestamp(owner: JsonObject, member: str) -> None:
         return
     value = owner[member]
     if type(value) is not int or abs(value) >= _FIRST_NOT_SECONDS:
-        raise _BrokenRule("invalid", member, f"{member} must be an integer, in unix seconds")
-
-
-def _only(entry: JsonObject, *members: str) -> None:
-    _no_others(entry, {"type", "action", *members})
-
-
-def _no_others(owner: JsonObject, members: set[str]) -> None:
-    if not owner.keys() <= members:
-        stranger = next(name for name in owner if name not in members)
-        raise _BrokenRule("unknown", stranger, f"{stranger} does not belong here")
-
-
-def _required(owner: JsonObject, member: str) -> object:
-    if member not in owner:
-        raise _BrokenRule("required", member, f"{member} is required")
-    return owner[member]
-
-
-def _text(owner: JsonObject, member: str) -> str:
-    value = _required(owner, member)
-    if type(value) is not str:
-        raise _BrokenRule("invalid", member, f"{member} must be a string")
-    if not value.strip():
-        raise _BrokenRule("required", member, f"{member} must not be blank")
-    return value
-
-
-def _object(value: object, name: str) -> JsonObject:
-    if type(value) is not dict:
-        raise _BrokenRule("invalid", name, f"{name} must be an object")
-    return value
-
-
-def _optional_object(owner: JsonObject, member: str) -> JsonObject:
-    return _object(owner[member], member) if member in owner else {}
-
-
-def _too_large(field: str, limit: int) -> _BrokenRule:
-    return _BrokenRule("too_large", field, f"{field} is over the limit of {limit} bytes")
+        raise BrokenRule("invalid", member, f"{member} must be an integer, in unix seconds")

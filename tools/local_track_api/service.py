@@ -19,9 +19,10 @@ from tools.local_track_api.body import Malformed, SentEntry, parse_batch
 from tools.local_track_api.contract import MAX_BODY_BYTES, check_entry
 from tools.local_track_api.faults import FaultPlan, Rule
 from tools.local_track_api.order import SEQUENCE_ATTRIBUTE, OrderWatch, RequestInFlight
+from tools.local_track_api.profiles import person_key, subjects_of
 from tools.local_track_api.segments import RefusedSegment, SegmentRequest, ids_of
 from tools.local_track_api.traffic import Traffic
-from tools.local_track_api.world import World, person_key, subjects_of
+from tools.local_track_api.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
