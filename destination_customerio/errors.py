@@ -5,7 +5,7 @@ SyncError                 ends the command; its message is a sentence for the pe
 ├── TransientError        nothing is wrong with the configuration or the rows; the platform should retry
 └── ProtocolError         the input on stdin is invalid, or an answer is unexpected: a bug somewhere
 
-Rejection                 one row can't be sent; the sync goes on without it
+Rejection                 one row can't be sent; the sync continues without it
 
 Messages never contain a row's value or a credential: they end up in logs and in the platform's database.
 """

@@ -53,7 +53,7 @@ def known_words(text: str) -> str:
 
 
 def known_code(code: str, otherwise: str) -> str:
-    """A code or reason such as `AccessDenied` or `too_large`, if it is made of known words."""
+    """A code or reason such as `AccessDenied` or `too_large`, if it consists of known words."""
     return code if _is_known(code) else otherwise
 
 
@@ -108,7 +108,7 @@ def _known_word(chunk: str) -> str:
 
 
 def _is_known(word: str) -> bool:
-    """Whether a word is in the vocabulary, or made of such words: `batch_index`, `AccessDenied`, `id/email`."""
+    """Whether a word is in the vocabulary, or consists of such words: `batch_index`, `AccessDenied`, `id/email`."""
     if len(word) == 1:  # the x of x-amz-acl is a value where it is alone
         return word in _ARTICLES
     if word in WORDS:

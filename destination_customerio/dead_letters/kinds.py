@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MAX_EXAMPLE_BYTES = 100
 # Rows may hold any time, so the number of days has no limit of its own.
 _MAX_DAYS = 400
-# Rows made of maps may bring new column names forever; counts by name must not grow with them.
+# Rows built from maps may bring new column names without end; counts by name must not grow with them.
 _MAX_KINDS = 200
 _OTHER = ("other", "")
 

@@ -1,8 +1,8 @@
 """Dead letters: what happens to rejected rows.
 
 With a bucket, each stream's rows are spooled into an open file, which is sealed when it is full, old, or the largest of
-too many, and uploaded, several at a time. A row is settled (`on_durable`) only when the bucket has its file, which is what
-lets states go. Without a bucket a row is settled as soon as it is counted.
+too many, and uploaded, several at a time. A row is settled (`on_durable`) only when the bucket has its file, and states wait
+until then. Without a bucket a row is settled as soon as it is counted.
 
 The coordinator's thread owns everything here except the queue of sealed files. The uploader posts into the coordinator's
 inbox: `FileUploaded` for each file, in any order, or one `UploadFailed`, after which no further upload begins. So a

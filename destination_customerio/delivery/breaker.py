@@ -4,14 +4,14 @@ A request that is refused without naming a row or a field may be the fault of on
 culprits are isolated (`splitting`). If every request is refused, that would cost two requests for every row of the sync
 and end with all of them rejected, although the account or the configuration is at fault. So, while nothing is accepted:
 
-- After a few refusals only one lane goes on splitting. The others wait: what it finds is as good as what they would.
+- After a few refusals only one lane continues to split. The others wait, as they would find the same.
 - A lane that has split a whole batch down to single rows, none of them accepted, holds its verdict back while another lane
   may still have a row accepted.
 - If no other lane has a batch, there is nothing to wait for, and its rows are rejected.
 - After a few such batches the breaker trips, and the sync ends. Rows that are held back then are not settled.
 
 A row that is accepted anywhere, or refused in words that name it or one of its fields, shows that the API judges rows:
-all lanes go on, and what was held back are verdicts on rows. So no number of bad rows that are named trips it.
+all lanes continue, and what was held back counts as verdicts on rows. So no number of bad rows that are named trips it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-# How many requests in a row may be refused before only one lane goes on splitting.
+# How many requests in a row may be refused before only one lane continues to split.
 _FREE_REFUSALS = 100
 
 
@@ -80,7 +80,7 @@ class CircuitBreaker:
             self._refusals += 1
 
     def may_split(self, lane: object) -> bool:
-        """Whether a lane may go on splitting a refused request now."""
+        """Whether a lane may continue to split a refused request now."""
         with self._lock:
             if self._refusals <= _FREE_REFUSALS:
                 return True

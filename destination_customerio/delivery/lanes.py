@@ -84,7 +84,7 @@ class Lanes(Protocol):
 class ThreadedLanes:
     """Sends batches, each lane a thread with its own connection.
 
-    The outcome of a batch is posted: `Delivered`, or `LaneFailed` when the sync can't go on. After `abort`, batches that
+    The outcome of a batch is posted: `Delivered`, or `LaneFailed` when the sync can't continue. After `abort`, batches that
     were not finished are not reported; `LaneEnded` says that nothing more will come from a lane.
     """
 

@@ -79,7 +79,7 @@ class StreamSamples:
     rejected  the rejected rows, by reason and column
     notices   what the log warns of
 
-    max_rejected_percent  the largest share of rejected rows with which the sync goes on
+    max_rejected_percent  the largest share of rejected rows with which a sync continues
     """
 
     size: int

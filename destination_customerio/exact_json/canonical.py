@@ -1,4 +1,4 @@
-"""One encoding for equal values, from which ids of events are made."""
+"""One encoding for equal values, from which ids of events are derived."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from destination_customerio.exact_json.utf8 import without_lone_surrogates
 def encode_canonically(value: Any) -> bytes:
     """Encode equal values to equal bytes, whatever the order of their keys. Raw values have to be parsed before.
 
-    Ids are made of these bytes, so they must never change: orjson formats some floats differently from other encoders.
+    Ids are derived from these bytes, so they must never change: orjson formats some floats differently from other encoders.
     """
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

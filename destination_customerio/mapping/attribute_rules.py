@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Customer.io refuses a device that has one of these among its attributes.
 REFUSED_OF_DEVICES = frozenset({"token", "platform"})
-# Rows made of maps may bring new column names without end; the memory for names must be bounded.
+# Rows built from maps may bring new column names without end; the memory for names must be bounded.
 _MAX_KNOWN_NAMES = 10_000
 
 

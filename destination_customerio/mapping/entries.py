@@ -40,7 +40,7 @@ def identify_person(columns: Columns, data: JsonObject) -> Entry:
     columns.created_at(data)
     entry: JsonObject = {"type": "person", "action": "identify", "identifiers": identifiers}
     if (updated_at := columns.timestamp(data, "person_updated_at")) is not None:
-        entry["timestamp"] = updated_at  # without a word, Customer.io drops an update older than its newest
+        entry["timestamp"] = updated_at  # Customer.io silently drops an update older than its newest
     entry["attributes"] = data
     if RELATIONSHIPS in data:
         return take_relationships(key, entry, data, related_object)
@@ -174,7 +174,9 @@ def _member(columns: Columns, data: JsonObject, action: str) -> MemberEntry:
     key, identifiers = columns.person(data)
     ((kind, text),) = identifiers.items()
     if kind == "phone":
-        raise Rejection("invalid", "person_phone", "Customer.io takes no phone numbers for manual segments.")
+        raise Rejection(
+            "invalid", "person_phone", "Customer.io's manual segments don't accept phone numbers."
+        )
     encoded = encode(text)
     check_entry_size(len(encoded))
     return key, Member(segment_endpoint(columns.segment_id(data), action, kind), encoded)

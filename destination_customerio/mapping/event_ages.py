@@ -1,6 +1,6 @@
 """How old the events of a stream are: only those of the last 72 hours can trigger Customer.io's campaigns.
 
-The API accepts older events, and those in the future, without a word.
+The API silently accepts older events, and those in the future.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
 
-# Rows made of maps may bring new column names without end; the memory for names must be bounded.
+# Rows built from maps may bring new column names without end; the memory for names must be bounded.
 _MAX_KNOWN_NAMES = 10_000
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}")

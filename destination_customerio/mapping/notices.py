@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Collection
 
-# Rows made of maps may bring new column names without end, of any length; the memory for them must be bounded.
+# Rows built from maps may bring new column names without end, of any length; the memory for them must be bounded.
 _MAX_NAMES = 100
 _MAX_NAME_CHARACTERS = 200
 # An event attribute of these names changes where Customer.io sends the mails of a campaign.

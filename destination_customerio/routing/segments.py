@@ -33,7 +33,7 @@ def check_segments(
         if (known_ways or ways) == ["phone"]:
             raise ConfigError(
                 f"Stream {found.stream} goes to {found.target.name}, but its people are identified by phone, which "
-                "Customer.io's manual segments don't take. Nothing was written. Identify people by email, id or cio_id "
+                "Customer.io's manual segments don't accept. Nothing was written. Identify people by email, id or cio_id "
                 "(identifierType, or the stream's columns), or remove the stream from the connection."
             )
         if rename and "segment_id" in rename.constants:

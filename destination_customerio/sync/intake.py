@@ -64,7 +64,7 @@ class RejectedRow(NamedTuple):
 class SkippedType(NamedTuple):
     """Messages of a type that the connector does not know are skipped; reported once for each type.
 
-    name  the type, if it is made of known words; otherwise ""
+    name  the type, if it consists of known words; otherwise ""
     """
 
     name: str
@@ -160,7 +160,7 @@ class Intake:
         try:
             outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:
-            # Its traceback would keep all that was made of the row, which may be 31 MB, until the garbage collector runs.
+            # Its traceback would keep everything derived from the row, which may be 31 MB, until the garbage collector runs.
             return (RejectedRow(sync, epoch, line, rejection.with_traceback(None)),)
         if isinstance(outcome, Skipped):
             sync.counts.skipped[outcome] += 1

@@ -75,7 +75,7 @@ class AttemptTimer:
         return self._failed("the request could not be sent in time")
 
     def request_cut_off(self) -> None:
-        """The other side takes no more of the request."""
+        """The other side accepts no more of the request."""
         self._is_cut_off = True
 
     def awaits_answer(self) -> None:

@@ -98,7 +98,7 @@ class _TimedHttp(HTTPConnection):
                 raise self.timer.sending_failed() from None
 
     def _cut_off(self) -> BrokenPipeError:
-        """The other side takes no more of the request; it may have answered, which urllib3 looks for after this error."""
+        """The other side accepts no more of the request; it may have answered, which urllib3 looks for after this error."""
         self.timer.request_cut_off()
         return BrokenPipeError()
 

@@ -2,7 +2,7 @@
 
 Written from the published reference, and sharing no code with the connector, so that a mistake of the one can't hide in
 the other. It is stricter than Customer.io in one way: members that an action does not have are refused, as a misspelt
-one would otherwise be lost without a word.
+one would otherwise be lost silently.
 
 Sizes are UTF-8 bytes.
 """

@@ -3,7 +3,7 @@
 Applies entries that the contract has already passed. The rules, as Customer.io has them:
 
 - Attributes are merged; null is kept as a value. `_update: true` changes only somebody who exists, and is not stored.
-- An identify with a `timestamp` older than the last update is dropped without a word.
+- An identify with a `timestamp` older than the last update is silently dropped.
 - An event makes the person it names, if need be. An event id seen before is ignored.
 - A suppressed person is gone, and whatever comes for them later is dropped, until unsuppressed.
 - A merge gives the primary what only the secondary had, and ends the secondary.

@@ -45,7 +45,7 @@ class RowTexts:
     """Iterates over the rows of a file.
 
     file                its content, from its start
-    spans_lines         whether a row goes on while a quote is open, as in a table
+    spans_lines         whether a row continues while a quote is open, as in a table
     max_row_bytes       the length beyond which a row is too long
     max_unpacked_bytes  the length beyond which the file is unusable
     """
