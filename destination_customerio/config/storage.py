@@ -14,15 +14,24 @@ _ARN = re.compile(r"arn:[^:\s]+:[^:\s]+:[^:\s]*:[^:\s]*:\S+")
 _SCHEME = re.compile(r"[a-z0-9+.-]+://|https?[:/]", re.IGNORECASE)
 Flattening = Literal["No flattening", "Root level flattening"]
 
+_PATH_FORMAT = "{sync_id}/{namespace}/{stream_name}/"
+_FILE_NAME_FORMAT = "{date}_{timestamp}_{part_number}{format_extension}"
+# The form distinguishes the options of a choice by these fields.
+_FORMAT_TYPE = Field(title="Format", description="The file format.", json_schema_extra={"order": 0})
+_COMPRESSION_TYPE = Field(
+    title="Compression type", description="How the files are compressed.", json_schema_extra={"order": 0}
+)
+_STORAGE_TYPE = Field(
+    title="Storage type", description="Where to store rejected rows.", json_schema_extra={"order": 0}
+)
+
 
 class CsvFormat(Model):
     """Rejected rows as CSV files."""
 
     model_config = ConfigDict(title="CSV")
 
-    format_type: Literal["CSV"] = Field(
-        title="Format", description="The file format.", json_schema_extra={"order": 0}
-    )
+    format_type: Literal["CSV"] = _FORMAT_TYPE
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
@@ -39,9 +48,7 @@ class JsonlFormat(Model):
 
     model_config = ConfigDict(title="JSON Lines")
 
-    format_type: Literal["JSONL"] = Field(
-        title="Format", description="The file format.", json_schema_extra={"order": 0}
-    )
+    format_type: Literal["JSONL"] = _FORMAT_TYPE
     flattening: Flattening = Field(
         default="No flattening",
         title="Flattening",
@@ -58,11 +65,7 @@ class NoCompression(Model):
 
     model_config = ConfigDict(title="No compression")
 
-    compression_type: Literal["No Compression"] = Field(
-        title="Compression type",
-        description="How the files are compressed.",
-        json_schema_extra={"order": 0},
-    )
+    compression_type: Literal["No Compression"] = _COMPRESSION_TYPE
 
 
 class GzipCompression(Model):
@@ -70,11 +73,7 @@ class GzipCompression(Model):
 
     model_config = ConfigDict(title="GZIP")
 
-    compression_type: Literal["GZIP"] = Field(
-        title="Compression type",
-        description="How the files are compressed.",
-        json_schema_extra={"order": 0},
-    )
+    compression_type: Literal["GZIP"] = _COMPRESSION_TYPE
 
 
 class NoStorage(Model):
@@ -82,9 +81,7 @@ class NoStorage(Model):
 
     model_config = ConfigDict(title="None: count rejected rows, don't store them")
 
-    storage_type: Literal["None"] = Field(
-        title="Storage type", description="Where to store rejected rows.", json_schema_extra={"order": 0}
-    )
+    storage_type: Literal["None"] = _STORAGE_TYPE
 
 
 class S3Storage(Model):
@@ -92,9 +89,7 @@ class S3Storage(Model):
 
     model_config = ConfigDict(title="S3: store rejected rows in a bucket")
 
-    storage_type: Literal["S3"] = Field(
-        title="Storage type", description="Where to store rejected rows.", json_schema_extra={"order": 0}
-    )
+    storage_type: Literal["S3"] = _STORAGE_TYPE
     s3_bucket_name: Text = Field(
         min_length=1,
         title="Bucket name",
@@ -163,34 +158,34 @@ class S3Storage(Model):
         json_schema_extra={"order": 10},
     )
     path_format: Text = Field(
-        default="{sync_id}/{namespace}/{stream_name}/",
+        default=_PATH_FORMAT,
         title="Path format",
         description=(
             "Folders below the bucket path. Variables: {namespace}, {stream_name}, {sync_id}, {year}, {month}, {day}, "
             "{hour}, {minute}, {second}, {millisecond}, {epoch}, {uuid}, in any case, also as ${NAME}. Airbyte's link to a "
             "sync's rejected rows only works if this starts with {sync_id}/."
         ),
-        json_schema_extra={"order": 11, "examples": ["{sync_id}/{namespace}/{stream_name}/"]},
+        json_schema_extra={"order": 11, "examples": [_PATH_FORMAT]},
     )
     file_name_format: Text = Field(
-        default="{date}_{timestamp}_{part_number}{format_extension}",
+        default=_FILE_NAME_FORMAT,
         title="File name format",
         description=(
             "The name of each file. Variables: {date}, {date:yyyy_MM} (or another pattern), {timestamp}, {part_number}, "
             "{sync_id}, {format_extension}."
         ),
-        json_schema_extra={"order": 12, "examples": ["{date}_{timestamp}_{part_number}{format_extension}"]},
+        json_schema_extra={"order": 12, "examples": [_FILE_NAME_FORMAT]},
     )
 
     @field_validator("path_format", mode="after")
     @classmethod
     def _default_path(cls, value: str) -> str:
-        return value or "{sync_id}/{namespace}/{stream_name}/"
+        return value or _PATH_FORMAT
 
     @field_validator("file_name_format", mode="after")
     @classmethod
     def _default_file_name(cls, value: str) -> str:
-        return value or "{date}_{timestamp}_{part_number}{format_extension}"
+        return value or _FILE_NAME_FORMAT
 
     @field_validator("s3_endpoint", mode="after")
     @classmethod
