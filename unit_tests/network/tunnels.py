@@ -6,7 +6,6 @@ import base64
 import contextlib
 import socket
 import ssl
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from unit_tests.network.connections import Connections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,46 +39,20 @@ class TunnelProxy:
     asked: list[str] = field(
         default_factory=list
     )  # the hosts and ports of CONNECT, or the URLs of plain requests
-    _listener: socket.socket = field(default_factory=socket.socket)
-    _open: list[socket.socket] = field(default_factory=list)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _connections: Connections = field(default_factory=Connections)
 
     def __enter__(self) -> Self:
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen()
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._start(self._accept)
+        self.address = self._connections.listen(self._serve)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        for connection in self._open:
-            connection.close()
-        self._listener.close()
+        self._connections.close()
 
-    def _start(self, target: object, *args: socket.socket) -> None:
-        assert callable(target)
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self._open.append(connection)
-                self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, _: int) -> None:
         with contextlib.suppress(OSError):
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
-                self._open.append(connection)
+                self._connections.own(connection)
             head = b""
             while b"\r\n\r\n" not in head:
                 if not (received := connection.recv(65_536)):
@@ -102,9 +77,9 @@ class TunnelProxy:
     def _tunnel(self, connection: socket.socket) -> None:
         host, _, port = self.target.rpartition(":")
         upstream = socket.create_connection((host, int(port)))
-        self._open.append(upstream)
+        self._connections.own(upstream)
         connection.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-        self._start(self._copy, upstream, connection)
+        self._connections.run(self._copy, upstream, connection)
         self._copy(connection, upstream)
 
     def _copy(self, source: socket.socket, destination: socket.socket) -> None:

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from unit_tests.network.connections import Connections
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -68,12 +70,14 @@ class Server:
     connect_reply: Reply | None = None  # what a proxy answers instead of letting requests through
     address: str = ""  # host and port, once it listens
     requests: list[Request] = field(default_factory=list)
-    connections: int = 0
     closed: threading.Event = field(default_factory=threading.Event)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _listener: socket.socket = field(default_factory=socket.socket)
-    _open: list[socket.socket] = field(default_factory=list)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _connections: Connections = field(default_factory=Connections)
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were."""
+        return self._connections.accepted
 
     @property
     def url(self) -> str:
@@ -81,36 +85,12 @@ class Server:
         return f"http://{self.address}"
 
     def __enter__(self) -> Self:
-        self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen()
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._start(self._accept)
+        self.address = self._connections.listen(self._serve)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        for connection in self._open:
-            connection.close()
-        self._listener.close()
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self._open.append(connection)
-                self._start(self._serve, connection, self.connections)
-                self.connections += 1
+        self._connections.close()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         # Clients may disconnect at any point; the tests provoke that.
@@ -142,7 +122,7 @@ class Server:
     def _secure(self, connection: socket.socket) -> ssl.SSLSocket:
         assert self.tls is not None
         secured = self.tls.wrap_socket(connection, server_side=True)
-        self._open.append(secured)
+        self._connections.own(secured)
         return secured
 
 
