@@ -48,8 +48,8 @@ class Kind:
             return
         self.first = emitted_at if self.first is None else min(self.first, emitted_at)
         self.last = emitted_at if self.last is None else max(self.last, emitted_at)
-        if (day := written_time(emitted_at)[:10]) and (day in self.by_day or len(self.by_day) < _MAX_DAYS):
-            self.by_day[day] += 1
+        if day := written_time(emitted_at)[:10]:
+            self._count_day(day, 1)
 
     def merge(self, other: Kind) -> None:
         """Count the rows of another as well."""
@@ -59,8 +59,7 @@ class Kind:
         lasts = [moment for moment in (self.last, other.last) if moment is not None]
         self.first, self.last = min(firsts, default=None), max(lasts, default=None)
         for day, rows in other.by_day.items():
-            if day in self.by_day or len(self.by_day) < _MAX_DAYS:
-                self.by_day[day] += rows
+            self._count_day(day, rows)
 
     def to_json(self) -> dict[str, Any]:
         """The counts as members of a JSON document."""
@@ -71,6 +70,10 @@ class Kind:
             "example": self.example,
             "by_day": dict(sorted(self.by_day.items())),
         }
+
+    def _count_day(self, day: str, rows: int) -> None:
+        if day in self.by_day or len(self.by_day) < _MAX_DAYS:
+            self.by_day[day] += rows
 
 
 def kind_of(kinds: dict[tuple[str, str], Kind], reason: str, column: str) -> Kind:

@@ -44,7 +44,8 @@ class ShownNames:
 
     def column(self, name: str) -> str:
         """The name of a column, masked if it may not be shown."""
-        is_shown = not name or self.columns.shown(name) == name or _is_airbytes(name)
+        is_plain_airbytes = is_airbytes(name) and _PLAIN_NAME.fullmatch(name)
+        is_shown = not name or self.columns.shown(name) == name or is_plain_airbytes
         return name if is_shown else masked(name)
 
     def key(self, name: str) -> str:
@@ -112,10 +113,6 @@ def _distinct(names: Iterable[tuple[str, str]]) -> dict[str, str]:
         seen[text] += 1
         shown[name] = text if seen[text] == 1 else f"{text} ({seen[text]})"
     return shown
-
-
-def _is_airbytes(name: str) -> bool:
-    return is_airbytes(name) and _PLAIN_NAME.fullmatch(name) is not None
 
 
 def _declared(schema: Any) -> Iterator[str]:
