@@ -67,7 +67,7 @@ def _file_of(cause: BaseException, settings: AwsSettings) -> str:
     path = next(filter(None, map(_path_in, chain_of(cause))), None)
     if not path:
         bundle = ca_bundle(settings)
-        return bundle.setting if bundle else "that of the package certifi"
+        return bundle.words if bundle else "that of the package certifi"
     for name, value in sorted(settings.environment.items()):
         if name.startswith("AWS_") and value == str(path):
             return f"{name}={path}"

@@ -21,10 +21,15 @@ _ACCESS_POINT = re.compile(
 
 
 class NamedBundle(NamedTuple):
-    """A file of certificate authorities, and the setting that names it, as it is shown in a message."""
+    """A file of certificate authorities, and the setting that names it: a variable, or an option of the AWS profile."""
 
-    path: str
     setting: str
+    path: str
+
+    @property
+    def words(self) -> str:
+        """The setting in a message, with the path if it is a variable."""
+        return f"{self.setting}={self.path}" if self.setting.isupper() else self.setting
 
 
 def bucket_route(storage: S3Storage, settings: AwsSettings) -> Route:
@@ -96,10 +101,10 @@ def ca_bundle(settings: AwsSettings) -> NamedBundle | None:
     own, *others = CA_VARIABLES["bucket"]
     # As for boto3, this variable hides the profile's option even if it is empty.
     if own not in environment and (path := (settings.profile.get("ca_bundle") or "").strip()):
-        return NamedBundle(path, "ca_bundle in the AWS config file")
+        return NamedBundle("ca_bundle in the AWS config file", path)
     for name in (own, *others):
         if path := environment.get(name, "").strip():
-            return NamedBundle(path, f"{name}={path}")
+            return NamedBundle(name, path)
     return None
 
 
