@@ -25,7 +25,7 @@ SESSION_TOKENS = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ConfiguredEndpoint:
     """The URL of a service that this machine sets, and the setting that has it.
 
     url  it may contain a password, so it is not in the repr
@@ -81,17 +81,17 @@ class AwsSettings:
         except Exception:  # noqa: BLE001 - what is wrong with the profile has been found out before
             return cls(dict(os.environ))
 
-    def endpoint(self, service: str) -> Endpoint | None:
+    def endpoint(self, service: str) -> ConfiguredEndpoint | None:
         """The endpoint that boto3 uses for a service (`s3`, `sts`) if it is given none."""
         if self.ignores_endpoints:
             return None
         for name in (f"AWS_ENDPOINT_URL_{service.upper()}", "AWS_ENDPOINT_URL"):
             if url := self.environment.get(name):
-                return Endpoint(name, url)
+                return ConfiguredEndpoint(name, url)
         section = self.services.get(service)
         for settings in (section if isinstance(section, dict) else {}, self.profile):
             if url := settings.get("endpoint_url"):
-                return Endpoint("endpoint_url in the AWS config file", url)
+                return ConfiguredEndpoint("endpoint_url in the AWS config file", url)
         return None
 
     def invalid(self, step: Step) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Several
+from destination_customerio.mapping.endpoints import BATCH, Endpoint, SegmentMember, Several
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Batcher:
     def add(
         self,
         lane: int,
-        entry: bytes | Several | Member,
+        entry: bytes | Several | SegmentMember,
         line: bytes,
         epoch: Epoch,
         now: float,
@@ -178,7 +178,7 @@ class Batcher:
             ValueError: the entry is larger than a request, which the limit on entries rules out.
             TypeError: the entry goes to another endpoint, for which there is `EndpointBatcher`.
         """
-        if isinstance(entry, Member):
+        if isinstance(entry, SegmentMember):
             raise TypeError("a Batcher has batches for one endpoint only")
         batch = self._open[lane]
         if batch is not None and batch.add(entry, line, epoch):

@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from destination_customerio.delivery.batch import Batch
-from destination_customerio.mapping.endpoints import BATCH, Endpoint, Member, Several
+from destination_customerio.mapping.endpoints import BATCH, Endpoint, SegmentMember, Several
 from destination_customerio.mapping.limits import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -114,14 +114,16 @@ class EndpointBatcher:
     def add(
         self,
         lane: int,
-        entry: bytes | Several | Member,
+        entry: bytes | Several | SegmentMember,
         line: bytes,
         epoch: Epoch,
         now: float,
         order: Order,
     ) -> list[Batch]:
         """Add one row; returns the batches that had to be sealed to make room, in their order."""
-        endpoint, content = (entry.endpoint, entry.entry) if isinstance(entry, Member) else (BATCH, entry)
+        endpoint, content = (
+            (entry.endpoint, entry.entry) if isinstance(entry, SegmentMember) else (BATCH, entry)
+        )
         keys = order if isinstance(order, tuple) else (order,)
         open_in_lane = self._lanes[lane]
         sealed: list[Batch] = []

@@ -17,7 +17,7 @@ from destination_customerio.dead_letters.spool import Backlog, CountedDeadLetter
 from destination_customerio.exact_json.codec import JsonObject, as_object, parse
 from destination_customerio.mapping.airbyte_columns import Skipped
 from destination_customerio.mapping.column_uses import ColumnUse, SameNames, column_uses
-from destination_customerio.mapping.endpoints import Member, Several
+from destination_customerio.mapping.endpoints import SegmentMember, Several
 from destination_customerio.sync.rejection_limit import too_many_rejected
 from destination_customerio.wording import counted
 
@@ -93,7 +93,7 @@ class StreamSamples:
     _stops_after: int | None = None
     _kept: Counter[type] = field(default_factory=Counter)
 
-    def sent(self, line: bytes, entry: bytes | Several | Member) -> None:
+    def sent(self, line: bytes, entry: bytes | Several | SegmentMember) -> None:
         """A row would be sent as this entry, or these."""
         is_kept = self._kept[SentRow] < self.size
         if not is_kept and self._explained >= _EXPLAINED_ROWS:
@@ -199,14 +199,14 @@ class SamplingDeadLetters:
         return self._counted.seal(opened_before)
 
 
-def _entries_of(entry: bytes | Several | Member) -> tuple[JsonObject, int]:
+def _entries_of(entry: bytes | Several | SegmentMember) -> tuple[JsonObject, int]:
     """The first entry of a row, and how many there are; of a member, its ids and what the endpoint says of them."""
     match entry:
         case bytes():
             return parse(entry), 1
         case Several(entries):
             return parse(entries[0]), len(entries)
-        case Member(endpoint, name):
+        case SegmentMember(endpoint, name):
             return {**dict(endpoint.parameters), "ids": [parse(name)]}, 1
         case _:
             assert_never(entry)

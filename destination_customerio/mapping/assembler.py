@@ -19,7 +19,7 @@ from destination_customerio.mapping.airbyte_columns import (
 )
 from destination_customerio.mapping.attribute_rules import AttributeRules
 from destination_customerio.mapping.columns import AssemblySettings, Columns
-from destination_customerio.mapping.endpoints import Member, Several
+from destination_customerio.mapping.endpoints import SegmentMember, Several
 from destination_customerio.mapping.event_ids import RowIds
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
 from destination_customerio.mapping.limits import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.notices import Notice
 
     # The keys that a row must stay in order with, and its encoded entry; a member of a segment comes with its endpoint.
-    Assembled = tuple[Order, bytes | Several | Member]
+    Assembled = tuple[Order, bytes | Several | SegmentMember]
 
 
 class RowRename(Protocol):
@@ -116,7 +116,7 @@ class Assembler:
             row_id = self._row_id(data) if self._row_id else None
             attributes = self._rename(data) if self._rename else data
             order, entry = self._build(self._columns, attributes)
-            if isinstance(entry, Member):
+            if isinstance(entry, SegmentMember):
                 self._rules.apply(attributes)
                 return order, entry
             if row_id:
@@ -186,4 +186,4 @@ class Assembler:
         if self._deletion is None:
             return DELETED
         order, entry = self._deletion(self._columns, self._rename(data) if self._rename else data)
-        return order, entry if isinstance(entry, Member) else fitting(entry, encode(entry))
+        return order, entry if isinstance(entry, SegmentMember) else fitting(entry, encode(entry))

@@ -76,7 +76,7 @@ class Several(NamedTuple):
     entries: tuple[bytes, ...]
 
 
-class Member(NamedTuple):
+class SegmentMember(NamedTuple):
     """A person to be added to a segment or removed from it: where to, and the encoded identifier."""
 
     endpoint: Endpoint

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import encode
 from destination_customerio.mapping.acting_attributes import UPDATE
-from destination_customerio.mapping.endpoints import Member, segment_endpoint
+from destination_customerio.mapping.endpoints import SegmentMember, segment_endpoint
 from destination_customerio.mapping.limits import check_entry_size
 from destination_customerio.mapping.relationships import (
     RELATIONSHIPS,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     # The order key and the entry; a row that joins people or objects has an order key of each.
     Entry = tuple[Order, JsonObject]
-    MemberEntry = tuple[Order, Member]
+    MemberEntry = tuple[Order, SegmentMember]
     Build = Callable[[Columns, JsonObject], Entry | MemberEntry]
 
 
@@ -179,7 +179,7 @@ def _member(columns: Columns, data: JsonObject, action: str) -> MemberEntry:
         )
     encoded = encode(text)
     check_entry_size(len(encoded))
-    return key, Member(segment_endpoint(columns.segment_id(data), action, kind), encoded)
+    return key, SegmentMember(segment_endpoint(columns.segment_id(data), action, kind), encoded)
 
 
 def _event(columns: Columns, data: JsonObject, action: str, name_column: str) -> Entry:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from destination_customerio.delivery.batch import Batch, Batcher
 from destination_customerio.delivery.endpoint_batcher import EndpointBatcher
 from destination_customerio.ledger import Epoch, StreamQueue
-from destination_customerio.mapping.endpoints import BATCH, Member, segment_endpoint
+from destination_customerio.mapping.endpoints import BATCH, SegmentMember, segment_endpoint
 
 EPOCH = Epoch(StreamQueue("rows"))
 
@@ -31,7 +31,9 @@ def add(batcher: EndpointBatcher, number: int, row: Row, order: str | tuple[str,
     """Add one row; its line is its number."""
     entry = b'"x"'
     content = (
-        Member(segment_endpoint(str(row.segment), "add_customers", "id"), entry) if row.segment else entry
+        SegmentMember(segment_endpoint(str(row.segment), "add_customers", "id"), entry)
+        if row.segment
+        else entry
     )
     return batcher.add(0, content, str(number).encode(), EPOCH, float(number), order or row.person)
 
@@ -129,4 +131,6 @@ def test_rows_settle_in_the_order_in_which_they_were_read(
 def test_an_ordinary_batcher_refuses_members() -> None:
     """It would send them in a batch of entries."""
     with pytest.raises(TypeError):
-        Batcher(1).add(0, Member(segment_endpoint("1", "add_customers", "id"), b'"x"'), b"", EPOCH, 0.0)
+        Batcher(1).add(
+            0, SegmentMember(segment_endpoint("1", "add_customers", "id"), b'"x"'), b"", EPOCH, 0.0
+        )

@@ -8,7 +8,7 @@ from typing import Any
 from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.dry_run.samples import SamplingAssembler, SentRow, StreamSamples
 from destination_customerio.mapping.columns import AssemblySettings
-from destination_customerio.mapping.endpoints import Member, Several
+from destination_customerio.mapping.endpoints import SegmentMember, Several
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFIER_KINDS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS
@@ -53,7 +53,7 @@ def test_a_divided_row_is_shown_with_its_first_entry() -> None:
 def test_a_member_is_shown_with_what_its_endpoint_says() -> None:
     """The segment, the action and the kind of identifier are no part of the body."""
     assembled, sample = sampled("segment_remove", {"person_email": "a@example.com", "segment_id": 7})
-    assert isinstance(assembled, Member)
+    assert isinstance(assembled, SegmentMember)
     assert sample.entries == 1
     assert sample.entry == {
         "action": "remove_customers",

@@ -10,7 +10,7 @@ from destination_customerio.airbyte.catalog import Stream
 from destination_customerio.errors import Rejection
 from destination_customerio.mapping.assembler import Assembler
 from destination_customerio.mapping.columns import AssemblySettings
-from destination_customerio.mapping.endpoints import Member
+from destination_customerio.mapping.endpoints import SegmentMember
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.mapping.notices import IgnoredColumns
@@ -29,12 +29,12 @@ def assembler(name: str, kind: str = "email") -> Assembler:
     return Assembler(Stream("rows"), DESTINATION_OBJECTS[name], settings)
 
 
-def member(name: str, row: dict[str, Any], kind: str = "email") -> tuple[Any, Member]:
+def member(name: str, row: dict[str, Any], kind: str = "email") -> tuple[Any, SegmentMember]:
     """The order key and the member that a row becomes."""
     outcome = assembler(name, kind).assemble(raw_row(row), b"line")
     assert isinstance(outcome, tuple)
     order, entry = outcome
-    assert isinstance(entry, Member)
+    assert isinstance(entry, SegmentMember)
     return order, entry
 
 
