@@ -32,6 +32,13 @@ def failure(endpoint: str, **values: Any) -> SyncError:
     raise AssertionError("the upload did not fail")
 
 
+def machine_failure(endpoint: str = "http://127.0.0.1:1", **values: Any) -> SyncError:
+    """The error of an upload with the machine's own credentials."""
+    error = failure(endpoint, access_key_id="", secret_access_key="", **values)
+    assert_safe(str(error))
+    return error
+
+
 def assert_safe(message: str) -> None:
     """Whole sentences, without a secret, a row's value, or the text of the response."""
     assert message.endswith(".")
