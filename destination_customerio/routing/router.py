@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from destination_customerio.mapping.destination_object import DestinationObject
 
 
-# Rows of a stream with one of these sync modes must not create anything. All others are inserts or upserts, as the object
-# has it: older platforms and PyAirbyte know only `append`.
-_EXACT_MODES = ("update", "soft_delete")
+# The rows of streams with these sync modes are inserts or upserts, as the object has it: older platforms and PyAirbyte know
+# only `append`. Rows with any other mode may not be meant to create anything, so the object must have it.
+_CREATING_MODES = frozenset({"", "append", "append_dedup", "overwrite", "overwrite_dedup"})
 
 
 class Route(NamedTuple):
@@ -52,7 +52,7 @@ def route(
             unrouted.append(stream)
             continue
         mode, modes = _sync_mode(stream, mapping), sync_modes_of(name)
-        if mode in _EXACT_MODES and mode not in modes:
+        if mode not in _CREATING_MODES and mode not in modes:
             misfits.append(f"stream {stream} goes to {name}, which has {' and '.join(modes)}, not {mode}")
             continue
         if mode == "update":
@@ -74,7 +74,7 @@ def route(
     if misfits:
         raise ConfigError(
             f"Some streams have a sync mode (destination_sync_mode) that their object does not have: {'; '.join(misfits)}. "
-            "Nothing was written: rows that should only update or delete would create something. Choose another sync mode or "
+            "Nothing was written: rows that should only update or delete could create something. Choose another sync mode or "
             "object for these streams, in the connection's mapping or in the configuration (stream_mappings)."
         )
     if not allow_destructive_operations:
