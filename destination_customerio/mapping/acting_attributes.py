@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, Raw, as_raw, is_raw_object, plain, raw_members
+from destination_customerio.exact_json.codec import JsonObject, plain
+from destination_customerio.mapping.json_text import members_in
 from destination_customerio.mapping.notices import ColumnNames
 from destination_customerio.mapping.visible_text import is_blank, trimmed
 
@@ -59,7 +60,7 @@ class ActingAttributes:
             attributes[name] = self._boolean(value, name)
 
     def _preferences(self, value: Any) -> Any:
-        preferences = _object_in(value)
+        preferences = members_in(value)
         if preferences is None and type(text := plain(value)) is str and not is_blank(text):
             raise Rejection(
                 "invalid", _PREFERENCES, f"{_PREFERENCES} must be an object, or an object as JSON text."
@@ -71,7 +72,7 @@ class ActingAttributes:
         return preferences
 
     def _topics(self, value: Any) -> Any:
-        topics = _object_in(value)
+        topics = members_in(value)
         if topics is None:
             return value
         return {topic: self._boolean(choice, _TOPIC_PREFIX + topic) for topic, choice in topics.items()}
@@ -82,18 +83,6 @@ class ActingAttributes:
             self.unclear.add((name,))
             return value
         return found
-
-
-def _object_in(value: Any) -> dict[str, Raw] | None:
-    """The members of the object that a value is, or is the JSON text of: many warehouses store objects as JSON text."""
-    try:
-        if is_raw_object(value):
-            return raw_members(value)
-        text = plain(value)
-        # Text with a lone surrogate is no JSON, as any other that isn't.
-        return raw_members(as_raw(text.encode())) if type(text) is str else None
-    except ValueError:
-        return None
 
 
 def _read(value: Any) -> Any:

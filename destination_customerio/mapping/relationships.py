@@ -2,7 +2,7 @@
 
     [{"identifiers": {"object_type_id": "1", "object_id": "acme"}, "relationship_attributes": {"role": "owner"}}]
 
-In the row of an object, the identifiers are those of a person. The column may hold the array or its JSON text. Identifiers
+In the row of an object, the identifiers are those of a person. The array, and each object in it, may be JSON text. Identifiers
 are read as in columns of their own; attributes are copied as they came.
 """
 
@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Any
 from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
-    NestedTooDeeply,
     Oversized,
     Raw,
-    as_raw,
     compacted,
     encode,
-    is_raw_array,
     plain,
-    raw_items,
-    raw_members,
 )
 from destination_customerio.mapping.acting_attributes import UPDATE
 from destination_customerio.mapping.endpoints import Several
@@ -35,6 +30,7 @@ from destination_customerio.mapping.identifiers import (
     object_order_key,
     order_key,
 )
+from destination_customerio.mapping.json_text import items_in, members_in
 from destination_customerio.mapping.limits import (
     MAX_BODY_BYTES,
     MAX_ENTRY_BYTES,
@@ -45,6 +41,7 @@ from destination_customerio.mapping.limits import (
     check_values,
     oversized,
 )
+from destination_customerio.mapping.visible_text import is_blank, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,59 +161,57 @@ def _fitting_items(items: list[bytes], room: int) -> int:
 def related_object(identifiers: Mapping[str, Any]) -> Identified:
     """The order key and the identifiers of an object in a relationship."""
     names = ("object_type_id", "object_id")
-    if not identifiers.keys() <= set(names):
+    given = _given(identifiers)
+    if not given.keys() <= set(names):
         raise _invalid(f"Exactly {' and '.join(names)} must identify the object.")
-    ids = {name: identifier(plain(identifiers.get(name)), "id", name) for name in names}
+    ids = {name: identifier(given.get(name), "id", name) for name in names}
     return object_order_key(**ids), ids
 
 
 def related_person(identifiers: Mapping[str, Any]) -> Identified:
     """The order key and the identifiers of a person in a relationship."""
-    if len(identifiers) != 1 or not identifiers.keys() <= IDENTIFIER_KINDS.keys():
+    given = _given(identifiers)
+    if len(given) != 1 or not given.keys() <= IDENTIFIER_KINDS.keys():
         raise _invalid(f"Exactly one of {', '.join(IDENTIFIER_KINDS)} must identify the person.")
-    ((kind, value),) = identifiers.items()
-    text = identifier(plain(value), kind, kind)
+    ((kind, value),) = given.items()
+    text = identifier(value, kind, kind)
     return order_key(text, kind), {kind: text}
 
 
+def _given(identifiers: Mapping[str, Any]) -> dict[str, Any]:
+    """The identifiers that are not blank: records of warehouses have a field for each, most of them null.
+
+    If all are blank, these, as they are to be reported.
+    """
+    values = {name: plain(value) for name, value in identifiers.items()}
+    return {name: value for name, value in values.items() if not is_blank(value)} or values
+
+
 def _items(value: Any) -> list[Raw]:
-    """The array in a column; null and blank mean none."""
+    """The array in a column; null and blank mean none, and so does the JSON text of null."""
     if type(value) is Oversized:
         raise oversized(RELATIONSHIPS)
-    if not is_raw_array(value):
-        text = plain(value)
-        if text is None or (type(text) is str and not text.strip()):
-            return []
-        value = _parsed(text)
-        if value is not None and bytes(value) == b"null":
-            return []
-    if not is_raw_array(value):
-        raise _invalid(f"{RELATIONSHIPS} must be an array of relationships, or the JSON text of one.")
-    return raw_items(value) or []
-
-
-def _parsed(text: Any) -> Raw | None:
-    """The value that JSON text holds; None for anything else."""
-    try:
-        return as_raw(text.encode()) if type(text) is str else None
-    except NestedTooDeeply:
-        raise
-    except ValueError:
-        return None
+    items = items_in(value)
+    if items is not None:
+        return items
+    text = plain(value)
+    if is_blank(text) or (type(text) is str and trimmed(text) == "null"):
+        return []
+    raise _invalid(f"{RELATIONSHIPS} must be an array of relationships, or the JSON text of one.")
 
 
 def _relationship(number: int, item: Raw, read: ReadIdentifiers) -> Identified:
     try:
-        members = raw_members(item)
+        members = members_in(item)
         if members is None or not members.keys() <= {_IDENTIFIERS, _ATTRIBUTES}:
             raise _invalid(f"It must be an object with {_IDENTIFIERS} and, optionally, {_ATTRIBUTES}.")
-        identifiers = raw_members(members.get(_IDENTIFIERS, b"{}"))
+        identifiers = members_in(members[_IDENTIFIERS]) if _IDENTIFIERS in members else {}
         if identifiers is None:
             raise _invalid(f"{_IDENTIFIERS} must be an object.")
         key, ids = read(identifiers)
         relationship: JsonObject = {_IDENTIFIERS: ids}
-        if (given := members.get(_ATTRIBUTES)) is not None and bytes(given) != b"null":
-            relationship[_ATTRIBUTES] = _attributes(given)
+        if (attributes := _attributes(members.get(_ATTRIBUTES))) is not None:
+            relationship[_ATTRIBUTES] = attributes
     except Rejection as rejection:
         raise Rejection(
             rejection.reason, RELATIONSHIPS, f"{RELATIONSHIPS}, item {number}: {rejection.message}"
@@ -224,9 +219,11 @@ def _relationship(number: int, item: Raw, read: ReadIdentifiers) -> Identified:
     return key, relationship
 
 
-def _attributes(given: Raw) -> JsonObject:
-    attributes: JsonObject | None = raw_members(given)
+def _attributes(given: Raw | None) -> JsonObject | None:
+    attributes: JsonObject | None = members_in(given)
     if attributes is None:
+        if is_blank(plain(given)):
+            return None
         raise _invalid(f"{_ATTRIBUTES} must be an object.")
     check_attribute_count(attributes)
     check_names(attributes)

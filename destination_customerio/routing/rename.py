@@ -20,16 +20,15 @@ from destination_customerio.errors import ConfigError
 from destination_customerio.exact_json.codec import (
     JsonObject,
     Oversized,
-    Raw,
     as_object,
     as_raw,
     encode,
     is_raw_object,
-    is_raw_text,
     plain,
     raw_items,
     raw_members,
 )
+from destination_customerio.mapping.json_text import nested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -184,18 +183,12 @@ def _reach(row: JsonObject, path: list[str]) -> Any:
 
 def _inner(value: Any, name: str) -> Any:
     """What an object or array, or the JSON text of one, has under a name or position."""
-    if type(value) is Oversized:
-        value = value.raw
-    try:
-        # Many warehouses store objects and arrays as JSON text.
-        content = as_raw(plain(value).encode()) if is_raw_text(value) else value
-        if type(content) is not Raw:
-            return _NOTHING
-        if is_raw_object(content):
-            return (raw_members(content) or {}).get(name, _NOTHING)
-        items = raw_items(content) if _POSITION.fullmatch(name) else None
-    except ValueError:  # text that is no JSON
+    content = nested(value.raw if type(value) is Oversized else value)
+    if content is None:
         return _NOTHING
+    if is_raw_object(content):
+        return (raw_members(content) or {}).get(name, _NOTHING)
+    items = raw_items(content) if _POSITION.fullmatch(name) else None
     return items[int(name)] if items and int(name) < len(items) else _NOTHING
 
 

@@ -225,7 +225,7 @@ def test_people_are_identified_by_the_configured_kind_everywhere(kind: str) -> N
 def test_preferences_may_be_an_object_its_json_text_or_dotted_columns() -> None:
     """Many warehouses store objects as text; the API requires the object."""
     preferences = {"topics": {"topic_1": True}}
-    for form in (preferences, json.dumps(preferences)):
+    for form in (preferences, json.dumps(preferences), f"\ufeff{json.dumps(preferences)}"):
         _, entry = assemble("person_identify", {**ADA, "cio_subscription_preferences": form})
         assert entry["attributes"]["cio_subscription_preferences"] == preferences
     dotted = {"cio_subscription_preferences.topics.topic_1": True, "_update": True}

@@ -35,10 +35,12 @@ def test_columns_are_those_that_the_schema_types_as_object_or_array() -> None:
         (' [1, {"a": null}]\n', [1, {"a": None}]),
         ("[12345678901234567.89]", [Decimal("12345678901234567.89")]),
         ("{}", {}),
+        ("\ufeff[1]\u200b", [1]),
+        ('\x00 {"a": "[]"}', {"a": "[]"}),
     ],
 )
 def test_json_text_is_parsed(text: str, parsed: object) -> None:
-    """In its place, with all digits."""
+    """In its place, with all digits; invisible characters around it are no part of it."""
     row = {"a": 1, "x": text, "z": text}
     found = raw_row(row)
     parse_json_text(found, ["x", "absent"])

@@ -136,7 +136,9 @@ def test_a_column_with_dots_takes_precedence_over_a_path() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ['{"email": "e"}', ' {"email": "e"}', '{"x": [1], "email": "e"}'])
+@pytest.mark.parametrize(
+    "text", ['{"email": "e"}', ' {"email": "e"}', '{"x": [1], "email": "e"}', '\ufeff{"email": "e"}\u200b']
+)
 def test_a_path_also_reaches_into_objects_in_json_text(text: str) -> None:
     """Many warehouses store objects as JSON text."""
     assert dict(renamed({"user": text}, {"person_email": "user.email"})) == {
