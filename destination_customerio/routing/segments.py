@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from destination_customerio.errors import ConfigError, Rejection
-from destination_customerio.mapping.identifiers import segment_id
+from destination_customerio.errors import ConfigError
 from destination_customerio.routing.identification import columns_of
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def check_segments(
     """Check the streams whose rows are members of segments. A row that only has a phone number is rejected when it comes.
 
     Raises:
-        ConfigError: people can't be members by the only identifier of a stream, or a constant is not the id of a segment.
+        ConfigError: people can't be members by the only identifier of a stream.
     """
     for found, rename, identification in zip(routes, renames, identifications, strict=True):
         if not found.target.is_member:
@@ -36,15 +35,3 @@ def check_segments(
                 "Customer.io's manual segments don't accept. Nothing was written. Identify people by email, id or cio_id "
                 "(identifierType, or the stream's columns), or remove the stream from the connection."
             )
-        if rename and "segment_id" in rename.constants:
-            _check_constant(found, rename.constants["segment_id"])
-
-
-def _check_constant(found: Route, value: Any) -> None:
-    try:
-        segment_id(value)
-    except Rejection as rejection:
-        raise ConfigError(
-            f"The mapping of stream {found.stream} (stream_mappings) has a segment_id that is not valid. Nothing was "
-            f"written. {rejection.message}"
-        ) from None

@@ -16,6 +16,7 @@ from destination_customerio.machine_limits import too_small
 from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS
+from destination_customerio.routing.constants import check_constants
 from destination_customerio.routing.identification import resolve_identification
 from destination_customerio.routing.rename import resolve_renames
 from destination_customerio.routing.router import route, unused_mapping_lines
@@ -182,6 +183,7 @@ def stream_syncs(
     renames = resolve_renames(routes, kind)
     identifications = resolve_identification(routes, renames, kind)
     check_segments(routes, renames, identifications)
+    check_constants(routes, renames, identifications, settings)
     for line in unused_mapping_lines(routes, config.stream_mappings):
         warn(line)
     for line in overwrite_warnings(streams):

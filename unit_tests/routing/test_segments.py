@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import pytest
 
 from destination_customerio.airbyte.catalog import Stream
-from destination_customerio.config.stream_mappings import StreamMapping
 from destination_customerio.errors import ConfigError
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS
 from destination_customerio.routing.identification import resolve_identification
@@ -68,22 +65,3 @@ def test_a_stream_whose_people_may_have_another_identifier_is_accepted(
 def test_other_objects_take_phones() -> None:
     """Only segments don't."""
     check("phone", object_name="person_identify")
-
-
-@pytest.mark.parametrize(
-    ("value", "is_valid"),
-    [(7, True), (7.0, True), ("007", True), (7.5, False), (True, False), ("beta", False)],
-)
-def test_a_constant_segment_is_read_as_a_row_is(value: object, is_valid: bool) -> None:
-    """What no row could have fails before the first row."""
-    mapping = StreamMapping.model_validate(
-        {
-            "stream_name": "s",
-            "destination_object_name": "segment_add",
-            "field_mappings": [{"value": value, "destination": "segment_id"}],
-        }
-    )
-    kind = IDENTIFICATIONS["email"]
-    routes = route([Stream("s")], [mapping], allow_destructive_operations=False)
-    with nullcontext() if is_valid else pytest.raises(ConfigError, match="segment_id must be"):
-        check_segments(routes, resolve_renames(routes, kind), [kind])
