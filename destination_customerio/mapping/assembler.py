@@ -88,7 +88,7 @@ class Assembler:
         self._build = target.build
         self._is_deletion = target.is_deletion
         self._deletion = target.deletion if settings.deleted_rows == "delete" else None
-        self._columns = Columns(stream, settings, sends_attributes=target.attributes != "ignored")
+        self._columns = Columns(stream, settings, keeps_identifiers=target.keeps_identifiers)
         strategy = settings.event_id_strategy if target.is_event else "none"
         self._row_id = RowIds(stream) if strategy == "from_row" else None
         self._fresh_id = settings.fresh_id if strategy == "retry_safe" else None

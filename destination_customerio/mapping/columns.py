@@ -81,9 +81,9 @@ class Columns:
     unreadable  how many values of each column could not be converted
     """
 
-    def __init__(self, stream: Stream, settings: AssemblySettings, *, sends_attributes: bool = True) -> None:
+    def __init__(self, stream: Stream, settings: AssemblySettings, *, keeps_identifiers: bool = True) -> None:
         self.person = person_reader(
-            settings.identifier_kind, stream.properties, sends_attributes=sends_attributes
+            settings.identifier_kind, stream.properties, keeps_identifiers=keeps_identifiers
         )
         self.dates = _date_columns(stream) if settings.convert_timestamps else ()
         self.unreadable: Counter[str] = Counter()

@@ -72,6 +72,11 @@ class DestinationObject:
         """Whether the configuration decides which column identifies the person."""
         return "identifier" in self.identity
 
+    @property
+    def keeps_identifiers(self) -> bool:
+        """Whether its attributes say something of one person, so that further identifiers of the person belong there."""
+        return self.identity == ("identifier",) and self.attributes != "ignored"
+
     def named_columns(self, identification: Identification) -> tuple[Column, ...]:
         """All named columns, those of the identity first, with the person's columns; one of several is not required."""
         people = identification.alternatives

@@ -1,7 +1,8 @@
 """Who a row is about: reads the identifiers of a person.
 
-Where a row may identify its person in any way, the first identifier that it has does so; the others become attributes
-(`email`, `id`, `phone`), by which Customer.io knows the person too. A `cio_id` can't be set, so it is no attribute.
+Where a row may identify its person in any way, the first identifier that it has does so; the others become attributes of
+the person or their event (`email`, `id`, `phone`), by which Customer.io knows the person too. A `cio_id` can't be set, so it
+is no attribute. Devices and relationships have attributes of their own, so the others are left out there.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ if TYPE_CHECKING:
 
 
 def person_reader(
-    identification: Identification, columns: Collection[str], *, sends_attributes: bool
+    identification: Identification, columns: Collection[str], *, keeps_identifiers: bool
 ) -> ReadPerson:
     """What reads, and removes, the identifiers of the rows of one stream.
 
     Args:
         identification: how rows identify people
         columns: the columns of the stream's schema, as far as it is known
-        sends_attributes: whether the destination object has attributes
+        keeps_identifiers: whether further identifiers become attributes
     """
     match identification:
         case IdentifierKind():
             return _OnePerson(identification).read
         case AnyIdentifier():
-            return _AnyPerson(identification, columns, sends_attributes=sends_attributes).read
+            return _AnyPerson(identification, columns, keeps_identifiers=keeps_identifiers).read
         case _:
             assert_never(identification)
 
@@ -70,7 +71,7 @@ class _AnyPerson:
     """The first of several columns that a row has identifies the person; a rejection names one that the schema has."""
 
     def __init__(
-        self, identification: AnyIdentifier, columns: Collection[str], *, sends_attributes: bool
+        self, identification: AnyIdentifier, columns: Collection[str], *, keeps_identifiers: bool
     ) -> None:
         self._alternatives = identification.alternatives
         names = [kind.column for kind in self._alternatives]
@@ -80,7 +81,7 @@ class _AnyPerson:
             if len(names) == 1
             else f"None of {', '.join(names)} identifies the person: all are missing or blank."
         )
-        self._sends_attributes = sends_attributes
+        self._keeps_identifiers = keeps_identifiers
 
     def read(self, data: JsonObject) -> Identified:
         given: dict[str, Any] = {}
@@ -94,7 +95,7 @@ class _AnyPerson:
         # What programs write for a value that they don't have identifies nobody, but explains the rejection.
         chosen = next((kind for kind in candidates if not names_nobody(given[kind.name])), candidates[0])
         person = identified_person(given[chosen.name], chosen.name, chosen.column)
-        if self._sends_attributes:
+        if self._keeps_identifiers:
             for kind in ANY_IDENTIFIER.alternatives:
                 value = given.get(kind.name)
                 if kind not in (chosen, _CIO_ID) and not names_nobody(value):

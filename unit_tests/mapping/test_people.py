@@ -164,13 +164,13 @@ def test_an_attribute_of_the_row_takes_precedence_over_an_identifier() -> None:
     ],
 )
 def test_every_object_that_names_a_person_takes_any_identifier(object_name: str, named: Row) -> None:
-    """Objects without attributes do not report the other identifiers as ignored columns."""
+    """The others are attributes of events, not of devices and relationships; they are no ignored columns."""
     sending = assembler(object_name)
     _, encoded = sending.assemble({"person_email": "a@x", "person_id": "u1", **named}, LINE)
     entry = json.loads(encoded)
     assert check_entry(entry, len(encoded)) is None
     assert entry["identifiers"] == {"id": "u1"}
-    assert ('"email":"a@x"' in encoded.decode()) is (DESTINATION_OBJECTS[object_name].attributes != "ignored")
+    assert ('"email":"a@x"' in encoded.decode()) is DESTINATION_OBJECTS[object_name].is_event
     assert sending.take_notices() == []
 
 
