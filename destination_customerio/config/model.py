@@ -70,7 +70,7 @@ class Config(Model):
             "How your rows identify people: by email address, your own id, Customer.io's cio_id, or phone number. "
             "The column is person_email, person_id, person_cio_id or person_phone respectively. any takes the column that "
             "the stream's primary key names, otherwise the first that a row has of person_cio_id, person_id, person_email "
-            "and person_phone; the others become the attributes id, email and phone."
+            "and person_phone; of people and events, the others become the attributes id, email and phone."
         ),
         json_schema_extra={"order": 1, "examples": ["email"]},
     )
