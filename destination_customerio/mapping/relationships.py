@@ -26,9 +26,8 @@ from destination_customerio.mapping.identifiers import (
     Identified,
     Order,
     OrderKey,
-    identifier,
-    object_order_key,
-    order_key,
+    identified_object,
+    identified_person,
 )
 from destination_customerio.mapping.json_text import items_in, members_in
 from destination_customerio.mapping.limits import (
@@ -164,8 +163,7 @@ def related_object(identifiers: Mapping[str, Any]) -> Identified:
     given = _given(identifiers)
     if not given.keys() <= set(names):
         raise _invalid(f"Exactly {' and '.join(names)} must identify the object.")
-    ids = {name: identifier(given.get(name), "id", name) for name in names}
-    return object_order_key(**ids), ids
+    return identified_object(given.get("object_type_id"), given.get("object_id"))
 
 
 def related_person(identifiers: Mapping[str, Any]) -> Identified:
@@ -174,8 +172,7 @@ def related_person(identifiers: Mapping[str, Any]) -> Identified:
     if len(given) != 1 or not given.keys() <= IDENTIFIER_KINDS.keys():
         raise _invalid(f"Exactly one of {', '.join(IDENTIFIER_KINDS)} must identify the person.")
     ((kind, value),) = given.items()
-    text = identifier(value, kind, kind)
-    return order_key(text, kind), {kind: text}
+    return identified_person(value, kind, kind)
 
 
 def _given(identifiers: Mapping[str, Any]) -> dict[str, Any]:
