@@ -36,6 +36,8 @@ _PARENTHESES = bytes.maketrans(_OPENING_BRACKETS + _CLOSING_BRACKETS, b"(())")
 _PAIRS = [b"(" * depth + b")" * depth for depth in (512, 64, 8, 1)]
 _OPEN = ord("(")
 _PIECE_BYTES = 1 << 16
+# The first piece is small, as most values are: an object may have a hundred thousand empty ones.
+_FIRST_PIECE_BYTES = 1 << 8
 # How often pairs are removed from a piece: enough for brackets nested as deep as the parsers follow them.
 _REMOVALS = 40
 
@@ -87,8 +89,10 @@ def _container_end(text: bytes, start: int) -> int:
     depth = 1
     start += 1
     in_string = False
+    piece_bytes = _FIRST_PIECE_BYTES
     while start < len(text):
-        stop = _piece_end(text, start)
+        stop = _piece_end(text, start, piece_bytes)
+        piece_bytes = min(4 * piece_bytes, _PIECE_BYTES)
         # Without escaped quotes, strings and what is between them alternate.
         parts = text[start:stop].replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')
         brackets = b"".join(parts[in_string::2]).translate(_PARENTHESES, _NO_BRACKETS)
@@ -111,9 +115,9 @@ def _without_pairs(brackets: bytes) -> bytes:
     return brackets
 
 
-def _piece_end(text: bytes, start: int) -> int:
+def _piece_end(text: bytes, start: int, piece_bytes: int) -> int:
     """The end of a piece that does not cut an escape in two."""
-    stop = start + _PIECE_BYTES
+    stop = start + piece_bytes
     while text[stop - 1 : stop] == b"\\":
         stop += 1
     return stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -129,3 +130,15 @@ def test_any_content_is_skipped_whole(text: bytes) -> None:
     assert (first.end - first.start, second.name) == (len(text), "y")
     with pytest.raises(ValueError, match="incomplete"):
         list(members(b'{"x":' + text[:-1] + b',"y":0}'))
+
+
+def test_many_small_values_take_about_as_long_as_many_numbers() -> None:
+    """An object may have a hundred thousand empty ones."""
+    seconds = []
+    for value in (b"10", b"{}"):
+        text = b'{"a":0%b}' % (b',"b":%b' % value * 20_000)
+        started = time.process_time()
+        assert sum(1 for _ in members(text)) == 20_001
+        seconds.append(time.process_time() - started)
+    numbers, objects = seconds
+    assert objects < 50 * numbers
