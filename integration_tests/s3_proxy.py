@@ -55,6 +55,7 @@ class Proxy:
     change        rewrites the body of an answer
     upload        rewrites the body of a request
     headers       rewrites the headers of an answer
+    date          the Date of answers; "" for the time
     header_name   rewrites the names of an answer's headers
     ignored       headers of writes that the store doesn't know
     midway        is called when half of an answer's body is sent
@@ -68,6 +69,7 @@ class Proxy:
     change: Callable[[Request, bytes], bytes] = lambda _, body: body
     upload: Callable[[Request], bytes] = lambda request: request.body
     headers: Callable[[Request, dict[str, str]], dict[str, str]] = lambda _, headers: headers
+    date: str = ""
     header_name: Callable[[str], str] = lambda name: name
     ignored: frozenset[str] = frozenset()
     midway: Callable[[Request], None] = lambda _: None
@@ -110,6 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """See `BaseHTTPRequestHandler`."""
+        return self.server.proxy.date or super().date_time_string(timestamp)
 
     def _pass_on(self) -> None:
         proxy = self.server.proxy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,6 +172,21 @@ def test_a_store_that_hides_the_version_of_a_lease_is_named(bucket: Bucket, head
         }
         with (
             pytest.raises(ConfigError, match="_replay_claim without its"),
+            Lease(bucket.storage(s3_endpoint=proxy.url)),
+        ):
+            pass
+
+
+@pytest.mark.parametrize("date", ["garbled", formatdate()], ids=["garbled", "without a zone"])
+def test_a_store_without_a_readable_clock_is_asked_by_the_clock_of_this_machine(
+    bucket: Bucket, date: str
+) -> None:
+    """A fresh lease is respected all the same."""
+    put(bucket, held_by("elsewhere", 1))
+    with proxy_to(bucket.endpoint) as proxy:
+        proxy.date = date
+        with (
+            pytest.raises(TransientError, match="host elsewhere, process 1"),
             Lease(bucket.storage(s3_endpoint=proxy.url)),
         ):
             pass

@@ -169,8 +169,7 @@ class Lease:
             raise
         with contextlib.closing(answer["Body"]) as body:
             content = parse_object(body.read(_MAX_BYTES)) or {}
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
+        now = _time_in(answer["ResponseMetadata"]["HTTPHeaders"])
         etag, written_at = version_in(cast("Mapping[str, Any]", answer), self._key)
         age_seconds = (now - written_at).total_seconds()
         return _Holder(str(content.get("token")), _name(content), age_seconds, f'"{etag}"')
@@ -190,6 +189,15 @@ class Lease:
             "ago). Nothing was sent. Wait until it has finished; if it was killed, its lease expires in "
             f"{max(self._lapse_seconds - holder.age_seconds, 0):,.0f} s."
         )
+
+
+def _time_in(headers: Mapping[str, str]) -> datetime:
+    """The store's clock, as far as an answer shows it; otherwise this machine's."""
+    try:
+        moment = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return datetime.now(UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # a date in "-0000" has no zone
 
 
 def _lost() -> TransientError:
