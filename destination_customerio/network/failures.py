@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from destination_customerio.causes import chain_of, is_raised_in
 from destination_customerio.errors import ConfigError, SyncError, TransientError
 from destination_customerio.machine_limits import exceeded_limit
-from destination_customerio.network.tls_codes import NOT_TLS, OTHER_HOST, OUTDATED, UNTRUSTED
+from destination_customerio.network.tls_codes import NOT_AGREED, NOT_TLS, OTHER_HOST, OUTDATED, UNTRUSTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from destination_customerio.network.route import Route
 
 PROXY_AUTHENTICATION_REQUIRED = 407
+TLS_OF_THE_CONNECTOR = (
+    "The connector uses TLS 1.2 or 1.3 without a client certificate. Check the host name, and that the server, and any proxy or "
+    "load balancer before it, accepts such connections."
+)
 
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
@@ -64,25 +68,20 @@ def explain_failure(error: BaseException, route: Route, peer: str) -> Failure | 
     return _of_tls(links, route, peer) or _of_connecting(links, peer + through)
 
 
-def explain_status(status: int, route: Route) -> Failure | None:
-    """What an answer says that only a proxy can have given; None for all others."""
-    if status != PROXY_AUTHENTICATION_REQUIRED:
-        return None
-    variable = route.proxy.variable if route.proxy else ""
-    return _authentication(f"the proxy in {variable}" if variable else "a proxy in between", variable)
-
-
 def _of_proxy(links: Sequence[BaseException], proxy: str, variable: str, peer: str) -> Failure:
     for link in links:
         if found := _TUNNEL_STATUS.search(str(link)):
             return _of_tunnel_status(int(found[1]), proxy, variable, peer)
-    if any(isinstance(link, ssl.SSLError) for link in links):
-        if any(getattr(link, "reason", None) in NOT_TLS for link in links):
+    reasons = _tls_reasons(links)
+    if reasons:
+        if reasons & NOT_TLS:
             return Failure(
                 ConfigError,
                 f"{proxy} does not use TLS on this port",
                 f"Write http:// instead of https:// in {variable}: the connection through the proxy is encrypted all the same.",  # ignore-https-check: what to write
             )
+        if not _is_about_a_certificate(links):
+            return _of_handshake(reasons, proxy)
         return Failure(
             ConfigError,
             f"the TLS certificate of {proxy} could not be verified",
@@ -116,7 +115,7 @@ def _authentication(proxy: str, variable: str) -> Failure:
     return Failure(
         ConfigError,
         f"{proxy} requires other credentials, or any (status {PROXY_AUTHENTICATION_REQUIRED})",
-        f"Put the proxy's user name and password into {variable or 'HTTPS_PROXY'} as http://user:password@host:port.",  # ignore-https-check: a pattern
+        f"Put the proxy's user name and password into {variable} as http://user:password@host:port.",  # ignore-https-check: a pattern
     )
 
 
@@ -127,19 +126,46 @@ def _of_tls(links: Sequence[BaseException], route: Route, peer: str) -> Failure 
         # urllib3's own comparison of host names, which boto3 uses
         if type(link).__name__ == "CertificateError":
             return _of_certificate(62, "", route, peer)
-    reasons = {str(link.reason) for link in links if isinstance(link, ssl.SSLError)}
+    reasons = _tls_reasons(links)
     if not reasons:
         return None
+    if reasons & NOT_TLS and route.proxy:
+        return Failure(
+            ConfigError,
+            f"the proxy in {route.proxy.variable} opened a connection to {peer} on which nobody speaks TLS",
+            "The proxy may block this host by answering in its place: allow the host there, or exempt it with NO_PROXY if it can be "
+            "reached directly. Otherwise check the port of the URL.",
+        )
     if reasons & NOT_TLS:
         return Failure(
             ConfigError,
             f"{peer} does not use TLS on this port",
             "Check the scheme and the port of the URL: a server without TLS needs http:// instead of https://.",  # ignore-https-check: what to write
         )
+    return _of_handshake(reasons, peer)
+
+
+def _of_handshake(reasons: set[str], peer: str) -> Failure:
+    if reasons & NOT_AGREED:
+        return Failure(
+            ConfigError, f"{peer} and the connector could not agree on a TLS connection", TLS_OF_THE_CONNECTOR
+        )
     return Failure(
         TransientError,
         f"the TLS handshake with {peer} failed",
         "Check that no firewall or proxy interrupts it; then try again.",
+    )
+
+
+def _tls_reasons(links: Sequence[BaseException]) -> set[str]:
+    """OpenSSL's names of what went wrong; "None" where the connection ended without one."""
+    return {str(link.reason) for link in links if isinstance(link, ssl.SSLError)}
+
+
+def _is_about_a_certificate(links: Sequence[BaseException]) -> bool:
+    return any(
+        isinstance(link, ssl.SSLCertVerificationError) or type(link).__name__ == "CertificateError"
+        for link in links
     )
 
 

@@ -16,3 +16,21 @@ NOT_TLS = frozenset(
         "PACKET_LENGTH_TOO_LONG",
     }
 )
+# What a server answers, or OpenSSL finds, where the two sides have nothing in common: versions, ciphers, a client certificate.
+NOT_AGREED = frozenset(
+    {
+        "DH_KEY_TOO_SMALL",
+        "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED",
+        "NO_PROTOCOLS_AVAILABLE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_ACCESS_DENIED",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "TLSV1_UNRECOGNIZED_NAME",
+        "UNSAFE_LEGACY_RENEGOTIATION_DISABLED",
+        "UNSUPPORTED_PROTOCOL",
+        "WRONG_SIGNATURE_TYPE",
+        "WRONG_SSL_VERSION",
+    }
+)

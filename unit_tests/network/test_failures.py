@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.errors import ConfigError, SyncError, TransientError
-from destination_customerio.network.failures import explain_failure, explain_status
-from destination_customerio.network.route import Proxy, Route
+from destination_customerio.network.failures import explain_failure
+from destination_customerio.network.route import Route
 from destination_customerio.network.tls_codes import NOT_TLS
 from unit_tests.dead_letters import bucket_server
 from unit_tests.network.clients import CLIENTS, Outcome, post
@@ -282,6 +282,77 @@ def test_an_interrupted_handshake_is_described(request_by: Client) -> None:
         assert_is(request_by(f"https://{server.address}"), TransientError, "TLS handshake with {peer} failed")
 
 
+ALERTS = [
+    ssl.AlertDescription.ALERT_DESCRIPTION_HANDSHAKE_FAILURE,
+    ssl.AlertDescription.ALERT_DESCRIPTION_PROTOCOL_VERSION,
+    ssl.AlertDescription.ALERT_DESCRIPTION_INSUFFICIENT_SECURITY,
+    ssl.AlertDescription.ALERT_DESCRIPTION_ACCESS_DENIED,
+    ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME,
+]
+
+
+def refusing(context: ssl.SSLContext, alert: ssl.AlertDescription) -> ssl.SSLContext:
+    """A server's side of TLS that ends every handshake with this alert."""
+    context.sni_callback = lambda *_: int(alert)
+    return context
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_a_server_that_refuses_this_kind_of_tls_is_described(
+    request_by: Client, tmp_path: Path, authority: Authority, alert: ssl.AlertDescription
+) -> None:
+    """No retry changes which versions and ciphers it accepts, so a person must act."""
+    with serving(refusing(authority.issue(tmp_path, HOST), alert)) as server:
+        assert_is(
+            request_by(f"https://{server.address}"),
+            ConfigError,
+            "{peer} and the connector could not agree on a TLS connection",
+            "TLS 1.2 or 1.3 without a client certificate",
+        )
+
+
+def test_a_server_that_demands_a_client_certificate_is_described(
+    request_by: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: Authority
+) -> None:
+    """The connector has none."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+    context = authority.issue(tmp_path, "127.0.0.1")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # in TLS 1.3 it may be noticed after the request
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.path)
+    with serving(context) as server:
+        assert_is(request_by(f"https://{server.address}"), ConfigError, "without a client certificate")
+
+
+@pytest.mark.parametrize("alert", ALERTS[:2], ids=lambda alert: alert.name)
+def test_a_proxy_that_refuses_this_kind_of_tls_is_described(
+    request_by: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    authority: Authority,
+    alert: ssl.AlertDescription,
+) -> None:
+    """Its certificate is not the reason."""
+    with TunnelProxy(tls=refusing(authority.issue(tmp_path, "127.0.0.1"), alert)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"https://{proxy.address}")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.path))
+        outcome = request_by(f"https://{HOST}")
+    assert_is(outcome, ConfigError, "the proxy in HTTPS_PROXY and the connector could not agree on a TLS")
+    assert "could not be verified" not in outcome.words
+
+
+def test_a_proxy_that_answers_in_place_of_the_host_is_named(
+    request_by: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts CONNECT, and then sends its page in plain text: no URL has to be changed to http://."""
+    page = http(403, b"blocked", "close")
+    with _Answering(page) as server, TunnelProxy(target=server.address) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
+        outcome = request_by(f"https://{HOST}")
+    assert_is(outcome, ConfigError, "the proxy in HTTPS_PROXY opened a connection to {peer} on which nobody")
+    assert "http://" not in outcome.words
+
+
 def test_a_host_whose_name_is_unknown_is_described(
     request_by: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,18 +369,6 @@ def test_a_host_that_refuses_connections_is_described(request_by: Client) -> Non
     """No proxy is blamed where none is used."""
     with unused_address() as address:
         assert_is(request_by(f"https://{address}"), TransientError, "{peer} refused the connection")
-
-
-def test_an_answer_that_only_a_proxy_gives_is_named() -> None:
-    """Over plain HTTP it comes in place of the server's."""
-    route = Route(Proxy("HTTP_PROXY", f"http://user:{PASSWORD}@proxy:3128"))
-    failure = explain_status(407, route)
-    assert failure
-    assert failure.kind is ConfigError
-    assert "HTTP_PROXY" in failure.cause + failure.remedy
-    assert PASSWORD not in failure.cause + failure.remedy + repr(route)
-    assert "a proxy in between" in (explain_status(407, Route()) or failure).cause
-    assert explain_status(403, route) is None
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), ConnectionResetError(104, "x"), TimeoutError("x")])
