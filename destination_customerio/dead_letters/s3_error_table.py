@@ -175,7 +175,6 @@ _BY_CODE: tuple[tuple[tuple[str, ...], Explanation], ...] = (
             "RequestLimitExceeded",
             "TooManyRequests",
             "429",
-            "503",
             "ServiceUnavailable",
         ),
         BUSY,

@@ -19,7 +19,8 @@ class Explanation(NamedTuple):
     remedy  whole sentences: what to do
 
     Placeholders: {bucket}, {store} (the endpoint, or AWS), {plain} (the endpoint in plain HTTP), {server} (the endpoint
-    without the bucket's name), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
+    without the bucket's name), {host} (the host of a failed request), {bundle} (the setting of the trusted
+    certificates), {operation}, {code} and {status} of the answer, {error} (the exception's type), {os_error},
     {file} (one that is missing or broken), {setting} (what is wrong with a setting), {settings} (the names of those that this
     machine has for AWS, in a sentence), {profile_variable} (the variable that names the AWS profile), {token_variable} (the
     variable that has the session token).
@@ -91,7 +92,7 @@ HOST_STYLE_DEMANDED = Explanation(
 UNKNOWN_CODE = Explanation(
     TransientError,
     "the store answered {code} with status {status} ({operation})",
-    "Try again; if it persists, check the store's own logs.",
+    "Try again; if it persists, check the store's own logs, and any proxy or load balancer before it.",
 )
 REFUSED = Explanation(
     ConfigError,

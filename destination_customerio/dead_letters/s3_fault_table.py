@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from destination_customerio.dead_letters.s3_explanations import NOT_S3, Explanation
 from destination_customerio.dead_letters.s3_faults import Fault
 from destination_customerio.errors import ConfigError, TransientError
+from destination_customerio.network.failures import TLS_OF_THE_CONNECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +122,9 @@ BY_FAULT: Mapping[Fault, Explanation] = {
         "{store} does not answer with TLS, which https:// needs",
         "If the store uses plain HTTP, write {plain} as the endpoint; otherwise correct the host or the port.",
     ),
+    Fault.TLS_NOT_AGREED: Explanation(
+        ConfigError, "{store} and the connector could not agree on a TLS connection", TLS_OF_THE_CONNECTOR
+    ),
     Fault.CERTIFICATE_TIME: Explanation(
         ConfigError,
         "the TLS certificate of {store} could not be verified: it has expired, or is not valid yet",
@@ -135,7 +139,8 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     Fault.CERTIFICATE_ISSUER: Explanation(
         ConfigError,
         "the TLS certificate of {store} could not be verified: its issuer is not trusted",
-        "Set AWS_CA_BUNDLE to a file with the issuer's certificate; it may belong to a proxy between Airbyte and the store.",
+        "Set {bundle} to a PEM file with the certificate of the CA that signed it, perhaps that of a proxy that inspects TLS, and the "
+        "public ones.",
     ),
     Fault.TLS: Explanation(
         TransientError,
@@ -149,8 +154,9 @@ BY_FAULT: Mapping[Fault, Explanation] = {
     ),
     Fault.UNRESOLVED: Explanation(
         TransientError,
-        "{store} could not be reached: its host name could not be resolved",
-        f"Correct the endpoint or the region if it is misspelled. {_CHECK_NETWORK}",
+        "{store} could not be reached: the host name {host} could not be resolved",
+        "Correct the endpoint or the region if it is misspelled, or this machine's DNS. If the host name begins with the bucket's, DNS must have "
+        "that too; the addressing style path avoids this.",
     ),
     Fault.UNREACHABLE: Explanation(
         TransientError, "{store} could not be reached, or did not answer in time ({error})", _CHECK_NETWORK

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from destination_customerio.causes import chain_of, is_raised_in
 from destination_customerio.dead_letters.s3_steps import Step, StepFailedError, cause_of
-from destination_customerio.network.tls_codes import NOT_TLS, OTHER_HOST, OUTDATED
+from destination_customerio.network.tls_codes import NOT_AGREED, NOT_TLS, OTHER_HOST, OUTDATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +47,7 @@ class Fault(Enum):
     # The network
     CA_BUNDLE = auto()
     NO_TLS = auto()
+    TLS_NOT_AGREED = auto()
     CERTIFICATE_TIME = auto()
     CERTIFICATE_NAME = auto()
     CERTIFICATE_ISSUER = auto()
@@ -225,7 +226,10 @@ def _in_request(error: BaseException) -> Fault | None:
         case ConnectionError() | TimeoutError():
             return Fault.UNREACHABLE
         case OSError():
-            return Fault.CA_BUNDLE if _is_raised_by_tls(error) else Fault.DISK
+            # While a connection is made, only the file of certificates is read.
+            return Fault.CA_BUNDLE if _passed_through(error, "urllib3") else Fault.DISK
+        case ValueError() if _passed_through(error, "botocore.parsers"):
+            return Fault.UNREADABLE
         case _:
             return None
 
@@ -243,6 +247,8 @@ def _in_tls(chain: list[BaseException]) -> Fault:
         if isinstance(part, ssl.SSLError):
             if part.reason in NOT_TLS:
                 return Fault.NO_TLS
+            if part.reason in NOT_AGREED:
+                return Fault.TLS_NOT_AGREED
             if part.reason in _NO_CERTIFICATES_REASONS:
                 return Fault.CA_BUNDLE
     return Fault.TLS
@@ -259,7 +265,7 @@ def _is_about_a_file(part: BaseException) -> bool:
     return isinstance(part, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
 
 
-def _is_raised_by_tls(error: BaseException) -> bool:
-    """Whether a file was missed while a connection was made: only the file of certificates is read there."""
+def _passed_through(error: BaseException, module: str) -> bool:
+    """Whether an exception was raised in a module, or below it."""
     frames = traceback.walk_tb(error.__traceback__)
-    return any("urllib3" in frame.f_globals.get("__name__", "") for frame, _ in frames)
+    return any(module in frame.f_globals.get("__name__", "") for frame, _ in frames)

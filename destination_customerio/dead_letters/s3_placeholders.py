@@ -37,6 +37,8 @@ def placeholders(error: Exception, storage: S3Storage, settings: AwsSettings) ->
         if storage.s3_endpoint
         else "http://host:port",  # ignore-https-check: a pattern
         "server": server_of(storage) or store,
+        "host": urlsplit(getattr(cause, "kwargs", {}).get("endpoint_url", "")).hostname or "",
+        "bundle": _bundle_to_extend(settings),
         "operation": answer.operation_name if answer else "",
         "code": _shown(code_of(answer)) if answer else "",
         "status": status_of(answer) if answer else 0,
@@ -60,6 +62,12 @@ def server_of(storage: S3Storage) -> str | None:
     if path.endswith("/" + bucket):
         return urlunsplit((parts.scheme, parts.netloc, path.removesuffix("/" + bucket), "", ""))
     return None
+
+
+def _bundle_to_extend(settings: AwsSettings) -> str:
+    """The setting to add a certificate to: the one that is in use, or else the one that serves both clients."""
+    bundle = ca_bundle(settings)
+    return bundle.setting if bundle else "REQUESTS_CA_BUNDLE"
 
 
 def _file_of(cause: BaseException, settings: AwsSettings) -> str:

@@ -103,7 +103,7 @@ EXPECTED_BY_CODE = {
     "ThrottlingException": BUSY,
     "RequestLimitExceeded": BUSY,
     "TooManyRequests": BUSY,
-    "503": BUSY,
+    "503": PASSING,
     "ServiceUnavailable": BUSY,
     "Busy": BUSY,
     "KMS.ThrottlingException": BUSY,
@@ -203,7 +203,9 @@ def test_an_error_code_is_quoted_only_if_s3_has_it(code: str) -> None:
         ("407", "PutObject", 407, ConfigError, "the proxy of the environment requires"),
         ("403", "HeadObject", 403, ConfigError, "access to the bucket"),
         ("500", "PutObject", 500, TransientError, "the store answered an error with status 500"),
-        ("", "PutObject", 503, TransientError, "throttles requests"),
+        # As any gateway answers; a store that throttles has a code for it.
+        ("", "PutObject", 503, TransientError, "check the store's own logs, and any proxy or load balancer"),
+        ("504", "PutObject", 504, TransientError, "the store answered an error with status 504"),
         ("NoSuchKey", "PutObject", 404, TransientError, "the store answered NoSuchKey"),
     ],
 )

@@ -78,6 +78,62 @@ def test_a_certificate_that_can_not_be_verified(
     assert_safe(str(error))
 
 
+@pytest.mark.usefixtures("plain_environment")
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ((), "REQUESTS_CA_BUNDLE"),
+        (("REQUESTS_CA_BUNDLE",), "REQUESTS_CA_BUNDLE"),
+        (("SSL_CERT_FILE",), "SSL_CERT_FILE"),
+        (("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"), "AWS_CA_BUNDLE"),
+        (("AWS_CONFIG_FILE", "REQUESTS_CA_BUNDLE"), "ca_bundle in the AWS config file"),
+    ],
+)
+def test_the_setting_that_lacks_an_authority_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: tuple[str, ...], named: str
+) -> None:
+    """The one that is in use, as any other would be ignored."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other, config = make_certificate(folder).path, tmp_path / "config.ini"
+    config.write_text(f"[default]\nca_bundle = {other}\n")
+    for variable in variables:
+        monkeypatch.setenv(variable, str(config if variable == "AWS_CONFIG_FILE" else other))
+    with Server(lambda _: http(200), tls=make_certificate(tmp_path).context) as server:
+        error = failure(f"https://{server.address}")
+    assert type(error) is ConfigError
+    assert "its issuer is not trusted. The sync stops" in str(error)
+    assert f"Set {named} to a PEM file" in str(error)
+    assert_safe(str(error))
+
+
+@pytest.mark.parametrize(
+    ("style", "host"), [("path", "store.invalid"), ("virtual", f"{BUCKET}.store.invalid")]
+)
+def test_the_host_whose_name_is_unknown_is_named(style: str, host: str) -> None:
+    """With the bucket's name before it, it needs an entry of its own in DNS."""
+    error = failure("http://store.invalid:9000", s3_addressing_style=style)
+    assert type(error) is TransientError
+    assert f"the host name {host} could not be resolved" in str(error)
+    assert_safe(str(error))
+
+
+@pytest.mark.parametrize("value", ["", "row value", "Thu, 26 Nov 99999 10:00:00 GMT"])
+def test_a_value_that_can_not_be_read_is_no_bug_of_the_connector(value: str) -> None:
+    """A time, here; boto3 raises what its conversions raise."""
+    etag = '"8f00b204"'
+
+    def respond(request: Request) -> Reply:
+        late = {"Last-Modified": value} if request.method == "HEAD" else {}
+        return http(200, b"", "close", ETag=etag, Connection="close", **late)
+
+    with Server(respond) as server:
+        error = failure(server.url)
+    assert type(error) is ConfigError
+    assert "answered, but not as an S3 store does" in str(error)
+    assert_safe(str(error))
+
+
 @pytest.mark.parametrize("content", [None, "no certificate"])
 def test_a_file_of_certificates_that_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None

@@ -188,14 +188,18 @@ FAULTS: list[tuple[Fault, Exception, type[SyncError], str]] = [
     (Fault.CERTIFICATE_NAME, certificate_error(62), ConfigError, "another host name"),
     (Fault.CERTIFICATE_NAME, certificate_error(64), ConfigError, "another host name"),
     (Fault.CERTIFICATE_ISSUER, certificate_error(18), ConfigError, "its issuer is not trusted"),
-    (Fault.CERTIFICATE_ISSUER, certificate_error(20), ConfigError, "AWS_CA_BUNDLE"),
-    (Fault.TLS, tls(ssl_error("SSLV3_ALERT_HANDSHAKE_FAILURE")), TransientError, "no TLS connection"),
+    (Fault.CERTIFICATE_ISSUER, certificate_error(20), ConfigError, "Set REQUESTS_CA_BUNDLE to a PEM file"),
+    (Fault.TLS_NOT_AGREED, tls(ssl_error("SSLV3_ALERT_HANDSHAKE_FAILURE")), ConfigError, "could not agree"),
+    (Fault.TLS_NOT_AGREED, tls(ssl_error("UNSUPPORTED_PROTOCOL")), ConfigError, "TLS 1.2 or 1.3"),
+    (Fault.TLS, tls(ssl_error("TLSV1_ALERT_INTERNAL_ERROR")), TransientError, "no TLS connection"),
     (Fault.PROXY, boto.ProxyConnectionError(proxy_url="row value", error="e"), TransientError, "the proxy"),
     (
         Fault.UNRESOLVED,
-        boto.EndpointConnectionError(endpoint_url="u", error=socket.gaierror(-2, "row value")),
+        boto.EndpointConnectionError(
+            endpoint_url="https://b.store.example:9/row value", error=socket.gaierror(-2, "row value")
+        ),
         TransientError,
-        "its host name could not be resolved",
+        "the host name b.store.example could not be resolved",
     ),
     (Fault.UNREACHABLE, boto.EndpointConnectionError(endpoint_url="u"), TransientError, NETWORK),
     (Fault.UNREACHABLE, boto.HTTPClientError(error="row value"), TransientError, NETWORK),
