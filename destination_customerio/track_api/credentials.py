@@ -10,7 +10,7 @@ def bad_credentials(region: str = "auto") -> ConfigError:
     other_region = (
         ""
         if region == "auto"
-        else f" If they are right, the account may not be in the region {region.upper()}: set Region (region) to automatic."
+        else f" If they are right, the account may not be in the region {region.upper()}: set Region (region) to auto."
     )
     return ConfigError(
         "Customer.io does not accept the Site ID (credentials.siteId) and the API Key (credentials.apiKey). "

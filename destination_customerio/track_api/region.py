@@ -58,7 +58,7 @@ def resolve_track_url(
     if config.region not in ("auto", region):
         raise ConfigError(
             f"The configuration sets the region {config.region.upper()}, but this Customer.io account is in the region "
-            f"{region.upper()}. Nothing was written. Set Region (region) to {region.upper()}, or leave it at automatic."
+            f"{region.upper()}. Nothing was written. Set Region (region) to {region} or auto."
         )
     return config.track_api_url or url
 

@@ -73,7 +73,7 @@ def test_a_region_other_than_the_accounts_is_an_error(internet: Internet, wrong:
     internet(lambda _: answer(right))
     error = failure(config(region=wrong))
     assert isinstance(error, ConfigError)
-    assert f"Set Region (region) to {right.upper()}" in str(error)
+    assert f"Set Region (region) to {right} or auto" in str(error)
 
 
 def test_a_redirect_to_the_accounts_host_is_followed(internet: Internet) -> None:
@@ -112,14 +112,14 @@ def test_an_older_answer_names_only_the_host(
     assert resolve(config()) == url
     assert resolve(config(region=region)) == url
     other = {"us": "eu", "eu": "us"}[region]
-    assert f"Set Region (region) to {region.upper()}" in str(failure(config(region=other)))
+    assert f"Set Region (region) to {region} or auto" in str(failure(config(region=other)))
 
 
 def test_refused_credentials_hint_at_a_region_that_was_set(internet: Internet) -> None:
     """The host of one region refuses the right keys of an account of the other."""
     internet(lambda _: http(401))
-    assert "set Region (region) to automatic" in str(failure(config(region="eu")))
-    assert "set Region (region) to automatic" not in str(failure(config()))
+    assert "set Region (region) to auto" in str(failure(config(region="eu")))
+    assert "set Region (region) to auto" not in str(failure(config()))
 
 
 def test_a_configured_track_api_url_is_used_for_all_requests() -> None:
