@@ -9,6 +9,7 @@ from destination_customerio.airbyte.catalog import read_catalog
 from destination_customerio.airbyte.output import Output, OutputClosed
 from destination_customerio.airbyte.stdin import start_reading
 from destination_customerio.check import check_connection
+from destination_customerio.config.ignored_keys import ignored_key_lines
 from destination_customerio.config.loader import read_config
 from destination_customerio.config.spec import specification
 from destination_customerio.descriptors import (
@@ -72,7 +73,7 @@ def _run_command(parsed: argparse.Namespace, output: Output, on_signal: OnSignal
         case "spec":
             output.write({"type": "SPEC", "spec": specification()})
         case "check":
-            output.write({"type": "CONNECTION_STATUS", "connectionStatus": _check(parsed.config)})
+            output.write({"type": "CONNECTION_STATUS", "connectionStatus": _check(parsed.config, output)})
         case "discover":
             config = read_config(parsed.config, os.environ)
             catalog = destination_catalog(IDENTIFICATIONS[config.identifier_type])
@@ -99,9 +100,12 @@ def _write(parsed: argparse.Namespace, output: Output, on_signal: OnSignal) -> i
     return 128 + signal_number if signal_number else 0
 
 
-def _check(config_path: Path) -> dict[str, str]:
+def _check(config_path: Path, output: Output) -> dict[str, str]:
     try:
-        check_connection(read_config(config_path, os.environ))
+        config = read_config(config_path, os.environ)
+        for line in ignored_key_lines(config):
+            output.warn(line)
+        check_connection(config)
     except SyncError as error:
         return {"status": "FAILED", "message": str(error)}
     return {"status": "SUCCEEDED"}

@@ -72,11 +72,11 @@ class KnownColumns:
     def of(cls, names: Iterable[str]) -> Self:
         """The columns with these names; those that look like a value are never shown."""
         given = frozenset(names)
-        return cls(frozenset(filter(_may_be_shown, given)), bool(given))
+        return cls(frozenset(filter(looks_like_a_name, given)), bool(given))
 
     def shown(self, column: str) -> str:
         """A column that the connector itself found in a row."""
-        if not self.has_schema and _may_be_shown(column):
+        if not self.has_schema and looks_like_a_name(column):
             return column
         return self.shown_field(column)
 
@@ -124,7 +124,7 @@ def _is_known_part(part: str) -> bool:
     return "".join(words) == part and all(word.lower() in WORDS for word in words)
 
 
-def _may_be_shown(column: str) -> bool:
+def looks_like_a_name(column: str) -> bool:
     """Whether a column's name looks like a name, not like an address, a number, an id or a sequence of control codes."""
     return (
         _COLUMN_NAME.fullmatch(column) is not None

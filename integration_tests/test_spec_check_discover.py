@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from destination_customerio import __version__
-from integration_tests.connector import SCRIPT, config_for, run_connector
+from integration_tests.connector import SCRIPT, catalog_of, config_for, run_connector, stream
 from tools.local_track_api import LocalTrackApi
 
 if TYPE_CHECKING:
@@ -89,6 +89,23 @@ def test_check_says_which_region_the_account_is_in(api: LocalTrackApi) -> None:
     message = failure(config_for(api.url, region="us"))
     assert "this Customer.io account is in the region EU" in message
     assert "Region (region)" in message
+
+
+def test_check_names_keys_without_effect(api: LocalTrackApi) -> None:
+    """The check still succeeds, as a configuration may be from another version."""
+    done = run_connector("check", config_for(api.url, identifiertype="id"))
+    assert [status["status"] for status in done.of_type("CONNECTION_STATUS")] == ["SUCCEEDED"]
+    assert "identifiertype (perhaps identifierType)" in "".join(done.logs)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
+def test_a_misspelled_key_is_named_before_the_error_that_it_causes(arguments: tuple[str, ...]) -> None:
+    """Here deletions seem to be allowed; the command ends before any request."""
+    config = config_for("http://127.0.0.1:1", allow_destructive_operation=True)
+    catalog = catalog_of(stream("users", "person_delete", destination_sync_mode="soft_delete"))
+    done = run_connector("write", config, catalog, arguments=arguments)
+    assert "allow_destructive_operations" in done.failure("config_error")
+    assert "(perhaps allow_destructive_operations)" in "".join(done.logs)
 
 
 def test_check_refuses_what_airbyte_cloud_does_not_allow(api: LocalTrackApi) -> None:

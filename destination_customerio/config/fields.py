@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,18 +62,34 @@ HIDDEN = {"airbyte_hidden": True}
 
 
 class Model(BaseModel):
-    """A part of the configuration. Unknown keys are ignored; null means not set."""
+    """A part of the configuration. Unknown keys are ignored, but kept by name; null means not set."""
 
     # Without hide_input_in_errors, pydantic's validation errors quote their input.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
-    @model_validator(mode="before")
+    _unknown_keys: tuple[str, ...] = PrivateAttr(default=())
+
+    @model_validator(mode="wrap")
     @classmethod
-    def _without_nulls(cls, raw: object) -> object:
+    def _read(cls, raw: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(raw, dict):
+            return handler(raw)
         # Forms and tools write null for an empty field.
-        return (
-            {key: value for key, value in raw.items() if value is not None} if isinstance(raw, dict) else raw
-        )
+        given = {key: value for key, value in raw.items() if value is not None}
+        part = handler(given)
+        names = {*cls.model_fields, *cls.known_keys()}
+        part._unknown_keys = tuple(str(key) for key in given if key not in names)
+        return part
+
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        """The keys as the configuration spells them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    @property
+    def unknown_keys(self) -> tuple[str, ...]:
+        """The keys that this part was given and does not know."""
+        return self._unknown_keys
 
 
 def checked_url(url: str, *, http_allowed: bool) -> str:

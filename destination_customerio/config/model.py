@@ -2,7 +2,7 @@
 
 These models are the single source for the form that `spec` describes (`spec.py`) and for what the connector reads. Keys
 and values are those of Airbyte's earlier Customer.io connector, so that existing connections keep working; everything
-else is optional. Unknown keys are ignored.
+else is optional. Unknown keys are ignored, with a warning (`ignored_keys.py`).
 """
 
 from __future__ import annotations

@@ -101,9 +101,12 @@ def observe(
         SyncError: the sync could not start, or its input is no Airbyte protocol.
     """
     warnings: list[str] = []
-    syncs = stream_syncs(config, streams, warnings.append, started_at=time.time())
-    for warning in warnings:
-        view.warn(warning)
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        view.warn(text)
+
+    syncs = stream_syncs(config, streams, warn, started_at=time.time())
     samples = {sync: StreamSamples(options.sample, sync, config.max_rejected_percent) for sync in syncs}
     for sync in syncs:
         sync.assembler = SamplingAssembler(sync.assembler, samples[sync])
@@ -135,9 +138,9 @@ def observe(
         signal_number = pipeline.run()
     finally:
         lanes.abort()
-    for warning in (stop for sync in syncs if (stop := samples[sync].stop_line())):
-        warnings.append(warning)
-        view.warn(warning)
+    for sync in syncs:
+        if stop := samples[sync].stop_line():
+            warn(stop)
     is_complete = signal_number is None and not (limit and limit.is_reached)
     summary = DryRunSummary(
         syncs,

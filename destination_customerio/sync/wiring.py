@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from destination_customerio.config.ignored_keys import ignored_key_lines
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.dead_letters.spool import BucketDeadLetters, CountedDeadLetters
 from destination_customerio.delivery.lanes import ThreadedLanes
@@ -158,13 +159,15 @@ def stream_syncs(
     Args:
         config: the configuration
         streams: the catalog's streams
-        warn: receives warnings about the mappings
+        warn: receives warnings about the configuration and the mappings
         fresh_id: makes the id of an event whose row has none from the row's line, even if the configuration asks for none
         started_at: the start of the sync in unix seconds, to which the ages of events are relative; None for no ages
 
     Raises:
         ConfigError: a stream has no object that it can be written to.
     """
+    for line in ignored_key_lines(config):  # first, as a misspelled key may be why something below fails
+        warn(line)
     kind = IDENTIFICATIONS[config.identifier_type]
     strategy = config.event_id_strategy
     settings = AssemblySettings(
