@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from destination_customerio.errors import SyncError
 
 _TEXT_COMMANDS = ("rejected", "replay")
+_COMMANDS = {
+    "spec": "print the configuration schema",
+    "check": "test the credentials, the region and the bucket",
+    "discover": "print the destination objects and their columns",
+    "write": "send the records on stdin to Customer.io",
+    "rejected": "summarize the rejected rows in the bucket",
+    "replay": "resend rejected rows from the bucket",
+}
 
 
 def run() -> NoReturn:
@@ -103,12 +111,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.set_defaults(dry_run=False)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("spec", help="print the configuration schema")
-    check = commands.add_parser("check", help="test the credentials, the region and the bucket")
-    discover = commands.add_parser("discover", help="print the destination objects and their columns")
-    write = commands.add_parser("write", help="send the records on stdin to Customer.io")
-    rejected = commands.add_parser("rejected", help="summarize the rejected rows in the bucket")
-    replay = commands.add_parser("replay", help="resend rejected rows from the bucket")
+    _, check, discover, write, rejected, replay = (
+        commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        for name, summary in _COMMANDS.items()
+    )
     for command in (check, discover, write, rejected, replay):
         command.add_argument("--config", type=Path, required=True, help="configuration (JSON file)")
     for command in (write, replay):
@@ -126,11 +132,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
             metavar="DATE",
             help="only rows extracted at or after this date or time (ISO 8601; UTC unless it has an offset)",
         )
-    for command in (write, rejected):
-        command.add_argument("--json", action="store_true", help="print a JSON document")
-    for command in (write, rejected, replay):
+    for command, when in ((write, "with --dry-run: "), (rejected, "")):
+        command.add_argument("--json", action="store_true", help=f"{when}print a JSON document")
+    for command, when in ((write, "with --dry-run: "), (rejected, ""), (replay, "")):
         command.add_argument(
-            "--report", type=Path, metavar="FILE.html", help="write a report for a browser into this file"
+            "--report",
+            type=Path,
+            metavar="FILE.html",
+            help=f"{when}write a report for a browser into this file",
         )
     replay.add_argument(
         "--dry-run",
