@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from destination_customerio.errors import ProtocolError
+from destination_customerio.exact_json.broken import where_broken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +76,7 @@ def read_catalog(path: Path) -> list[Stream]:
         text = path.read_bytes()
     except OSError as error:
         raise ProtocolError(
-            f"The catalog file could not be read ({error.strerror}). Nothing was written. "
+            f"The catalog file {path} could not be read ({error.strerror}). Nothing was written. "
             "Check the path given with --catalog, and that the container can read it."
         ) from None
     return parse_catalog(text)
@@ -82,18 +84,25 @@ def read_catalog(path: Path) -> list[Stream]:
 
 def parse_catalog(text: bytes) -> list[Stream]:
     """Parse a ConfiguredAirbyteCatalog; see `read_catalog`."""
+    text = text.removeprefix(BOM_UTF8)
     try:
-        configured = _ConfiguredCatalog.model_validate_json(text.removeprefix(BOM_UTF8)).streams
+        configured = _ConfiguredCatalog.model_validate_json(text).streams
     except ValidationError:
+        if where := where_broken(text):
+            raise ProtocolError(
+                f"The catalog given with --catalog is not valid JSON ({where}). Nothing was written."
+            ) from None
         raise ProtocolError(
             "The catalog given with --catalog is not a configured Airbyte catalog: it needs a list `streams`, "
             "each with a `stream` that has a `name`. Nothing was written."
         ) from None
     streams = [_stream(entry) for entry in configured]
-    if len({(stream.namespace, stream.name) for stream in streams}) < len(streams):
-        raise ProtocolError(
-            "The catalog lists the same stream twice. Nothing was written. Keep one entry for each stream."
-        )
+    times = Counter((stream.namespace, stream.name) for stream in streams)
+    for stream in streams:
+        if times[stream.namespace, stream.name] > 1:
+            raise ProtocolError(
+                f"The catalog lists the same stream twice: {stream}. Nothing was written. Keep one entry for each stream."
+            )
     return streams
 
 

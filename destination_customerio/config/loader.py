@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL, Config
 from destination_customerio.config.storage import S3Storage
 from destination_customerio.errors import ConfigError
+from destination_customerio.exact_json.broken import where_broken
 from destination_customerio.exact_json.codec import JsonObject, parse_object
 
 if TYPE_CHECKING:
@@ -58,16 +59,18 @@ def read_raw_config(path: Path) -> JsonObject:
         ConfigError: it can't be read, or is not a JSON object.
     """
     try:
-        text = path.read_bytes()
+        text = path.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise ConfigError(
-            f"The configuration file could not be read ({error.strerror}). {_NOTHING_WRITTEN} "
+            f"The configuration file {path} could not be read ({error.strerror}). {_NOTHING_WRITTEN} "
             "Check the path passed to --config, and that the container can read the file."
         ) from None
-    raw = parse_object(text.removeprefix(BOM_UTF8))
+    raw = parse_object(text)
     if raw is None:
+        where = where_broken(text)
+        found = f"is not valid JSON ({where})" if where else "is not a JSON object"
         raise ConfigError(
-            f"The configuration file is not a JSON object. {_NOTHING_WRITTEN} Check the file passed to --config."
+            f"The configuration file {found}. {_NOTHING_WRITTEN} Check the file passed to --config."
         )
     return raw
 

@@ -40,7 +40,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     assert read_config(path, {}) == parse_config(VALID, {})
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'"text"', b"\xff", b"null", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("text", [b"[]", b'"text"', b"\xff", b"null"])
 def test_a_file_that_is_not_a_json_object_is_an_error(tmp_path: Path, text: bytes) -> None:
     """The message says so without quoting the file."""
     path = tmp_path / "config.json"
@@ -49,9 +49,28 @@ def test_a_file_that_is_not_a_json_object_is_an_error(tmp_path: Path, text: byte
         read_config(path, {})
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (b"", "line 1, column 1"),
+        (b"\xef\xbb\xbf", "line 1, column 1"),
+        (b"{", "line 1, column 2"),
+        (b'{\n  "credentials" {"siteId": "s3cret"}}', "line 2, column 17"),
+        (b"credentials:\n  siteId: s3cret", "line 1, column 1"),
+    ],
+)
+def test_a_file_with_an_error_of_syntax_names_its_place(tmp_path: Path, text: bytes, where: str) -> None:
+    """The message quotes nothing of it, as that may be a key."""
+    path = tmp_path / "config.json"
+    path.write_bytes(text)
+    with pytest.raises(ConfigError, match=rf"is not valid JSON \({where}\)") as caught:
+        read_config(path, {})
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    """The message says what to check."""
-    with pytest.raises(ConfigError, match="Check the path passed to --config"):
+    """The message names the file, and says what to check."""
+    with pytest.raises(ConfigError, match=r"none\.json could not be read.*Check the path passed to --config"):
         read_config(tmp_path / "none.json", {})
 
 
