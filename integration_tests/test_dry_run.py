@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,17 @@ def test_a_dry_run_needs_neither_network_nor_bucket() -> None:
     """A mapping can be tried before there are credentials that work."""
     config = config_for("http://127.0.0.1:1")
     assert run_connector("write", config, CATALOG, LINES[-1:], arguments=["--dry-run"]).exit_code == 0
+
+
+def test_the_files_shown_in_the_documentation_are_enough() -> None:
+    """Somebody without an Airbyte platform can paste them."""
+    page = (Path(__file__).parents[1] / "docs" / "dry-run.md").read_text()
+    files = dict(re.findall(r"<!-- file: (\S+) -->\n```json\n(.*?)\n```", page, re.DOTALL))
+    lines = files["messages.jsonl"].encode().splitlines()
+    config, catalog = json.loads(files["config.json"]), json.loads(files["catalog.json"])
+    done = run_connector("write", config, catalog, lines, arguments=("--dry-run",))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert "Stream users: 1 row read, 1 would be sent, 0 rejected." in done.logs
 
 
 def test_a_dry_run_fails_as_the_sync_would_before_its_first_row() -> None:
