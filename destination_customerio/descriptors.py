@@ -56,7 +56,7 @@ class DescriptorWriter(io.RawIOBase):
                     rest = rest[os.write(self._descriptor, rest) :]
                 except BlockingIOError:
                     # The flag is not ours to clear: whoever set it shares the descriptor.
-                    select.select((), (self._descriptor,), ())
+                    self._wait()
         except ConnectionError:
             raise BrokenPipeError from None
         except OSError as error:
@@ -65,6 +65,12 @@ class DescriptorWriter(io.RawIOBase):
                 "Check what standard output is connected to."
             ) from None
         return memoryview(data).nbytes
+
+    def _wait(self) -> None:
+        # Not select(), which fails for a descriptor above 1,023.
+        waiting = select.poll()
+        waiting.register(self._descriptor, select.POLLOUT)
+        waiting.poll()
 
     def writable(self) -> bool:
         """Always."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import select
 import socket
 import threading
@@ -36,6 +37,31 @@ def test_all_bytes_are_written_in_order(kind: str, *, is_blocking: bool) -> None
         assert file.read() == TEXT
     thread.join()
     assert written == [len(TEXT)]
+
+
+def test_a_descriptor_may_have_any_number() -> None:
+    """Whoever starts the command may have handed down more than a thousand open files."""
+    reading, low = os.pipe()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    writing = soft - 1
+    if writing < 1_024:
+        pytest.skip(f"This process may have {soft} files open only.")
+    os.dup2(low, writing)
+    os.close(low)
+    os.set_blocking(writing, False)
+    received = bytearray()
+
+    def read() -> None:
+        while chunk := os.read(reading, 1 << 16):
+            received.extend(chunk)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    DescriptorWriter(writing).write(TEXT)
+    os.close(writing)
+    thread.join()
+    os.close(reading)
+    assert received == TEXT
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
