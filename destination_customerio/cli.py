@@ -96,11 +96,15 @@ def _say(error: SyncError) -> None:
 
 
 def _trace(error: SyncError) -> None:
-    """Report that the command could not be started, or died, in its place."""
-    from destination_customerio.airbyte.output import Output
+    """Report that the command could not be started, or died, in its place; on stderr if stdout can't be written."""
+    from destination_customerio.airbyte.output import Output, OutputClosed
 
-    with contextlib.suppress(Exception):
+    try:
         Output(DescriptorWriter(STDOUT)).trace_error(error)
+    except OutputClosed:
+        pass
+    except Exception:  # noqa: BLE001 - the last place that can say so
+        _say(error)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -296,6 +296,25 @@ def test_a_killed_sync_ends_with_a_trace(api: LocalTrackApi) -> None:
     assert "a sync resumes from the last state that was written" in done.error["message"]
 
 
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_a_killed_command_without_a_stdout_says_so_on_stderr(
+    redirection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace could not be written."""
+    (tmp_path / "sitecustomize.py").write_text(_SWALLOWING_IMPORTS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with subprocess.Popen(
+        ["sh", "-c", f"exec {SCRIPT} spec {redirection}"],  # noqa: S607 - any shell
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_until((tmp_path / "sitecustomize.py.waiting").exists)
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+        assert process.wait(PATIENCE_SECONDS) == 1
+        assert process.stderr is not None
+        assert process.stderr.read().startswith(b"The connector was killed (SIGKILL)")
+
+
 def test_a_signal_ends_a_sync_within_a_giant_line(api: LocalTrackApi) -> None:
     """While the line is still arriving, and while it is being parsed; both at once, as it takes seconds."""
     pieces = b'{"a":[1,{"b":null}],"c":"d"},' * 3_000_000
