@@ -20,9 +20,8 @@ _MIB = 1 << 20
 _UNLIMITED_BYTES = 1 << 60
 # Besides sockets of lanes and temporary files: the interpreter, the standard streams, name lookups, the bucket's client.
 _OWN_DESCRIPTORS = 32
-# A thread reserves 8 MiB for its stack, and 64 MiB for memory of its own (glibc), most of which it never touches.
-_OWN_ADDRESS_SPACE = 192 * _MIB
-_ADDRESS_SPACE_OF_THREAD = 72 * _MIB
+# A supervisor, the coordinator and the reader.
+_OWN_THREADS = 3
 _MORE_MEMORY = "Provide more memory."
 _WHO_ENDED_IT = "Check who or what ended it."
 _FEWER_LANES = "Raise the limit, or lower max_concurrent_requests."
@@ -42,6 +41,29 @@ class Exceeded(NamedTuple):
     def sentences(self, meaning: str) -> str:
         """A message; `meaning` says what this means for the rows."""
         return f"{self.cause} {meaning} {self.remedy}"
+
+
+class _MemoryLimit(NamedTuple):
+    """A limit of the process's own memory, with what it needs of it for itself and for each lane."""
+
+    kind: int
+    option: str
+    what: str
+    own_bytes: int
+    bytes_per_lane: int
+
+    @property
+    def value(self) -> int | None:
+        """The limit in bytes; None if there is none."""
+        soft, _ = resource.getrlimit(self.kind)
+        return None if soft == resource.RLIM_INFINITY else soft
+
+
+# A thread reserves 8 MiB for its stack, and address space of 64 MiB for its heap (glibc), most of which it never touches.
+_MEMORY_LIMITS = (
+    _MemoryLimit(resource.RLIMIT_AS, "ulimit -v", "address space", 192 * _MIB, 72 * _MIB),
+    _MemoryLimit(resource.RLIMIT_DATA, "ulimit -d", "private memory", 128 * _MIB, 12 * _MIB),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +127,7 @@ def _limit_behind(error: BaseException, group: Cgroup) -> Exceeded | None:
     if is_out_of_memory(error):
         return out_of_memory(group)
     if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
-        limits = _of(_thread_limits(group) + _address_space())
+        limits = _of(_thread_limits(group) + _own_memory_limits())
         return Exceeded(f"The connector could not start another thread{limits}.", _FEWER_LANES)
     match number:
         case errno.EMFILE:
@@ -115,6 +137,8 @@ def _limit_behind(error: BaseException, group: Cgroup) -> Exceeded | None:
                 "This machine has too many files open.",
                 "Raise its limit (fs.file-max), or end other programs.",
             )
+        case errno.EFBIG if _file_size_limits():
+            return Exceeded(f"A file has become too large{_of(_file_size_limits())}.", "Raise the limit.")
     return None
 
 
@@ -130,8 +154,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def unstartable(cgroup: Cgroup | None = None) -> Exceeded:
+def unstartable(error: OSError, cgroup: Cgroup | None = None) -> Exceeded:
     """A process could not be started."""
+    if is_out_of_memory(error):
+        return out_of_memory(cgroup)
     limits = _of(_thread_limits(cgroup or Cgroup()))
     return Exceeded(f"The connector could not start its process{limits}.", "Raise the limit.")
 
@@ -179,25 +205,33 @@ def descriptor_limit() -> int:
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
-def too_small(lanes: int) -> Exceeded | None:
+def too_small(lanes: int, cgroup: Cgroup | None = None) -> Exceeded | None:
     """The limit that is too low for so many lanes, if one is; beyond it, libraries crash or wait for ever."""
     # A lane has a connection, and another file open while it connects.
     descriptors = _OWN_DESCRIPTORS + 2 * lanes
     if descriptor_limit() < descriptors:
-        return Exceeded(
-            f"The connector may have {descriptor_limit()} files and connections open (ulimit -n), but needs {descriptors} "
-            f"for {lanes} concurrent requests.",
-            _FEWER_LANES,
+        return _too_low(
+            f"{descriptor_limit()} files and connections open (ulimit -n)", str(descriptors), lanes
         )
-    address_space, _ = resource.getrlimit(resource.RLIMIT_AS)
-    needed = _OWN_ADDRESS_SPACE + lanes * _ADDRESS_SPACE_OF_THREAD
-    if address_space != resource.RLIM_INFINITY and address_space < needed:
-        return Exceeded(
-            f"The connector may have {_mib(address_space, 'ulimit -v')} of address space, but needs {needed // _MIB:,} MiB "
-            f"for {lanes} concurrent requests.",
-            _FEWER_LANES,
+    threads = _OWN_THREADS + lanes
+    allowed = (cgroup or Cgroup()).smallest("pids", "pids.max", "pids.max")
+    if allowed is not None and allowed < threads:
+        return _too_low(
+            f"{allowed} processes and threads in its container or cgroup (pids.max)", str(threads), lanes
         )
+    for limit in _MEMORY_LIMITS:
+        needed = limit.own_bytes + lanes * limit.bytes_per_lane
+        if limit.value is not None and limit.value < needed:
+            return _too_low(
+                f"{_mib(limit.value, limit.option)} of {limit.what}", f"{needed // _MIB:,} MiB", lanes
+            )
     return None
+
+
+def _too_low(allowed: str, needed: str, lanes: int) -> Exceeded:
+    return Exceeded(
+        f"The connector may have {allowed}, but needs {needed} for {lanes} concurrent requests.", _FEWER_LANES
+    )
 
 
 def spare_descriptors() -> int:
@@ -215,12 +249,16 @@ def _memory_limits(cgroup: Cgroup) -> list[str]:
     is_limited = of_group is not None and of_group < _UNLIMITED_BYTES
     return (
         [_mib(of_group, "the memory limit of its container or cgroup")] if is_limited else []
-    ) + _address_space()
+    ) + _own_memory_limits()
 
 
-def _address_space() -> list[str]:
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return [] if soft == resource.RLIM_INFINITY else [_mib(soft, "ulimit -v")]
+def _own_memory_limits() -> list[str]:
+    return [_mib(limit.value, limit.option) for limit in _MEMORY_LIMITS if limit.value is not None]
+
+
+def _file_size_limits() -> list[str]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return [] if soft == resource.RLIM_INFINITY else [f"{soft:,} bytes (ulimit -f)"]
 
 
 def _thread_limits(cgroup: Cgroup) -> list[str]:

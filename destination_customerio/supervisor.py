@@ -83,7 +83,7 @@ def supervise(
     try:
         child = os.fork()
     except OSError as error:
-        report(SyncError(unstartable().sentences(NOTHING_IS_LOST), f"fork: errno {error.errno}"))
+        report(SyncError(unstartable(error).sentences(NOTHING_IS_LOST), f"fork: errno {error.errno}"))
         os._exit(1)
     if child:
         os._exit(_Parent(child, grace_seconds).wait(report))

@@ -57,7 +57,11 @@ def write(folder: Path, config: dict[str, Any], lines: list[bytes], limit: str) 
 
 @pytest.mark.parametrize(
     ("limit", "words"),
-    [("ulimit -n 40", "40 files and connections"), ("ulimit -v 600000", "586 MiB (ulimit -v)")],
+    [
+        ("ulimit -n 40", "40 files and connections"),
+        ("ulimit -v 600000", "586 MiB (ulimit -v)"),
+        ("ulimit -d 100000", "98 MiB (ulimit -d)"),
+    ],
 )
 def test_a_limit_that_leaves_no_room_ends_the_sync_before_its_first_row(
     api: LocalTrackApi, tmp_path: Path, limit: str, words: str
@@ -93,6 +97,32 @@ def test_too_few_threads_for_a_bucket_are_no_bug(api: LocalTrackApi, bucket: Buc
         assert done.returncode == 1
         assert b"could not start another thread; its limit" in done.stderr
         assert f"{threads} in its container or cgroup (pids.max)".encode() in done.stderr
+
+
+def test_too_few_threads_for_the_lanes_end_the_sync_before_its_first_row(
+    api: LocalTrackApi, tmp_path: Path
+) -> None:
+    """The check fails too."""
+    (tmp_path / "config.json").write_text(json.dumps(config_for(api.url)))
+    with cgroup("pids", "pids.max", "pids.max", 10) as folder:
+        limit = f"echo $$ > {folder}/cgroup.procs"
+        done = write(tmp_path, config_for(api.url), [stream_state("users", 1)], limit)
+        checked = run(tmp_path, f"{limit} && exec {SCRIPT} check --config config.json")
+    status = json.loads(checked.stdout)["connectionStatus"]
+    assert status["status"] == "FAILED"
+    for message in (done.failure("config_error"), status["message"]):
+        assert (
+            "may have 10 processes and threads in its container or cgroup (pids.max), but needs 11" in message
+        )
+
+
+def test_a_limit_of_the_size_of_files_is_named(api: LocalTrackApi, bucket: Bucket, tmp_path: Path) -> None:
+    """A temporary file meets it; the disk has room."""
+    config = config_for(api.url, object_storage_config=bucket.config())
+    lines = [record("users", {"person_email": None, "x": "x" * 1_000}) for _ in range(300)]
+    message = write(tmp_path, config, lines, "ulimit -f 100").failure("transient_error")
+    assert "A file has become too large; its limit is " in message
+    assert "(ulimit -f)" in message
 
 
 @contextlib.contextmanager

@@ -123,8 +123,47 @@ def test_threads_and_processes_name_their_limit(limited: Cgroup) -> None:
     """Of the user, and of the container."""
     thread = exceeded_limit(RuntimeError("can't start new thread"), limited)
     assert thread is not None
-    for cause in (thread.cause, unstartable(limited).cause):
+    process = unstartable(OSError(errno.EAGAIN, "Resource temporarily unavailable"), limited)
+    for cause in (thread.cause, process.cause):
         assert "40 in its container or cgroup (pids.max)" in cause
+
+
+def test_a_process_that_gets_no_memory_names_that_limit(limited: Cgroup) -> None:
+    """No limit of processes would help."""
+    assert unstartable(OSError(errno.ENOMEM, "Cannot allocate memory"), limited) == out_of_memory(limited)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d")]
+)
+def test_every_limit_of_the_processs_own_memory_is_named(unlimited: Cgroup, kind: int, name: str) -> None:
+    """A thread may lack memory too."""
+    with soft_limit(kind, 1 << 40):
+        thread = exceeded_limit(RuntimeError("can't start new thread"), unlimited)
+        memory = exceeded_limit(MemoryError(), unlimited)
+        assert too_small(64, unlimited) is None
+    for exceeded in (thread, memory):
+        assert exceeded is not None
+        assert f"1,048,576 MiB ({name})" in exceeded.cause
+
+
+def test_fewer_threads_than_lanes_are_found_before_they_are_started(limited: Cgroup) -> None:
+    """The limit counts the supervisor, the coordinator and the reader too."""
+    assert too_small(37, limited) is None
+    exceeded = too_small(38, limited)
+    assert exceeded is not None
+    assert "may have 40 processes and threads" in exceeded.cause
+    assert "needs 41 for 38 concurrent requests" in exceeded.cause
+
+
+def test_a_limit_of_the_size_of_files_is_named() -> None:
+    """Without one, the file system itself has a limit."""
+    error = OSError(errno.EFBIG, "File too large")
+    assert exceeded_limit(error) is None
+    with soft_limit(resource.RLIMIT_FSIZE, 1 << 30):
+        exceeded = exceeded_limit(error)
+    assert exceeded is not None
+    assert exceeded.cause == "A file has become too large; its limit is 1,073,741,824 bytes (ulimit -f)."
 
 
 def test_a_limit_is_recognized_in_the_errors_that_libraries_make_of_it(limited: Cgroup) -> None:
