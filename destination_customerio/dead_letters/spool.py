@@ -29,6 +29,7 @@ from destination_customerio.dead_letters.keys import DeadLetterKeys, epoch_milli
 from destination_customerio.dead_letters.labels import Label
 from destination_customerio.dead_letters.row_format import RowEncoder, row_encoder
 from destination_customerio.dead_letters.uploader import (
+    STALL_SECONDS,
     UPLOADS_AT_ONCE,
     SpooledFile,
     Uploader,
@@ -120,6 +121,7 @@ class SpoolLimits:
     max_waiting_bytes       what may wait for the uploader before the backlog is full
     max_waiting_files       how many files may
     uploads_at_once         how many of them are uploaded at the same time
+    stall_seconds           how long an upload may go without sending anything
     """
 
     max_file_bytes: int = 200 << 20
@@ -129,6 +131,7 @@ class SpoolLimits:
     max_waiting_bytes: int = 400 << 20
     max_waiting_files: int = field(default_factory=lambda: min(128, spare_descriptors() // 2))
     uploads_at_once: int = UPLOADS_AT_ONCE
+    stall_seconds: float = STALL_SECONDS
 
 
 class BucketDeadLetters:
@@ -166,7 +169,7 @@ class BucketDeadLetters:
         self._keys = DeadLetterKeys(storage, started_at, uuid4())
         self._started_at = epoch_milliseconds(started_at)
         self._files_sealed = 0
-        self._uploader = Uploader(storage, post, self._limits.uploads_at_once)
+        self._uploader = Uploader(storage, post, self._limits.uploads_at_once, self._limits.stall_seconds)
         self._encoders: dict[Stream, RowEncoder] = {}
         self._open: dict[Stream, SpooledFile] = {}  # in the order of opening
         self._open_bytes = 0
@@ -223,7 +226,8 @@ class BucketDeadLetters:
             self._on_durable(epoch, count)
 
     def seal(self, opened_before: float = math.inf) -> float | None:
-        """See `DeadLetters`."""
+        """See `DeadLetters`. Called again and again until the sync ends, so it looks after stalled uploads too."""
+        self._uploader.fail_if_stalled()
         for file in list(self._open.values()):
             if file.opened_at > opened_before:
                 return file.opened_at

@@ -13,7 +13,7 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from destination_customerio.config.storage import GzipCompression, JsonlFormat
 from destination_customerio.dead_letters.s3_client import make_client
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 CLOSE_SECONDS = 1.0
 # Each costs a thread, a connection and half a megabyte. botocore keeps ten connections.
 UPLOADS_AT_ONCE = 8
+# More than boto3's retries take while a store is silent, as it limits each wait, but not their sum: an answer that drips, or
+# interim answers without end, would hold an upload for ever.
+STALL_SECONDS = 900.0
 _OPENING = "The bucket for rejected rows can't be used"
 _NOTHING_SENT = "The sync did not start, and nothing was sent."
 
@@ -79,6 +82,7 @@ class Uploader:
         storage: S3Storage,
         post: Callable[[FileUploaded | UploadFailed], None],
         uploads_at_once: int = UPLOADS_AT_ONCE,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self._storage = storage
         # Before the first row: while the coordinator is busy, loading botocore takes seconds instead of a quarter of one,
@@ -91,6 +95,8 @@ class Uploader:
         self._failure = threading.Lock()  # taken by the first failure, and never released
         self._uploads_at_once = uploads_at_once
         self._threads: list[threading.Thread] = []
+        self._stall_seconds = stall_seconds
+        self._last_progress: dict[SpooledFile, float] = {}  # of the files that are being uploaded
         self._compressed = isinstance(storage.compression, GzipCompression)
         self._content_type = _content_type(storage)
 
@@ -99,6 +105,12 @@ class Uploader:
         self._files.put(file)
         if len(self._threads) < self._uploads_at_once:
             self._start_thread()
+
+    def fail_if_stalled(self) -> None:
+        """Post the failure of an upload that has sent nothing for too long and is still not answered."""
+        stalled_since = time.monotonic() - self._stall_seconds
+        if any(at < stalled_since for at in list(self._last_progress.values())):
+            self._fail(explain(TimeoutError(), self._storage))
 
     def stop(self) -> None:
         """Stop after the uploads in progress, waiting one second for them at most."""
@@ -141,14 +153,39 @@ class Uploader:
                     return
                 spool.seek(0)
                 with _compress(spool) if self._compressed else contextlib.nullcontext(spool) as content:
-                    upload(self._client, self._storage, file.key, content, self._content_type, file.metadata)
+                    self._upload(file, content)
             self._post(FileUploaded(file))
+
+    def _upload(self, file: SpooledFile, content: IO[bytes]) -> None:
+        def note() -> None:
+            self._last_progress[file] = time.monotonic()
+
+        note()
+        try:
+            watched = cast("IO[bytes]", _Watched(content, note))
+            upload(self._client, self._storage, file.key, watched, self._content_type, file.metadata)
+        finally:
+            del self._last_progress[file]
 
     def _discard_rest(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 if file := self._files.get_nowait():
                     discard(file)
+
+
+class _Watched:
+    """A file that notes whenever something of it is read."""
+
+    def __init__(self, file: IO[bytes], note: Callable[[], None]) -> None:
+        self._file = file
+        self._note = note
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._note()
+        return self._file.read(size)
 
 
 def _compress(content: IO[bytes]) -> IO[bytes]:

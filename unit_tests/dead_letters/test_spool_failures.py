@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from typing import IO, Any
 
 import pytest
 
+from destination_customerio.dead_letters.spool import SpoolLimits
 from destination_customerio.dead_letters.uploader import FileUploaded, UploadFailed
 from destination_customerio.errors import ConfigError, TransientError
 from unit_tests.dead_letters.bucket_server import Bucket, Refusal
 from unit_tests.dead_letters.coordinator import REJECTION, USERS, Coordinator, epoch, line
+
+# Long enough for a machine under load.
+PATIENCE_SECONDS = 60.0
 
 
 def test_a_failed_upload_ends_all_uploads(bucket: Bucket, coordinator: Coordinator) -> None:
@@ -74,6 +79,28 @@ def test_a_bug_in_the_uploader_is_posted(bucket: Bucket, coordinator: Coordinato
     assert event.error.failure_type == "system_error"
     assert "row value" not in f"{event.error} {event.error.internal_message}"
     assert "uploader.py" in event.error.internal_message
+
+
+def test_an_upload_that_is_never_answered_to_its_end_fails(bucket: Bucket, coordinator: Coordinator) -> None:
+    """An answer may drip for ever, which no timeout of a socket notices; later files are not uploaded either."""
+    is_over = threading.Event()
+
+    def wait() -> None:
+        is_over.wait(PATIENCE_SECONDS)
+
+    bucket.refuse = wait
+    letters = coordinator.with_bucket(bucket.url, SpoolLimits(stall_seconds=0.2))
+    letters.add(USERS, line(1), REJECTION, epoch())
+    while coordinator.inbox.empty():
+        letters.seal()
+        time.sleep(0.01)
+    failed = coordinator.next_event()
+    is_over.set()
+    assert isinstance(failed, UploadFailed)
+    assert isinstance(failed.error, TransientError)
+    assert "did not answer in time" in str(failed.error)
+    assert coordinator.settled == {}
+    letters.close()
 
 
 def full_disk() -> IO[bytes]:
