@@ -38,7 +38,7 @@ _SUCCESS_WORDS = frozenset(
 )
 SUCCESS_CODES = range(200, 300)
 # Names of members in lower case, without `_` and `-`.
-_FAILURE_NAME = re.compile(r"error.*|exceptions?|faults?|failures?|failed|rejected")
+_FAILURE_NAME = re.compile(r"(is|has)?error.*|exceptions?|faults?|failures?|failed|rejected")
 _SUCCESS_NAMES = frozenset({"success", "succeeded", "successful", "ok", "accepted"})
 _STATUS_NAMES = frozenset({"status", "code", "statuscode"})
 _MESSAGE_NAMES = frozenset({"message", "msg", "detail", "reason"})

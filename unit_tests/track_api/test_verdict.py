@@ -110,6 +110,8 @@ def test_a_status_that_says_success_is_believed(status: Any) -> None:
         ({"Message": "x"}, "x"),
         ({"detail": "x"}, "x"),
         ({"errorMessage": "x", "errorType": "y"}, "x; y"),
+        ({"isError": True}, "true"),
+        ({"has_errors": True}, "true"),
         ({"error_description": "x"}, "x"),
         ({"errors": {"x": "y"}}, "errors"),
         ({"error": [[1]]}, "error"),
