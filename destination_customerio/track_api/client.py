@@ -10,6 +10,7 @@ import codecs
 import contextlib
 import os
 import time
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -18,6 +19,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 
 from destination_customerio import __version__
+from destination_customerio.causes import chain_of
 from destination_customerio.config.model import EU_TRACK_URL, US_TRACK_URL
 from destination_customerio.errors import ConfigError
 from destination_customerio.mapping.endpoints import BATCH
@@ -48,6 +50,9 @@ _REGION_PATH = "/api/v1/accounts/region"
 _MAX_REDIRECTS = 3
 _HOSTS = frozenset(urlsplit(url).hostname for url in (US_TRACK_URL, EU_TRACK_URL))
 _READ_BYTES = 64 * 1024
+_NOT_HTTP = "an answer that is not valid HTTP"
+# What http.client raises for answers that it could parse so far.
+_CUT_OFF = (IncompleteRead, RemoteDisconnected)
 
 
 class _Session(requests.Session):
@@ -227,9 +232,13 @@ def _describe(error: requests.RequestException, route: Route, too_slow: str) -> 
         return failure.cause
     if too_slow:
         return too_slow
+    if any(isinstance(link, HTTPException) and not isinstance(link, _CUT_OFF) for link in chain_of(error)):
+        return _NOT_HTTP
     match error:
         case requests.exceptions.Timeout():
             return "no answer in time"
+        case requests.exceptions.InvalidHeader():
+            return _NOT_HTTP
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return "the answer was cut off"
         case requests.exceptions.ConnectionError():

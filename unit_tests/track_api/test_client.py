@@ -170,6 +170,22 @@ def test_a_refused_connection_is_not_an_answer(connect: Connect) -> None:
         assert connect(url).post_batch(BODY) == NoAnswer("the Track API refused the connection")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\n\r\n",
+        b"HTTP/1.1 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_an_answer_that_is_not_http_is_named(connect: Connect, head: bytes) -> None:
+    """The connection works, so the cause is what listens there."""
+    with Server(lambda _: Reply(head, "close")) as server:
+        assert connect(server.url).post_batch(BODY) == NoAnswer("an answer that is not valid HTTP")
+
+
 def test_cookies_are_not_kept(connect: Connect) -> None:
     """All attempts of a request are alike."""
     with Server(lambda _: http(200, b"{}", Set_Cookie="server=3; Path=/")) as server:
