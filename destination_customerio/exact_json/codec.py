@@ -135,16 +135,21 @@ def as_raw(text: bytes | Raw) -> Raw:
     return Raw(compacted(text))
 
 
-def without_oversized(row: dict[str, Any], max_bytes: int) -> JsonObject:
-    """The columns of a row; those that are longer than this, even without the space between their values, as `Oversized`."""
-    return {name: _limited(value, max_bytes) for name, value in row.items()}
+def without_oversized(row: dict[str, Any], max_bytes: int, max_text_bytes: int) -> JsonObject:
+    """The columns of a row; text that is longer than its limit, and anything else that is longer than its own, as `Oversized`.
+
+    The space between values does not count.
+    """
+    return {name: limited(value, max_bytes, max_text_bytes) for name, value in row.items()}
 
 
-def _limited(value: Any, max_bytes: int) -> Any:
+def limited(value: Any, max_bytes: int, max_text_bytes: int) -> Any:
+    """One value of a row, as by `without_oversized`."""
     if type(value) is not Raw or len(memoryview(value)) <= max_bytes:
         return value
-    if not is_raw_text(value):
-        value = as_raw(value)
+    if is_raw_text(value):
+        return value if len(memoryview(value)) <= max_text_bytes else Oversized(value)
+    value = as_raw(value)
     return value if len(memoryview(value)) <= max_bytes else Oversized(value)
 
 

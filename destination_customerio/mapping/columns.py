@@ -15,7 +15,7 @@ from destination_customerio.errors import Rejection
 from destination_customerio.exact_json.codec import (
     JsonObject,
     Oversized,
-    is_raw_array,
+    limited,
     plain,
     raw_items,
 )
@@ -32,7 +32,14 @@ from destination_customerio.mapping.identifiers import (
     segment_id,
 )
 from destination_customerio.mapping.json_text import json_columns, parse_json_text
-from destination_customerio.mapping.limits import MAX_EVENT_NAME_BYTES, oversized
+from destination_customerio.mapping.limits import (
+    MAX_COLUMN_BYTES,
+    MAX_EVENT_NAME_BYTES,
+    MAX_NESTED_BYTES,
+    array_in,
+    check_relationship_count,
+    oversized,
+)
 from destination_customerio.mapping.people import person_reader, read_kinds
 from destination_customerio.mapping.timestamps import (
     EARLIEST_EVENT,
@@ -145,10 +152,13 @@ class Columns:
         if column in self._json_columns:
             parse_json_text(data, (column,))
         value = data.pop(column, None)
-        if not is_raw_array(value):
+        if (array := array_in(value)) is None:
             return [value]
-        # An array without items names nobody, as a column that is missing.
-        return [*(raw_items(value) or (None,))]
+        items = raw_items(array)
+        if not items:
+            return [None]  # it names nobody, as a column that is missing
+        check_relationship_count(column, items)
+        return [limited(item, MAX_NESTED_BYTES, MAX_COLUMN_BYTES) for item in items]
 
     def text(self, data: JsonObject, column: str) -> str:
         """Required text, trimmed; a number as its exact digits."""

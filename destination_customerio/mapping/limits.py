@@ -6,10 +6,17 @@ the 32,768 bytes of an entry.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from destination_customerio.errors import Rejection
-from destination_customerio.exact_json.codec import JsonObject, longest, own_bytes
+from destination_customerio.exact_json.codec import (
+    JsonObject,
+    Oversized,
+    Raw,
+    is_raw_array,
+    longest,
+    own_bytes,
+)
 from destination_customerio.exact_json.utf8 import is_valid_text
 
 if TYPE_CHECKING:
@@ -25,14 +32,38 @@ MAX_SEGMENT_IDS = 1_000  # people in a request that adds them to a segment, or r
 MAX_ATTRIBUTES = 300
 MAX_NAME_BYTES = 150
 MAX_VALUE_BYTES = 1_000
-# Ours, not the API's: a named column that is longer is not parsed, which could take forty times its memory. Only
-# relationships can be longer than a request, as they are divided among several.
+# Ours, not the API's: a named column that is longer is not parsed, which could take forty times its memory. Text takes no
+# more than a few times its own. Only arrays of people and objects can be longer than a request, as they are divided among
+# several; their items are read one by one, and each becomes an object.
+MAX_NESTED_BYTES = 1 << 16
 MAX_COLUMN_BYTES = 4 * MAX_BODY_BYTES
+MAX_RELATIONSHIPS = 50_000
 
 
 def oversized(column: str) -> Rejection:
     """The rejection of a row with a named column that is too long to be read."""
-    return Rejection("too_large", column, f"{column} is longer than {MAX_COLUMN_BYTES:,} bytes.")
+    return Rejection(
+        "too_large",
+        column,
+        f"{column} is too long: text, and an array where one is allowed, may have at most {MAX_COLUMN_BYTES:,} bytes; anything "
+        f"else {MAX_NESTED_BYTES:,}.",
+    )
+
+
+def array_in(value: Any) -> Raw | None:
+    """The array that a column holds, if its items may be read, however long it is as one value."""
+    raw = value.raw if type(value) is Oversized else value
+    return raw if is_raw_array(raw) and len(memoryview(raw)) <= MAX_COLUMN_BYTES else None
+
+
+def check_relationship_count(column: str, related: Sized) -> None:
+    """Reject an array of more than 50,000 people or objects."""
+    if len(related) > MAX_RELATIONSHIPS:
+        raise Rejection(
+            "too_large",
+            column,
+            f"{column} has {len(related):,} items; a row may have at most {MAX_RELATIONSHIPS:,}. Divide them among several rows.",
+        )
 
 
 def too_many_columns(columns: int) -> Rejection:

@@ -15,9 +15,11 @@ from destination_customerio.exact_json.codec import (
     JsonObject,
     Oversized,
     Raw,
+    as_raw,
     compacted,
     encode,
     plain,
+    raw_members,
 )
 from destination_customerio.mapping.acting_attributes import UPDATE
 from destination_customerio.mapping.endpoints import Several
@@ -29,14 +31,16 @@ from destination_customerio.mapping.identifiers import (
     identified_object,
     identified_person,
 )
-from destination_customerio.mapping.json_text import items_in, members_in
+from destination_customerio.mapping.json_text import items_in, members_in, nested
 from destination_customerio.mapping.limits import (
     MAX_BODY_BYTES,
     MAX_ENTRY_BYTES,
     MAX_VALUE_BYTES,
+    array_in,
     check_attribute_count,
     check_entry_size,
     check_names,
+    check_relationship_count,
     check_values,
     oversized,
 )
@@ -186,20 +190,26 @@ def _given(identifiers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _items(value: Any) -> list[Raw]:
     """The array in a column; null and blank mean none, and so does the JSON text of null."""
-    if type(value) is Oversized:
+    array = array_in(value)
+    if array is None and type(value) is Oversized:
         raise oversized(RELATIONSHIPS)
-    items = items_in(value)
-    if items is not None:
-        return items
-    text = plain(value)
-    if is_blank(text) or (type(text) is str and trimmed(text) == "null"):
-        return []
-    raise _invalid(f"{RELATIONSHIPS} must be an array of relationships, or the JSON text of one.")
+    items = items_in(value if array is None else array)
+    if items is None:
+        text = plain(value)
+        if is_blank(text) or (type(text) is str and trimmed(text) == "null"):
+            return []
+        raise _invalid(f"{RELATIONSHIPS} must be an array of relationships, or the JSON text of one.")
+    check_relationship_count(RELATIONSHIPS, items)
+    return items
 
 
 def _relationship(number: int, item: Raw, read: ReadIdentifiers) -> Identified:
     try:
-        members = members_in(item)
+        content = nested(item)
+        if content is not None and len(memoryview(content)) > MAX_ENTRY_BYTES:
+            content = as_raw(content)  # without the space between its values
+            check_entry_size(len(memoryview(content)))
+        members = None if content is None else raw_members(content)
         if members is None or not members.keys() <= {_IDENTIFIERS, _ATTRIBUTES}:
             raise _invalid(f"It must be an object with {_IDENTIFIERS} and, optionally, {_ATTRIBUTES}.")
         identifiers = members_in(members[_IDENTIFIERS]) if _IDENTIFIERS in members else {}

@@ -38,7 +38,12 @@ from destination_customerio.exact_json.spans import Member, is_object
 from destination_customerio.exact_json.utf8 import is_utf8
 from destination_customerio.foreign_text import known_code
 from destination_customerio.mapping.airbyte_columns import Skipped
-from destination_customerio.mapping.limits import MAX_COLUMN_BYTES, nested_too_deeply, too_many_columns
+from destination_customerio.mapping.limits import (
+    MAX_COLUMN_BYTES,
+    MAX_NESTED_BYTES,
+    nested_too_deeply,
+    too_many_columns,
+)
 from destination_customerio.sync.stream_index import StreamIndex
 
 if TYPE_CHECKING:
@@ -155,8 +160,8 @@ class Intake:
     def _add_row(self, sync: StreamSync, data: JsonObject, line: bytes, now: float) -> Sequence[Made]:
         epoch = self._ledger.add_record(sync.queue)
         sync.counts.read += 1
-        if len(line) > _LONG_BYTES:
-            data = without_oversized(data, MAX_COLUMN_BYTES)
+        if len(line) > MAX_NESTED_BYTES:
+            data = without_oversized(data, MAX_NESTED_BYTES, MAX_COLUMN_BYTES)
         try:
             outcome = sync.assembler.assemble(data, line)
         except Rejection as rejection:

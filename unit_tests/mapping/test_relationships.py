@@ -16,6 +16,7 @@ from destination_customerio.mapping.columns import AssemblySettings
 from destination_customerio.mapping.endpoints import Several
 from destination_customerio.mapping.event_ids import FreshIds
 from destination_customerio.mapping.identifiers import IDENTIFICATIONS, object_order_key
+from destination_customerio.mapping.limits import MAX_RELATIONSHIPS
 from destination_customerio.mapping.objects import DESTINATION_OBJECTS, UPDATES
 from tools.local_track_api.contract import check_entry
 from unit_tests.exact_json.raw_rows import raw_row
@@ -155,6 +156,7 @@ def test_a_row_without_relationships_is_an_ordinary_row(nothing: Any) -> None:
         ([{**TO_ACME, "relationship_attributes": []}], "invalid", "must be an object"),
         ([{**TO_ACME, "relationship_attributes": {"a": "x" * 1_001}}], "too_large", "1,001 bytes"),
         ([{**TO_ACME, "relationship_attributes": {"a" * 151: 1}}], "too_large", "150 bytes"),
+        ([TO_ACME, {"identifiers": {"object_id": [0] * 20_000}}], "too_large", "item 2: The row is 40,"),
         ([{**TO_ACME, "relationship_attributes": {str(n): 1 for n in range(301)}}], "too_large", "301"),
     ],
 )
@@ -255,6 +257,31 @@ def test_attributes_are_not_repeated_for_many_relationships_beyond_all_limits(
     ids = [f"o{number}" for number in range(objects)]
     found = rejection("person_relationship", {**ADA, "object_type_id": 1, "object_id": ids, **attributes})
     assert (found.reason, found.field) == ("too_large", field)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "column"),
+    [
+        ("person_relationship", {**ADA, "object_type_id": 1}, "object_id"),
+        ("object_relationship", ACME, "person_email"),
+        ("object_relationship_delete", ACME, "person_email"),
+        ("person_identify", ADA, "cio_relationships"),
+        ("object_identify", ACME, "cio_relationships"),
+    ],
+)
+def test_a_row_has_a_bounded_number_of_relationships(name: str, row: Row, column: str) -> None:
+    """Each takes an object of its own, so a short array of numbers could take hundreds of times its memory."""
+    found = rejection(name, {**row, column: [1] * (MAX_RELATIONSHIPS + 1)})
+    assert (found.reason, found.field) == ("too_large", column)
+    assert "50,001 items" in found.message
+
+
+def test_as_many_relationships_as_allowed_are_sent() -> None:
+    """In as many entries as they take."""
+    entries = several(
+        "person_relationship", {**ADA, "object_type_id": 1, "object_id": [1] * MAX_RELATIONSHIPS}
+    )
+    assert sum(len(entry["cio_relationships"]) for entry in entries) == MAX_RELATIONSHIPS
 
 
 @pytest.mark.parametrize("name", ["person_relationship", "person_relationship_delete"])

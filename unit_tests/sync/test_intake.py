@@ -34,14 +34,14 @@ DEEP = b"[" * 10_000 + b"]" * 10_000
 class IntakeHarness:
     """An intake of the streams `users` (by id) without and with the namespace `eu`, and its results."""
 
-    def __init__(self, streams: list[StreamSync] | None = None) -> None:
+    def __init__(self, streams: list[StreamSync] | None = None, target_name: str = "person_identify") -> None:
         settings = AssemblySettings(
             identifier_kind=IDENTIFIER_KINDS["id"],
             event_id_strategy="none",
             convert_timestamps=False,
             fresh_id=FreshIds(),
         )
-        target = DESTINATION_OBJECTS["person_identify"]
+        target = DESTINATION_OBJECTS[target_name]
         self.streams = (
             streams
             if streams is not None
@@ -612,6 +612,45 @@ def test_an_oversized_column_is_never_parsed(column: str, value: str) -> None:
     assert rejection.field in (column, "")
     if column in ("person_id", "cio_relationships"):
         assert f"{MAX_COLUMN_BYTES:,}" in rejection.message
+
+
+@pytest.mark.parametrize("value", ["[%s]", '{"a":[%s]}', '{"topics":{"a":[%s]}}'])
+@pytest.mark.parametrize(
+    ("target", "column"),
+    [
+        ("person_identify", "person_id"),
+        ("person_identify", "person_updated_at"),
+        ("person_identify", "unsubscribed"),
+        ("person_identify", "cio_subscription_preferences"),
+        ("person_event", "event_id"),
+        ("person_event", "timestamp"),
+        ("object_relationship", "object_id"),
+    ],
+)
+def test_a_large_object_or_array_in_a_named_column_is_never_parsed(
+    target: str, column: str, value: str
+) -> None:
+    """It would take thirty times its memory, and no such column has room for it."""
+    harness = IntakeHarness(target_name=target)
+    named = '"object_type_id":1,"object_id":2,"event_name":"x"'
+    row = f'{{"person_id":"7",{named},"{column}":{value % ",".join(["{}"] * 30_000)}}}'
+    line = f'{{"type":"RECORD","record":{{"stream":"users","data":{row}}}}}'.encode()
+    assert harness.read(line) == []
+    ((_, _, rejection),) = harness.rejected
+    assert (rejection.reason, rejection.field) == ("too_large", column)
+
+
+def test_arrays_of_people_and_objects_may_be_longer() -> None:
+    """Their items are read one by one, and divided among several requests."""
+    ids = ",".join(["1" * 150] * 600)
+    row = f'{{"person_id":"7","object_type_id":1,"object_id":[{ids}]}}'
+    harness = IntakeHarness(target_name="person_relationship")
+    line = f'{{"type":"RECORD","record":{{"stream":"users","data":{row}}}}}'.encode()
+    assert list(harness.intake.read_block(line, 0.0)) == []
+    (batch,) = harness.batcher.seal()
+    (request,) = batch.requests()
+    entries = json.loads(batch.body_of(request))["batch"]
+    assert sum(len(entry["cio_relationships"]) for entry in entries) == 600
 
 
 def test_space_between_values_does_not_make_a_column_oversized() -> None:
