@@ -22,7 +22,9 @@ CSV: CRLF, a header, strings quoted, numbers and booleans bare, objects and arra
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -49,6 +51,8 @@ RAW_ID, EXTRACTED_AT, META, GENERATION_ID, DATA = OUR_COLUMNS = (
 REJECTED_COLUMNS = ("rejected_reason", "rejected_field", "rejected_message")
 _RESERVED_PREFIXES = ("_airbyte_", "rejected_")
 _FROM_ROW = "_from_row"
+# One that a reserved name may have: an underscore, or a lower-case letter.
+_ESCAPED_LETTER = re.compile(rb"\\u00[567]")
 
 
 class RowEncoder(Protocol):
@@ -194,16 +198,21 @@ def _changes(meta: bytes) -> bytes:
 def _members_text(data: bytes, *, flattened: bool) -> bytes:
     """The members of an object without the braces, under their names in the file."""
     special = b"rejected_" in data or (flattened and b"_airbyte_" in data)
-    # A name may be written with escapes; rows with escapes in values only take the slow path too.
-    if not special and b"\\u" not in data:
+    # Such a name may be written with escapes; a row with escaped letters in values only takes the slow path too.
+    if not special and not _ESCAPED_LETTER.search(data):
         return data[1:-1].strip()
-    kept: list[bytes] = []
+    # What is between such names is copied in one piece, as a row may have millions of columns.
+    kept = io.BytesIO()
+    copied = 1
     for member in members(data):
-        text = data[member.name_start : member.end]
+        if not member.name.startswith(_RESERVED_PREFIXES):
+            continue
         if (name := name_in_file(member.name, flattened=flattened)) != member.name:
-            text = json_string(name) + b":" + data[member.start : member.end]
-        kept.append(text)
-    return b",".join(kept)
+            kept.write(data[copied : member.name_start])
+            kept.write(json_string(name) + b":")
+            copied = member.start
+    kept.write(memoryview(data)[copied:-1])
+    return kept.getvalue().strip()
 
 
 def _meta(stream: Stream, record: RecordParts) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -296,7 +297,16 @@ def test_a_cell_that_a_spreadsheet_would_run_is_kept_as_it_came(flattening: Flat
     assert kept == value
 
 
-@pytest.mark.parametrize("name", ["rejected_reason", "\\u0072ejected_field", "rejected\\u005fmessage"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rejected_reason",
+        "\\u0072ejected_field",
+        "rejected\\u005fmessage",
+        "rejected_reaso\\u006E",
+        "\\u0072\\u0065\\u006a\\u0065\\u0063\\u0074\\u0065\\u0064\\u005F\\u0066\\u0069\\u0065\\u006c\\u0064",
+    ],
+)
 def test_columns_named_like_the_reasons_are_kept(name: str) -> None:
     """Also when their names are written with escapes."""
     row = f'{{"a":1,"{name}":"low income","b":2}}'
@@ -306,6 +316,20 @@ def test_columns_named_like_the_reasons_are_kept(name: str) -> None:
     assert json.loads(in_one_file(csv_encoder(WHOLE), row)["_airbyte_data"])[kept] == "low income"
     assert in_one_file(csv_encoder(FLAT, kept.removesuffix("_from_row")), row)[kept] == "low income"
     assert overflow(in_one_file(csv_encoder(FLAT), row))[kept] == "low income"
+
+
+@pytest.mark.parametrize("encoder", [jsonl_encoder(FLAT), csv_encoder(WHOLE)])
+@pytest.mark.parametrize("first", ['"x":"\\u00e9"', '"x":"\\u0061"', '"rejected_field":1'])
+def test_a_row_of_many_columns_takes_few_times_its_memory(encoder: RowEncoder, first: str) -> None:
+    """They don't become objects, whatever has to be renamed among them."""
+    line = line_of("{" + first + ',"c":0' * 100_000 + "}")
+    tracemalloc.start()
+    try:
+        encoder.encode(line, REJECTION, RAW_ID)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * len(line)
 
 
 def test_columns_outside_the_schema_are_kept_exactly() -> None:
