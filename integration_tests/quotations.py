@@ -34,6 +34,23 @@ FORMS: dict[str, Callable[[str], str]] = {
     "coloured": lambda text: f"\x1b[31m{text}\x1b[0m",
     "as a setting": lambda text: f"email={text}",
     "in a URL": lambda text: f"https://email:{text}@host/",
+    "URL twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "JSON twice": lambda text: json.dumps(json.dumps(text)),
+    "escaped": lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+    "punycode": lambda text: text.encode("punycode").decode(),
+    "base32": lambda text: base64.b32encode(text.encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
+    "reversed": lambda text: text[::-1],
+    "full width": lambda text: "".join(
+        chr(ord(character) + 0xFEE0) if "!" <= character <= "~" else character for character in text
+    ),
+    "zero-width joiner": "\u200d".join,
+    "soft hyphens": "\u00ad".join,
+    "quoted printable": lambda text: "".join(f"={byte:02X}" for byte in text.encode()),
+    "camel case": lambda text: "".join(part.title() for part in re.split(r"\W+", text)),
+    "snake case": lambda text: re.sub(r"\W+", "_", text).lower(),
+    "as a path": "/".join,
+    "swapped case": str.swapcase,
     "in a sentence": lambda text: f"The value {text} of email is invalid.",
 }
 
