@@ -23,14 +23,27 @@ ROOT = Path(__file__).parent.parent
 
 def objects_table() -> str:
     """The destination objects, one per line."""
-    lines = [
-        "| object | sync mode | columns (required in bold) | what a row does |",
-        "|---|---|---|---|",
-    ]
-    for row in all_operations():
-        what = (row.build.__doc__ or "").strip().rstrip(".")
-        lines.append(f"| `{row.name}` | `{row.sync_mode}` | {', '.join(_columns(row))} | {what} |")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            "| object | sync mode | columns (required in bold) | what a row does |",
+            "|---|---|---|---|",
+            *(
+                f"| `{row.name}` | `{row.sync_mode}` | {', '.join(_columns(row))} | {_purpose(row)} |"
+                for row in all_operations()
+            ),
+        ]
+    )
+
+
+def objects_at_a_glance() -> str:
+    """What each destination object is for."""
+    return "\n".join(
+        [
+            "| what a row does | object | sync mode |",
+            "|---|---|---|",
+            *(f"| {_purpose(row)} | `{row.name}` | `{row.sync_mode}` |" for row in all_operations()),
+        ]
+    )
 
 
 def config_table() -> str:
@@ -48,6 +61,7 @@ PAGE = "docs/integrations/destinations/customerio.md"
 
 # Each part's file, and what generates it.
 PARTS: dict[str, tuple[str, Callable[[], str]]] = {
+    "objects at a glance": ("README.md", objects_at_a_glance),
     "objects": ("docs/mapping.md", objects_table),
     "destination objects": (PAGE, objects_table),
     "configuration": (PAGE, config_table),
@@ -64,6 +78,10 @@ def documents() -> Iterator[tuple[Path, str, str]]:
         if found is None:
             raise LookupError(f"{file} has no markers for the generated part {name}")
         yield path, text, text[: found.end(1)] + make() + text[found.start(2) :]
+
+
+def _purpose(row: DestinationObject) -> str:
+    return (row.build.__doc__ or "").strip().rstrip(".")
 
 
 def _columns(row: DestinationObject) -> Iterator[str]:
