@@ -65,6 +65,7 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing() -> None:
     assert "Stream users: its rows would be sent in 8 requests." in logs
     assert "Stream orders: its rows would be sent in " in logs
     assert f"Dry run: the sync would make {requests} requests. Nothing was sent" in logs
+    assert not any("requests to Customer.io" in line for line in done.logs)
 
 
 def test_a_dry_run_needs_neither_network_nor_bucket() -> None:

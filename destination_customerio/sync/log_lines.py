@@ -184,7 +184,9 @@ def summary_lines(
     total = len(streams)
     if total > _MAX_LISTED_STREAMS:
         yield Line(f"{counted(total - _MAX_LISTED_STREAMS, 'more stream')} not listed.")
-    yield Line(f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}.")
+    # A dry run makes none, and has a line of its own about those of the sync.
+    if requests.requests or requests.retries:
+        yield Line(f"{counted(requests.requests, 'request')} to Customer.io, {_retries(requests)}.")
 
 
 def stored_lines(storage: S3Storage, rows: int, files: int) -> Iterator[Line]:

@@ -197,7 +197,7 @@ def test_an_empty_input_ends_immediately() -> None:
     simulation.end_of_input()
     assert simulation.pipeline.run() is None
     assert simulation.clock.now == 1_000.0
-    assert simulation.logged[-1] == "0 requests to Customer.io, 0 retries."
+    assert simulation.logged[-1] == "Stream orders: 0 rows read, 0 delivered, 0 rejected."
 
 
 def test_without_a_bucket_a_rejected_row_holds_nothing_back() -> None:
