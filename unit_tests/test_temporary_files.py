@@ -104,7 +104,7 @@ def test_each_method_may_be_the_one_that_fails(act: Callable[[IO[bytes]], object
     file = open_temporary()
     file.write(b"x" * (MEMORY_BYTES_PER_FILE + 1))
     file.write(b"x")
-    with pytest.raises(TransientError, match="File too large"):
+    with pytest.raises(TransientError, match="A file has become too large"):
         act(file)
     with contextlib.suppress(OSError):
         file.close()

@@ -28,5 +28,5 @@ def test_another_region_than_the_hosts_is_still_an_error() -> None:
     """Rows never go to a region that was not chosen."""
     with LocalTrackApi(region="eu", region_answer="older") as api:
         done = run_connector("write", config_for(api.url, region="us"), CATALOG, LINES)
-        assert "Set Region (region) to EU" in done.failure("config_error")
+        assert "Set Region (region) to eu or auto" in done.failure("config_error")
         assert api.world.profiles() == []
