@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from destination_customerio.errors import ConfigError, SyncError, TransientError
-from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Bucket
 from unit_tests.dead_letters.explaining import machine_failure
 from unit_tests.track_api.loopback import Server, http
@@ -24,19 +23,7 @@ WITH_A_KEY = "[profile b]\naws_access_key_id = A\naws_secret_access_key = B\n"
 KEY = {"AWS_ACCESS_KEY_ID": ACCESS_KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY}
 
 
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@pytest.fixture
-def profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The AWS config file."""
-    file = tmp_path / "config.ini"
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    return file
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 def test_a_machine_without_credentials(bucket: Bucket) -> None:
@@ -66,7 +53,7 @@ def role_failure(sts_url: str, monkeypatch: pytest.MonkeyPatch) -> SyncError:
     return machine_failure(role_arn=ROLE)
 
 
-@pytest.mark.usefixtures("_machine_key")
+@pytest.mark.usefixtures("bare_machine", "_machine_key")
 def test_a_role_that_does_not_trust_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal of STS is about the role, not about the bucket."""
     refusal = (
@@ -79,7 +66,7 @@ def test_a_role_that_does_not_trust_the_machine(monkeypatch: pytest.MonkeyPatch)
     assert "external ID" in str(error)
 
 
-@pytest.mark.usefixtures("_machine_key")
+@pytest.mark.usefixtures("bare_machine", "_machine_key")
 def test_an_sts_that_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store is not blamed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

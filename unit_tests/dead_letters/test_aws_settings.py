@@ -24,19 +24,7 @@ if TYPE_CHECKING:
 STORE = "http://127.0.0.1:1"
 
 
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@pytest.fixture
-def profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The AWS config file."""
-    file = tmp_path / "config.ini"
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-    return file
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 ROLE = "arn:aws:iam::123456789012:role/rejected"

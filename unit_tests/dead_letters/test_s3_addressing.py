@@ -24,10 +24,7 @@ CONTENT = b"a\n"
 ETAG = f'"{hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}"'
 
 
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 class Store:

@@ -11,11 +11,7 @@ from destination_customerio.dead_letters.s3_upload import upload
 from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import Bucket, Refusal
 
-
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 def test_the_region_may_come_from_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

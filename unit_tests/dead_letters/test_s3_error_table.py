@@ -12,11 +12,7 @@ from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import ACCESS_KEY_ID, BUCKET
 from unit_tests.dead_letters.explaining import answer, assert_safe, explained, failed_in
 
-
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 DENIED = (ConfigError, f"access to the bucket {BUCKET} was denied (", "s3:PutObject")

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 def test_an_answer_of_the_store_fails_the_upload(bucket: Bucket) -> None:

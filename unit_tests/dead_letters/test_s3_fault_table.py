@@ -21,15 +21,10 @@ from destination_customerio.dead_letters.s3_faults import (
 )
 from destination_customerio.dead_letters.s3_steps import Step
 from destination_customerio.errors import ConfigError, SyncError, TransientError
-from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import BUCKET
 from unit_tests.dead_letters.explaining import assert_safe, explained, failed_in
 
-
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 def tls(cause: Exception) -> Exception:

@@ -17,23 +17,14 @@ from unit_tests.dead_letters import bucket_server
 from unit_tests.dead_letters.bucket_server import Answer, Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 CONTENT = b"one row\n" * 100
 KEY = "rejected/key.csv"
 PAGE = b"<!DOCTYPE html><html><body>Sign in to continue</body></html>"
 
 
-@pytest.fixture(autouse=True)
-def _bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without credentials of its own."""
-    bucket_server.isolate(monkeypatch)
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A bucket that takes everything."""
-    yield from bucket_server.serve()
+pytestmark = pytest.mark.usefixtures("bare_machine")
 
 
 def store(bucket: Bucket, content: bytes = CONTENT, **settings: Any) -> None:

@@ -344,7 +344,7 @@ def test_a_proxy_that_refuses_this_kind_of_tls_is_described(
 def test_a_proxy_that_answers_in_place_of_the_host_is_named(
     request_by: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It accepts CONNECT, and then sends its page in plain text: no URL has to be changed to http://."""
+    """It accepts CONNECT and then sends a page in plain text, although the URL is correct."""
     page = http(403, b"blocked", "close")
     with _Answering(page) as server, TunnelProxy(target=server.address) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://{proxy.address}")
